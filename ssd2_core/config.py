@@ -1,0 +1,131 @@
+"""Frozen settings, each checked once when it is made. Knows nothing of torch, models or pages."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .errors import LimitError
+
+PROJECTIONS = ("greedy", "sampling", "multihot")
+WEIGHTINGS = ("constant", "schedule", "adaptive")
+
+
+def check_int(name: str, value: object, low: int, high: int) -> int:
+    """Return ``value`` if it is a whole number in low..high, else raise LimitError. A bool is not a number here."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or value != int_or_none(value):
+        raise LimitError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+    if not low <= value <= high:
+        raise LimitError(f"{name} must lie between {low} and {high}, not {value!r}.")
+    return int(value)
+
+
+def int_or_none(value: float) -> int | None:
+    """The whole part of ``value``, or None where there is none (infinity)."""
+    return int(value) if math.isfinite(value) else None
+
+
+def check_float(name: str, value: object, low: float, high: float) -> float:
+    """Return ``value`` as a float if it is finite and in low..high, else raise LimitError."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise LimitError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
+    if not low <= value <= high:
+        raise LimitError(f"{name} must lie between {low:g} and {high:g}, not {value!r}.")
+    return float(value)
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> str:
+    """Return ``value`` if it is one of ``choices``, else raise LimitError."""
+    if value not in choices:
+        raise LimitError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+    return value
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for. Checked at the engine, so that the API cannot pass them either."""
+
+    max_prompt_chars: int = 2000
+    max_history_turns: int = 40
+    max_documents: int = 8
+    max_document_chars: int = 20_000
+    max_file_bytes: int = 5_000_000
+    max_users: int = 4
+    max_steps: int = 64
+    max_block_length: int = 32
+    max_new_tokens: int = 128
+    max_active: int = 8
+    max_waiting: int = 32
+    keep_runs_seconds: float = 900.0
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class SamplingParams:
+    """How blocks are denoised (method letters: T = num_steps, L = block_length).
+
+    top_p: nucleus of the sampling and multihot projections, in (0, 1].
+    seed: of the one torch.Generator of a run.
+    """
+
+    num_steps: int = 16
+    block_length: int = 16
+    max_new_tokens: int = 48
+    projection: str = "greedy"
+    top_p: float = 0.9
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        keep = object.__setattr__
+        keep(self, "num_steps", check_int("steps", self.num_steps, 1, 5000))
+        keep(self, "block_length", check_int("block length", self.block_length, 1, 1024))
+        keep(self, "max_new_tokens", check_int("max tokens", self.max_new_tokens, 1, 100_000))
+        keep(self, "seed", check_int("seed", self.seed, 0, 2**53))
+        keep(self, "top_p", check_float("top-p", self.top_p, 0.0, 1.0))
+        check_choice("projection", self.projection, PROJECTIONS)
+
+
+@dataclass(frozen=True)
+class EnsembleParams:
+    """How the experts' logits are fused.
+
+    lam: weight of each user expert by name, each in [0, 1], together at most 1; the core has the rest.
+    weights: "constant"; "schedule" (lam goes linearly from lam at t = T to lam * schedule_end at t = 1);
+        "adaptive" (per position, by the experts' entropies, with temperature tau in nats).
+    alpha: contrast of a user expert with itself without its documents, 0 = none.
+    """
+
+    lam: Mapping[str, float] = field(default_factory=dict)
+    weights: str = "adaptive"
+    tau: float = 0.5
+    schedule_end: float = 0.0
+    alpha: float = 0.0
+
+    def __post_init__(self) -> None:
+        lam = {name: check_float(f"the weight of {name}", value, 0.0, 1.0) for name, value in dict(self.lam).items()}
+        if sum(lam.values()) > 1 + 1e-6:
+            raise LimitError(f"the users' weights must add up to at most 1, not {sum(lam.values()):.2f}; lower one.")
+        object.__setattr__(self, "lam", lam)
+        check_choice("weights", self.weights, WEIGHTINGS)
+        object.__setattr__(self, "tau", check_float("tau", self.tau, 0.01, 10.0))
+        object.__setattr__(self, "schedule_end", check_float("schedule end", self.schedule_end, 0.0, 1.0))
+        object.__setattr__(self, "alpha", check_float("alpha", self.alpha, 0.0, 4.0))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one server runs, read once from the command line or the environment.
+
+    core: bundled id, local folder or Hub id. device_map: None (the fastest single device) or anything accelerate takes.
+    dtype: "auto", "float32", "bfloat16", "float16". models_dir: where bundled models stand.
+    """
+
+    core: str = "compact-core"
+    device_map: str | None = None
+    dtype: str = "auto"
+    host: str = "127.0.0.1"
+    port: int = 7860
+    share: bool = False
+    threads: int | None = None
+    limits: Limits = LIMITS

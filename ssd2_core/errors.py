@@ -1,0 +1,21 @@
+"""Mistakes a visitor can make. Each message is one sentence that is shown as it is: argument, rule, value, way out."""
+
+
+class VisitorError(ValueError):
+    """Something a visitor sent cannot be used; ``str(error)`` is the sentence on screen."""
+
+
+class LimitError(VisitorError):
+    """A number or a size is outside its limit."""
+
+
+class DocumentError(VisitorError):
+    """A file cannot be read as text."""
+
+
+class ModelError(VisitorError):
+    """A model is unknown, incomplete, or does not fit the others."""
+
+
+class BusyError(VisitorError):
+    """The queue is full or the worker is not able to answer."""

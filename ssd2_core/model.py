@@ -1,0 +1,253 @@
+"""SSD2Model: any transformers backbone as a simplex denoiser, noisy blocks in and logits out. Knows nothing of text or ensembles.
+
+A block position enters as softmax(x_t) · E_sum + timestep_embedding(t/T) + W · (softmax(previous prediction) · E_sum); clean
+context tokens enter as ordinary embeddings on its left (SSD-LM, arXiv 2210.17432; self-conditioning as in its successors).
+
+How context is read (``context_mode``):
+  "causal"    each clean token sees the clean tokens before it, as an autoregressive base does; cached once.
+  "segments"  clean tokens see each other in both directions within a segment (a document, a question) and all earlier segments;
+              cached once. A segment begins at a token of ``segment_token_ids``; each generated block is one more segment.
+  "full"      everything sees everything, so the context is encoded again at every step (SSD-LM's own way).
+In all modes the noisy block sees the context and itself in both directions.
+"""
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, DynamicCache, PreTrainedConfig, PreTrainedModel
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from .ensemble import Prediction
+from .errors import ModelError
+
+CAUSAL_BACKBONES = ("llama", "mistral", "qwen2", "qwen3", "opt")
+MASKED_BACKBONES = ("roberta", "bert")
+CONTEXT_MODES = ("causal", "segments", "full")
+
+
+class SSD2Config(PreTrainedConfig):
+    """Sizes and manners of one expert.
+
+    backbone: a transformers config as a dict with its ``model_type``. simplex_value: K. block_length: L it was trained with.
+    role: "core", "reader" or "specialist". max_context: tokens. history_turns: earlier messages it was trained to read.
+    tie_simplex_embedding: E_sum is the word embedding itself rather than a matrix of its own.
+    """
+
+    model_type = "ssd2"
+
+    def __init__(self, backbone: dict | None = None, simplex_value: float = 5.0, block_length: int = 16,
+                 self_conditioning: bool = True, context_mode: str = "causal", tie_simplex_embedding: bool = True,
+                 segment_token_ids: list[int] | None = None, role: str = "core", title: str = "", summary: str = "",
+                 max_context: int = 512, history_turns: int = 0, tokenizer_hash: str = "", license: str = "apache-2.0",
+                 num_parameters: int = 0, eos_token_id: int | None = None, pad_token_id: int | None = None, **kwargs):
+        backbone = dict(backbone or {"model_type": "llama"})
+        if backbone.get("model_type") not in CAUSAL_BACKBONES + MASKED_BACKBONES:
+            raise ModelError(f"The backbone must be one of {', '.join(CAUSAL_BACKBONES + MASKED_BACKBONES)}, "
+                             f"not {backbone.get('model_type')!r}.")
+        if context_mode not in CONTEXT_MODES:
+            raise ModelError(f"context_mode must be one of {', '.join(CONTEXT_MODES)}, not {context_mode!r}.")
+        self.backbone = backbone
+        self.simplex_value, self.block_length, self.self_conditioning = simplex_value, block_length, self_conditioning
+        self.context_mode, self.tie_simplex_embedding = context_mode, tie_simplex_embedding
+        self.segment_token_ids = list(segment_token_ids or [])
+        self.role, self.title, self.summary, self.license = role, title, summary, license
+        self.max_context, self.history_turns, self.tokenizer_hash = max_context, history_turns, tokenizer_hash
+        self.num_parameters, self.eos_token_id, self.pad_token_id = num_parameters, eos_token_id, pad_token_id
+        kwargs.setdefault("tie_word_embeddings", bool(backbone.get("tie_word_embeddings", True)))
+        super().__init__(**kwargs)
+        self.vocab_size = backbone.get("vocab_size", getattr(self, "vocab_size", 0))
+
+    def backbone_config(self) -> PreTrainedConfig:
+        """The transformers config of the backbone."""
+        values = {k: v for k, v in self.backbone.items() if k != "model_type"}
+        return CONFIG_MAPPING[self.backbone["model_type"]](**values)
+
+
+def blocked(allowed: Tensor, dtype: torch.dtype) -> Tensor:
+    """Additive attention mask (B, 1, Q, S) from booleans (B, Q, S): 0 where allowed, the lowest number elsewhere."""
+    mask = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
+    return mask.masked_fill_(~allowed, torch.finfo(dtype).min).unsqueeze(1)
+
+
+class SSD2Model(PreTrainedModel):
+    """A denoiser over the simplex of one vocabulary. ``bind`` gives it a context and makes it a Denoiser."""
+
+    config_class = SSD2Config
+    base_model_prefix = "ssd2"
+    _supports_sdpa = True
+
+    def __init__(self, config: SSD2Config):
+        super().__init__(config)
+        self.is_masked = config.backbone["model_type"] in MASKED_BACKBONES
+        auto = AutoModelForMaskedLM if self.is_masked else AutoModelForCausalLM
+        self.lm = auto.from_config(config.backbone_config())
+        self._no_split_modules = self.lm._no_split_modules
+        hidden, vocab = self.lm.get_input_embeddings().embedding_dim, self.lm.config.vocab_size
+        self.timestep_embedding = nn.Linear(1, hidden)
+        if not config.tie_simplex_embedding:
+            self.embed_sum = nn.Linear(vocab, hidden, bias=False)
+        if config.self_conditioning:
+            self.self_condition = nn.Linear(hidden, hidden, bias=False)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.lm.get_input_embeddings()
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.lm.get_output_embeddings()
+
+    def simplex_embed(self, probs: Tensor) -> Tensor:
+        """probs · E_sum, (B, L, V) -> (B, L, H)."""
+        if self.config.tie_simplex_embedding:
+            weight = self.lm.get_input_embeddings().weight
+            return probs.to(weight.dtype) @ weight
+        return self.embed_sum(probs.to(self.embed_sum.weight.dtype))
+
+    def embed_block(self, x_t: Tensor, u: Tensor, previous: Tensor | None) -> Tensor:
+        """Network input of noisy positions: x_t (B, L, V), u = t/T (B, L), previous logits (B, L, V) or None -> (B, L, H)."""
+        hidden = self.simplex_embed(x_t.softmax(-1))
+        hidden = hidden + self.timestep_embedding(u.unsqueeze(-1).to(hidden.dtype))
+        if previous is not None and self.config.self_conditioning:
+            hidden = hidden + self.self_condition(self.simplex_embed(previous.softmax(-1)))
+        return hidden
+
+    def trunk(self, hidden: Tensor, mask: Tensor | None, position_ids: Tensor, cache: DynamicCache | None = None) -> Tensor:
+        """Backbone without its head, (B, Q, H) -> (B, Q, H'); grows ``cache`` by Q positions."""
+        body = self.lm.base_model
+        if self.is_masked:
+            if self.config.backbone["model_type"] == "roberta":
+                position_ids = position_ids + body.config.pad_token_id + 1
+            return body(inputs_embeds=hidden, attention_mask=mask, position_ids=position_ids).last_hidden_state
+        return body(inputs_embeds=hidden, attention_mask=mask, position_ids=position_ids, past_key_values=cache,
+                    use_cache=cache is not None).last_hidden_state
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """Logits of hidden states, (B, L, H') -> (B, L, V) in fp32."""
+        if self.is_masked:
+            head = self.lm.lm_head if hasattr(self.lm, "lm_head") else self.lm.cls
+            return head(hidden).float()
+        return self.lm.get_output_embeddings()(hidden).float()
+
+    def segments(self, ids: Tensor) -> Tensor:
+        """Number of the segment of each clean context token, (B, C) -> (B, C)."""
+        if self.config.context_mode == "causal":
+            return torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+        if self.config.context_mode == "full":
+            return torch.zeros_like(ids)
+        starts = torch.isin(ids, torch.tensor(self.config.segment_token_ids, device=ids.device))
+        return starts.long().cumsum(-1)
+
+    def bind(self, context_ids: list[int], bare_context_ids: list[int] | None = None) -> "BoundExpert":
+        """This network with one row's context, as a Denoiser; the bare context (no documents) serves contrast."""
+        return bind_rows(self, [context_ids], None if bare_context_ids is None else [bare_context_ids])
+
+
+class Context:
+    """Clean context of B rows, left-padded, with its cached keys and values; blocks that were generated are appended."""
+
+    def __init__(self, model: SSD2Model, rows: list[list[int]]):
+        self.model, device = model, model.device
+        width = max(max(len(row) for row in rows), 1)
+        pad = [[0] * (width - len(row)) + list(row) for row in rows]
+        self.first_ids = torch.tensor(pad, dtype=torch.long, device=device)                         # (B, C)
+        lengths = torch.tensor([len(row) for row in rows], device=device)
+        self.first_valid = torch.arange(width, device=device) >= width - lengths.unsqueeze(-1)      # (B, C)
+        self.full = model.config.context_mode == "full"
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget generated blocks and the cache."""
+        self.cache = None if self.full else DynamicCache()
+        self.ids, self.valid = self.first_ids[:, :0], self.first_valid[:, :0]
+        self.generated = 0
+        self._append(self.first_ids, self.first_valid, self.model.segments(self.first_ids))
+
+    def follow(self, ids: Tensor) -> bool:
+        """Bring the context up to the tokens generated so far, (B, R). True when that changed something."""
+        new = ids[:, self.generated:]
+        if ids.shape[1] == self.generated:
+            return False
+        if ids.shape[1] < self.generated:
+            self.reset()
+            new = ids
+        if new.shape[1]:
+            segment = self.model.segments(new) if self.model.config.context_mode == "causal" else torch.zeros_like(new)
+            self._append(new, torch.ones_like(new, dtype=torch.bool), segment)
+            self.generated += new.shape[1]
+        return True
+
+    def _append(self, ids: Tensor, valid: Tensor, segment: Tensor) -> None:
+        """Encode clean tokens that follow everything so far; later segments see earlier ones, never the reverse."""
+        before = self.valid
+        self.ids, self.valid = torch.cat([self.ids, ids], 1), torch.cat([before, valid], 1)
+        self.positions = (self.valid.long().cumsum(-1) - 1).clamp_min(0)
+        if self.full or not ids.shape[1]:
+            return
+        within = (segment.unsqueeze(-1) >= segment.unsqueeze(1)) & valid.unsqueeze(1)               # (B, Q, Q)
+        within = within | torch.eye(ids.shape[1], dtype=torch.bool, device=ids.device)
+        allowed = torch.cat([before.unsqueeze(1).expand(-1, ids.shape[1], -1), within], -1)
+        hidden = self.model.lm.get_input_embeddings()(ids)
+        self.model.trunk(hidden, blocked(allowed, hidden.dtype), self.positions[:, -ids.shape[1]:], self.cache)
+
+    def denoise(self, block: Tensor) -> Tensor:
+        """Logits (B, L, V) of embedded noisy positions (B, L, H) after this context."""
+        length = block.shape[1]
+        start = self.valid.long().sum(-1, keepdim=True)
+        positions = start + torch.arange(length, device=block.device)
+        seen = torch.cat([self.valid, self.valid.new_ones(block.shape[:2])], 1)                     # (B, C + R + L)
+        if not self.full:
+            mask = blocked(seen.unsqueeze(1).expand(-1, length, -1), block.dtype)
+            hidden = self.model.trunk(block, mask, positions, self.cache)
+            self.cache.crop(-length)
+            return self.model.head(hidden)
+        hidden = torch.cat([self.model.lm.get_input_embeddings()(self.ids), block], 1)
+        mask = blocked(seen.unsqueeze(1).expand(-1, hidden.shape[1], -1), block.dtype)
+        hidden = self.model.trunk(hidden, mask, torch.cat([self.positions, positions], 1))
+        return self.model.head(hidden[:, -length:])
+
+
+class BoundExpert:
+    """A network and the context of its rows: a Denoiser. Made per run; it remembers the previous prediction of its block."""
+
+    def __init__(self, model: SSD2Model, context: Context, bare: Context | None):
+        self.model, self.context, self.bare = model, context, bare
+        self.vocab_size, self.simplex_value = model.lm.config.vocab_size, model.config.simplex_value
+        self.eos_token_id, self.device = model.config.eos_token_id, model.device
+        self.batch_size = context.first_ids.shape[0]
+        self.has_contrast = bare is not None
+        self.previous: Tensor | None = None
+        self.last_u = 0.0
+
+    def __call__(self, ids: Tensor, x_t: Tensor, u: float) -> Prediction:
+        """ids so far (B, R), x_t (B, L, V), u = t/T -> logits (B, L, V). Remembers them for self-conditioning."""
+        if self.context.follow(ids.to(self.device)) or u >= self.last_u:
+            self.previous = None
+        self.last_u = u
+        logits = self._run(self.context, x_t, u)
+        self.latest_input, self.previous = self.previous, logits
+        return Prediction(logits)
+
+    def without_documents(self, ids: Tensor, x_t: Tensor, u: float) -> Prediction:
+        """The same step from the bare context, for contrast; call it after the step itself."""
+        self.bare.follow(ids.to(self.device))
+        current, self.previous = self.previous, self.latest_input
+        logits = self._run(self.bare, x_t, u)
+        self.previous = current
+        return Prediction(logits)
+
+    def remember(self, logits: Tensor) -> None:
+        """Condition the next step on what the ensemble predicted instead of on this expert's own words."""
+        if self.previous is not None:
+            self.previous = logits
+
+    @torch.no_grad()
+    def _run(self, context: Context, x_t: Tensor, u: float) -> Tensor:
+        time = torch.full(x_t.shape[:2], u, device=self.device)
+        previous = None if self.previous is None else self.previous.to(self.device)
+        return context.denoise(self.model.embed_block(x_t.to(self.device), time, previous)).to(x_t.device)
+
+
+@torch.no_grad()
+def bind_rows(model: SSD2Model, rows: list[list[int]], bare_rows: list[list[int]] | None = None) -> BoundExpert:
+    """The network with B contexts of any lengths as one Denoiser over B rows (left-padded)."""
+    bare = None if bare_rows is None else Context(model, bare_rows)
+    return BoundExpert(model, Context(model, rows), bare)

@@ -1,0 +1,102 @@
+"""Semi-autoregressive simplex diffusion, the whole method on one screen. Knows nothing of networks, text or pages.
+
+Source: SSD-LM (arXiv 2210.17432), Algorithm 2 and its public decoder; letters in simplex.py.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .config import SamplingParams
+from .ensemble import Denoiser, Prediction, log_probs, shares
+from .simplex import alpha_bar, add_noise, entropy, project
+
+Noise = Callable[[tuple[int, ...]], Tensor]
+
+
+@dataclass
+class Step:
+    """One denoising step of one block, as tensors.
+
+    block: from 0. step: from 1 to num_steps (so t = num_steps - step + 1). alpha_bar: of the input of this step.
+    ids: tokens before this block (B, R). token_ids, rival_ids: best and second candidates (B, L).
+    confidence: probability of token_ids (B, L). entropy: nats (B, L). changed: differs from the step before (B, L).
+    share, weight: (B, L) by expert. prediction: the denoiser's own words. finished: this was the last step of the block.
+    ended: the rows that have an EOS by now (B,), only meaningful when finished.
+    """
+
+    block: int
+    step: int
+    num_steps: int
+    alpha_bar: float
+    ids: Tensor
+    token_ids: Tensor
+    rival_ids: Tensor
+    confidence: Tensor
+    entropy: Tensor
+    changed: Tensor
+    share: dict[str, Tensor]
+    weight: dict[str, Tensor]
+    prediction: Prediction
+    projected: Tensor
+    finished: bool
+    ended: Tensor
+
+
+def gaussian(rng: torch.Generator) -> Noise:
+    """Noise source N(0, I) drawn from ``rng``, on its device."""
+    return lambda shape: torch.randn(shape, generator=rng, device=rng.device)
+
+
+@torch.no_grad()
+def generate(denoise: Denoiser, params: SamplingParams, rng: torch.Generator, *, vocab_size: int | None = None,
+             eos_token_id: int | None = None, simplex_value: float | None = None, batch_size: int | None = None,
+             noise: Noise | None = None) -> Iterator[Step]:
+    """Denoise block after block and yield every step as it happens, until each row has an EOS or max_new_tokens is reached.
+
+    Facts that are not given are read from the denoiser (``denoise.vocab_size`` and so on). noise: replaces ``gaussian(rng)``;
+    it gives N(0, I), scaled by K here, and is asked once per block for x_T and then once per step, before that step's forward, for shape (B, L, V).
+    """
+    V = vocab_size or denoise.vocab_size
+    K = simplex_value or getattr(denoise, "simplex_value", 5.0)
+    eos = eos_token_id if eos_token_id is not None else getattr(denoise, "eos_token_id", None)
+    B = batch_size or getattr(denoise, "batch_size", 1)
+    T, L = params.num_steps, params.block_length
+    noise = noise or gaussian(rng)
+    ids = torch.zeros((B, 0), dtype=torch.long, device=rng.device)
+    ended = torch.zeros(B, dtype=torch.bool, device=rng.device)
+    for block in range(math.ceil(params.max_new_tokens / L)):
+        # 1) a block starts as pure noise on the simplex of the vocabulary
+        x_t = K * noise((B, L, V))                                                        # (B, L, V)
+        previous = None
+        for t in range(T, 0, -1):
+            # 2) every expert looks at the same noisy block and predicts the clean one
+            z = K * noise((B, L, V))
+            prediction = denoise(ids, x_t, t / T)
+            # 3) the prediction goes back to the simplex and is made noisy again, a little less
+            x_0 = project(prediction.logits, params.projection, K, params.top_p, rng)     # (B, L, V)
+            x_t = add_noise(x_0, alpha_bar((t - 1) / T), z)
+            step = _describe(prediction, x_0, previous)
+            previous = step["token_ids"]
+            if t == 1 and eos is not None:
+                ended = ended | (previous == eos).any(-1)
+            yield Step(block=block, step=T - t + 1, num_steps=T, alpha_bar=alpha_bar(t / T), ids=ids, projected=x_0,
+                       prediction=prediction, finished=t == 1, ended=ended, **step)
+        # 4) the block's tokens join the context and the next block starts
+        ids = torch.cat([ids, previous], dim=1)                                           # (B, R + L)
+        if bool(ended.all()):
+            return
+
+
+def _describe(prediction: Prediction, x_0: Tensor, previous: Tensor | None) -> dict:
+    """Tokens, candidates, confidence, entropy and shares of one prediction."""
+    log_p = log_probs(prediction.logits)
+    best, index = log_p.topk(2, dim=-1)
+    token_ids = index[..., 0]
+    return {
+        "token_ids": token_ids, "rival_ids": index[..., 1], "confidence": best[..., 0].exp(), "entropy": entropy(log_p),
+        "changed": torch.zeros_like(token_ids, dtype=torch.bool) if previous is None else token_ids != previous,
+        "share": shares(prediction, token_ids) if prediction.parts else {}, "weight": prediction.weights}

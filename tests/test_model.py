@@ -1,0 +1,120 @@
+"""SSD2Model at tiny size: cache against recomputation, padding, saving, devices, bad input."""
+
+import pytest
+import torch
+
+from ssd2_core.config import EnsembleParams, SamplingParams
+from ssd2_core.ensemble import Ensemble
+from ssd2_core.errors import ModelError
+from ssd2_core.model import SSD2Config, SSD2Model, bind_rows
+from ssd2_core.sampling import generate
+from tests.tiny import BERT, LLAMA, ROBERTA, tiny
+
+CONTEXTS = [[2, 20, 21, 22, 3, 30, 31, 4], [3, 40, 41, 4]]
+PARAMS = SamplingParams(num_steps=4, block_length=6, max_new_tokens=12, seed=3)
+
+
+def tokens(denoiser, params=PARAMS, eos=None):
+    steps = generate(denoiser, params, torch.Generator().manual_seed(params.seed), eos_token_id=eos if eos is not None else -1)
+    return torch.cat([s.token_ids for s in steps if s.finished], 1)
+
+
+def direct_logits(model, context, ids, x_t, u):
+    """One plain forward over everything, without a cache: the rule of the module's docstring written out."""
+    clean = torch.tensor([context + ids])
+    C, L = clean.shape[1], x_t.shape[1]
+    if model.config.context_mode == "full":
+        level = torch.zeros(C + L)
+    else:
+        first = torch.arange(len(context)) if model.config.context_mode == "causal" else model.segments(clean[:, :len(context)])[0]
+        later = torch.arange(len(ids)) if model.config.context_mode == "causal" else torch.zeros(len(ids))
+        level = torch.cat([first, 1000 + later, torch.full((L,), 9999)])
+    allowed = (level.unsqueeze(0) <= level.unsqueeze(1)).unsqueeze(0)
+    mask = torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.float32).min).unsqueeze(1)
+    hidden = torch.cat([model.get_input_embeddings()(clean), model.embed_block(x_t, torch.full((1, L), u), None)], 1)
+    return model.head(model.trunk(hidden, mask, torch.arange(C + L).unsqueeze(0))[:, -L:])
+
+
+@pytest.mark.parametrize("mode,backbone", [("causal", LLAMA), ("segments", LLAMA), ("full", LLAMA), ("full", ROBERTA), ("full", BERT)])
+@torch.no_grad()
+def test_cached_context_equals_recomputation(mode, backbone):
+    model = tiny(backbone=backbone, context_mode=mode)
+    bound = model.bind(CONTEXTS[0])
+    noise = torch.randn(3, 1, 6, 97, generator=torch.Generator().manual_seed(0)) * 5
+    first = [50, 51, 52, 53, 54, 55]
+    for ids, x_t in (([], noise[0]), (first, noise[1])):
+        got = bound(torch.tensor([ids], dtype=torch.long), x_t, 1.0).logits
+        assert (got - direct_logits(model, CONTEXTS[0], ids, x_t, 1.0)).abs().max() <= 1e-4
+
+
+@pytest.mark.parametrize("mode,backbone", [("causal", LLAMA), ("segments", LLAMA), ("full", ROBERTA)])
+def test_left_padding_changes_nothing(mode, backbone):
+    model = tiny(backbone=backbone, context_mode=mode)
+    x_t = torch.randn(2, 6, 97, generator=torch.Generator().manual_seed(1)) * 5
+    ids = torch.tensor([[50, 51, 52], [60, 61, 62]])
+    together = bind_rows(model, CONTEXTS)(ids, x_t, 0.7).logits
+    for row, context in enumerate(CONTEXTS):
+        alone = model.bind(context)(ids[row:row + 1], x_t[row:row + 1], 0.7).logits
+        assert (alone - together[row:row + 1]).abs().max() <= 1e-4
+
+
+def test_a_segment_is_read_in_both_directions_and_never_sees_a_later_one():
+    def keys(model, ids):
+        layer = bind_rows(model, [ids]).context.cache.layers[-1]
+        return layer.keys[0]
+    model = tiny(context_mode="segments")
+    one, other = keys(model, [2, 20, 21, 3, 30, 4]), keys(model, [2, 20, 22, 3, 30, 4])
+    assert (one[:, 1] - other[:, 1]).abs().max() > 1e-5          # token 1 knows token 2 of its own segment
+    changed_question = keys(model, [2, 20, 21, 3, 31, 4])
+    assert torch.allclose(one[:, :3], changed_question[:, :3])
+    causal = tiny(context_mode="causal")
+    assert torch.allclose(keys(causal, [2, 20, 21])[:, 1], keys(causal, [2, 20, 22])[:, 1])
+
+
+def test_self_conditioning_and_time_are_inputs():
+    model = tiny()
+    x_t = torch.randn(1, 6, 97, generator=torch.Generator().manual_seed(2)) * 5
+    ids = torch.zeros((1, 0), dtype=torch.long)
+    bound = model.bind(CONTEXTS[0])
+    first = bound(ids, x_t, 1.0).logits
+    again = bound(ids, x_t, 0.9999999).logits
+    assert (first - again).abs().max() > 1e-4                    # the second call remembers the first
+    bound = model.bind(CONTEXTS[0])
+    assert torch.equal(first, bound(ids, x_t, 1.0).logits)
+    assert not torch.equal(first, model.bind(CONTEXTS[0])(ids, x_t, 0.2).logits)
+
+
+def test_a_bound_expert_can_be_used_twice():
+    bound = tiny().bind(CONTEXTS[0])
+    assert torch.equal(tokens(bound), tokens(bound))
+
+
+@pytest.mark.parametrize("backbone", [LLAMA, ROBERTA, BERT])
+@pytest.mark.parametrize("device_map", [None, "cpu", "auto"])
+def test_save_and_load(tmp_path, backbone, device_map):
+    mode = "causal" if backbone is LLAMA else "full"
+    model = tiny(backbone=backbone, context_mode=mode, role="reader", title="T", tokenizer_hash="abc")
+    model.save_pretrained(tmp_path)
+    assert (tmp_path / "model.safetensors").exists()
+    loaded = SSD2Model.from_pretrained(tmp_path, device_map=device_map, dtype=torch.float32).eval()
+    assert (loaded.config.role, loaded.config.title, loaded.config.tokenizer_hash) == ("reader", "T", "abc")
+    assert torch.equal(tokens(model.bind(CONTEXTS[0])), tokens(loaded.bind(CONTEXTS[0])))
+    half = SSD2Model.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    assert half.dtype == torch.bfloat16
+    assert tokens(half.bind(CONTEXTS[0])).shape == (1, 12)
+
+
+def test_contrast_needs_documents_and_changes_the_answer():
+    model, core = tiny(1), tiny(2)
+    with_documents, bare = [2, 20, 21, 22, 3, 30, 31, 4], [3, 30, 31, 4]
+    def run(alpha):
+        params = EnsembleParams(lam={"me": 0.7}, weights="constant", alpha=alpha)
+        return tokens(Ensemble({"core": core.bind(bare), "me": model.bind(with_documents, bare)}, params))
+    assert not torch.equal(run(0.0), run(2.0))
+
+
+def test_bad_config_is_one_sentence():
+    with pytest.raises(ModelError, match="backbone must be one of.*'gpt9'"):
+        SSD2Config({"model_type": "gpt9"})
+    with pytest.raises(ModelError, match="context_mode"):
+        SSD2Config(dict(LLAMA), context_mode="sideways")

@@ -1,0 +1,23 @@
+"""Tiny real models for tests: random weights, made in milliseconds."""
+
+import torch
+
+from ssd2_core.model import SSD2Config, SSD2Model
+
+LLAMA = {"model_type": "llama", "vocab_size": 97, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+         "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256, "tie_word_embeddings": True,
+         "pad_token_id": 0, "bos_token_id": None, "eos_token_id": 1}
+ROBERTA = {"model_type": "roberta", "vocab_size": 97, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+           "intermediate_size": 64, "max_position_embeddings": 256, "type_vocab_size": 1}
+BERT = {**ROBERTA, "model_type": "bert"}
+
+
+def tiny(seed: int = 0, backbone: dict = LLAMA, eos: int | None = 1, sharp: float = 8.0, **settings) -> SSD2Model:
+    """A random model whose predictions are sharp enough to differ from one another."""
+    torch.manual_seed(seed)
+    defaults = {"context_mode": "causal", "segment_token_ids": [2, 3, 4], "eos_token_id": eos}
+    model = SSD2Model(SSD2Config(dict(backbone), **{**defaults, **settings})).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(sharp if parameter.ndim > 1 else 1.0)
+    return model

@@ -62,7 +62,8 @@ def adapt(parts: dict[str, Tensor], weights: dict[str, float], tau: float) -> di
 
     For one user: w_user = sigmoid(logit(lam) + (H_core - H_user) / tau).
     """
-    scores = torch.stack([torch.tensor(weights[n]).log().to(p.device) - entropy(p) / tau for n, p in parts.items()])
+    prior = {n: torch.tensor(weights[n], dtype=torch.float32).log() for n in parts}
+    scores = torch.stack([prior[n].to(p.device) - entropy(p) / tau for n, p in parts.items()])
     return dict(zip(parts, scores.softmax(0).unbind(0), strict=True))
 
 
@@ -118,7 +119,7 @@ class Ensemble:
         if params.weights == "adaptive" and len(parts) > 1:
             spread = adapt(parts, active, params.tau)
         else:
-            spread = {n: torch.full(x_t.shape[:2], w, device=x_t.device) for n, w in active.items()}
+            spread = {n: torch.full(x_t.shape[:2], w, device=x_t.device, dtype=torch.float32) for n, w in active.items()}
         prediction = Prediction(combine(parts, spread), parts, spread)
         for expert in self.experts.values():
             if hasattr(expert, "remember"):

@@ -1,4 +1,4 @@
-"""SSD2Model: any transformers backbone as a simplex denoiser, noisy blocks in and logits out. Knows nothing of text or ensembles.
+"""SSD2Model: any transformers backbone as a simplex denoiser, noisy blocks in and logits out. Knows nothing of text.
 
 A block position enters as softmax(x_t) · E_sum + timestep_embedding(t/T) + W · (softmax(previous prediction) · E_sum); clean
 context tokens enter as ordinary embeddings on its left (SSD-LM, arXiv 2210.17432; self-conditioning as in its successors).
@@ -241,7 +241,7 @@ class BoundExpert:
 
     @torch.no_grad()
     def _run(self, context: Context, x_t: Tensor, u: float) -> Tensor:
-        time = torch.full(x_t.shape[:2], u, device=self.device)
+        time = torch.full(x_t.shape[:2], u, device=self.device, dtype=torch.float32)
         previous = None if self.previous is None else self.previous.to(self.device)
         return context.denoise(self.model.embed_block(x_t.to(self.device), time, previous)).to(x_t.device)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .config import SamplingParams
 from .ensemble import Denoiser, Prediction, log_probs, shares
-from .simplex import alpha_bar, add_noise, entropy, project
+from .simplex import add_noise, alpha_bar, entropy, project
 
 Noise = Callable[[tuple[int, ...]], Tensor]
 
@@ -48,7 +48,7 @@ class Step:
 
 def gaussian(rng: torch.Generator) -> Noise:
     """Noise source N(0, I) drawn from ``rng``, on its device."""
-    return lambda shape: torch.randn(shape, generator=rng, device=rng.device)
+    return lambda shape: torch.randn(shape, generator=rng, device=rng.device, dtype=torch.float32)
 
 
 @torch.no_grad()
@@ -58,7 +58,7 @@ def generate(denoise: Denoiser, params: SamplingParams, rng: torch.Generator, *,
     """Denoise block after block and yield every step as it happens, until each row has an EOS or max_new_tokens is reached.
 
     Facts that are not given are read from the denoiser (``denoise.vocab_size`` and so on). noise: replaces ``gaussian(rng)``;
-    it gives N(0, I), scaled by K here, and is asked once per block for x_T and then once per step, before that step's forward, for shape (B, L, V).
+    it gives N(0, I) of shape (B, L, V), scaled by K here; asked once per block for x_T and once per step before its forward.
     """
     V = vocab_size or denoise.vocab_size
     K = simplex_value or getattr(denoise, "simplex_value", 5.0)

@@ -1,8 +1,8 @@
 """Simplex diffusion as pure functions. Knows nothing of models, experts or blocks that follow each other.
 
 Letters, here and in every module: V vocabulary size, K simplex value (5.0 in SSD-LM), B batch, L block length, T number of
-steps, t step from T down to 1, u = t/T in [0, 1], alpha_bar cumulative signal, x_t noisy logits (B, L, V), logits the denoiser's
-prediction of the clean tokens (B, L, V).
+steps, t step from T down to 1, u = t/T in [0, 1], alpha_bar cumulative signal, x_t noisy logits (B, L, V), logits the
+denoiser's prediction of the clean tokens (B, L, V).
 Source: SSD-LM (arXiv 2210.17432), equations and public code.
 """
 
@@ -23,7 +23,7 @@ def alpha_bar(u: float | Tensor, s: float = 1e-4) -> float | Tensor:
 
 def to_simplex(token_ids: Tensor, vocab_size: int, K: float = 5.0) -> Tensor:
     """Almost-one-hot logits of tokens: +K at the token, -K elsewhere. (...,) ids -> (..., V)."""
-    x = torch.full((*token_ids.shape, vocab_size), -K, device=token_ids.device)
+    x = torch.full((*token_ids.shape, vocab_size), -K, device=token_ids.device, dtype=torch.float32)
     return x.scatter_(-1, token_ids.unsqueeze(-1), K)
 
 
@@ -52,13 +52,13 @@ def nucleus(logits: Tensor, top_p: float) -> Tensor:
 def project(logits: Tensor, kind: str, K: float, top_p: float = 0.9, rng: torch.Generator | None = None) -> Tensor:
     """x̂_0 in {-K, +K} from predicted logits, (..., V) -> (..., V). The three projections of SSD-LM.
 
-    kind: "greedy" one hot of the argmax; "sampling" one hot of a top-p sample drawn with ``rng``; "multihot" all of the nucleus.
+    kind: "greedy" one hot of the argmax; "sampling" one hot of a top-p sample drawn with ``rng``; "multihot" the whole nucleus.
     """
     if kind == "greedy":
         return to_simplex(logits.argmax(-1), logits.shape[-1], K)
     keep = nucleus(logits, top_p)
     if kind == "multihot":
-        return torch.where(keep, K, -K)
+        return (keep.to(torch.float32) * 2 - 1) * K
     if kind != "sampling":
         raise ValueError(f"projection must be greedy, sampling or multihot, not {kind!r}.")
     probs = logits.masked_fill(~keep, -torch.inf).softmax(-1)

@@ -18,13 +18,16 @@ DATA = Path(__file__).parent / "data" / "ssdlm_reference"
 
 def reference(name: str) -> tuple[dict, dict]:
     with safe_open(DATA / f"{name}.safetensors", "pt") as file:
-        return json.loads(file.metadata()["config"]), {key: file.get_tensor(key) for key in file.keys()}
+        tensors = {key: file.get_tensor(key) for key in list(file.keys())}
+        return json.loads(file.metadata()["config"]), tensors
 
 
 def expert(sizes: dict, data: dict):
-    backbone = {"model_type": "roberta", "type_vocab_size": 2, **{key: sizes[key] for key in (
-        "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings")}}
-    model = SSD2Model(SSD2Config(backbone, context_mode="full", tie_simplex_embedding=False, self_conditioning=False)).eval()
+    keys = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+            "max_position_embeddings")
+    backbone = {"model_type": "roberta", "type_vocab_size": 2, **{key: sizes[key] for key in keys}}
+    config = SSD2Config(backbone, context_mode="full", tie_simplex_embedding=False, self_conditioning=False)
+    model = SSD2Model(config).eval()
     weights = {"lm." + key.removeprefix("model."): value for key, value in data.items() if key.startswith("model.")}
     weights |= {"embed_sum.weight": data["embed_sum.weight"], "timestep_embedding.weight": data["timestep.weight"],
                 "timestep_embedding.bias": data["timestep.bias"]}

@@ -72,7 +72,7 @@ def test_same_seed_same_tokens_other_seed_others(projection):
 
 
 def test_every_setting_changes_something():
-    base = dict(lam={"me": 0.5}, weights="adaptive", tau=0.5, alpha=0.0, schedule_end=0.0)
+    base = {"lam": {"me": 0.5}, "weights": "adaptive", "tau": 0.5, "alpha": 0.0, "schedule_end": 0.0}
     def trail(sampling=None, **change):
         _, steps = run(PAIR, {**base, **change}, **(sampling or {}))
         return torch.cat([s.prediction.logits.flatten()[:4000] for s in steps])
@@ -127,7 +127,8 @@ def test_schedule_goes_from_lam_to_its_end():
 
 
 def test_new_settings_act_at_the_next_step():
-    ensemble = Ensemble({"core": CORE.bind(CONTEXT), "me": USER.bind(DOCUMENTS)}, EnsembleParams(lam={"me": 0.2}, weights="constant"))
+    before = EnsembleParams(lam={"me": 0.2}, weights="constant")
+    ensemble = Ensemble({"core": CORE.bind(CONTEXT), "me": USER.bind(DOCUMENTS)}, before)
     steps = generate(ensemble, SamplingParams(num_steps=6, block_length=6, max_new_tokens=6), torch.Generator().manual_seed(0))
     assert next(steps).weight["me"][0, 0] == pytest.approx(0.2)
     ensemble.params = EnsembleParams(lam={"me": 0.9}, weights="constant")
@@ -190,16 +191,17 @@ def test_experts_of_different_vocabularies_are_refused():
         Ensemble({"core": CORE.bind(CONTEXT)}, EnsembleParams(lam={"ghost": 0.5}))
 
 
-@pytest.mark.parametrize("settings", [{"lam": {"a": 1.2}}, {"lam": {"a": float("nan")}}, {"lam": {"a": True}}, {"weights": "magic"},
-                                      {"lam": {"a": 0.6, "b": 0.6}}, {"tau": 0}, {"alpha": -1}, {"alpha": 1e9}])
+@pytest.mark.parametrize("settings", [{"lam": {"a": 1.2}}, {"lam": {"a": float("nan")}}, {"lam": {"a": True}},
+                                      {"weights": "magic"}, {"lam": {"a": 0.6, "b": 0.6}}, {"tau": 0}, {"alpha": -1},
+                                      {"alpha": 1e9}])
 def test_bad_ensemble_settings_are_refused(settings):
     with pytest.raises(LimitError):
         EnsembleParams(**settings)
 
 
-@pytest.mark.parametrize("settings", [{"num_steps": 0}, {"num_steps": True}, {"num_steps": float("nan")}, {"num_steps": 1e9},
-                                      {"num_steps": [4]}, {"block_length": -1}, {"seed": 1.5}, {"top_p": 2.0}, {"projection": "x"},
-                                      {"num_steps": float("inf")}, {"max_new_tokens": "10"}])
+@pytest.mark.parametrize("settings", [{"num_steps": 0}, {"num_steps": True}, {"num_steps": float("nan")},
+                                      {"num_steps": 1e9}, {"num_steps": [4]}, {"block_length": -1}, {"seed": 1.5},
+                                      {"top_p": 2.0}, {"projection": "x"}, {"num_steps": float("inf")}, {"max_new_tokens": "10"}])
 def test_bad_sampling_settings_are_refused(settings):
     with pytest.raises(LimitError):
         SamplingParams(**settings)

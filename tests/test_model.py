@@ -26,8 +26,9 @@ def direct_logits(model, context, ids, x_t, u):
     if model.config.context_mode == "full":
         level = torch.zeros(C + L)
     else:
-        first = torch.arange(len(context)) if model.config.context_mode == "causal" else model.segments(clean[:, :len(context)])[0]
-        later = torch.arange(len(ids)) if model.config.context_mode == "causal" else torch.zeros(len(ids))
+        causal = model.config.context_mode == "causal"
+        first = torch.arange(len(context)) if causal else model.segments(clean[:, :len(context)])[0]
+        later = torch.arange(len(ids)) if causal else torch.zeros(len(ids))
         level = torch.cat([first, 1000 + later, torch.full((L,), 9999)])
     allowed = (level.unsqueeze(0) <= level.unsqueeze(1)).unsqueeze(0)
     mask = torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.float32).min).unsqueeze(1)
@@ -35,7 +36,8 @@ def direct_logits(model, context, ids, x_t, u):
     return model.head(model.trunk(hidden, mask, torch.arange(C + L).unsqueeze(0))[:, -L:])
 
 
-@pytest.mark.parametrize("mode,backbone", [("causal", LLAMA), ("segments", LLAMA), ("full", LLAMA), ("full", ROBERTA), ("full", BERT)])
+@pytest.mark.parametrize("mode,backbone", [("causal", LLAMA), ("segments", LLAMA), ("full", LLAMA), ("full", ROBERTA),
+                                           ("full", BERT)])
 @torch.no_grad()
 def test_cached_context_equals_recomputation(mode, backbone):
     model = tiny(backbone=backbone, context_mode=mode)

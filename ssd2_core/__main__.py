@@ -1,0 +1,173 @@
+"""The command line: models, generate, evaluate, train. ``--json`` prints one JSON object, or one a line when streaming."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from .config import PROJECTIONS, WEIGHTINGS, EnsembleParams, SamplingParams, Settings
+from .errors import VisitorError
+
+DEFAULT = SamplingParams()
+DEFAULT_USER_WEIGHT = 0.5
+
+
+def user_weights(users: list[str]) -> dict[str, float]:
+    """ID or ID=LAM of each ``--user``; those without a weight share DEFAULT_USER_WEIGHT."""
+    out: dict[str, float | None] = {}
+    for text in users:
+        name, has_weight, weight = text.rpartition("=") if "=" in text else (text, "", "")
+        try:
+            out[name] = float(weight) if has_weight else None
+        except ValueError:
+            raise VisitorError(f"The weight in --user {text!r} must be a number from 0 to 1.") from None
+    open_ones = [name for name, weight in out.items() if weight is None]
+    return {name: DEFAULT_USER_WEIGHT / len(open_ones) if weight is None else weight for name, weight in out.items()}
+
+
+def ensemble_params(args: argparse.Namespace) -> EnsembleParams:
+    return EnsembleParams(lam=user_weights(args.user), weights=args.weights, tau=args.tau, alpha=args.alpha)
+
+
+def sampling_params(args: argparse.Namespace) -> SamplingParams:
+    return SamplingParams(args.steps, args.block, args.max_tokens, args.projection, args.top_p, args.seed)
+
+
+def models(args: argparse.Namespace) -> int:
+    """List the models that are here."""
+    from .library import list_models
+    cards = list_models()
+    if args.json:
+        rows = [{"id": c.id, "role": c.role, "parameters": c.parameters, "tokenizer": c.tokenizer_hash, "source": c.source}
+                for c in cards]
+        print(json.dumps({"models": rows}))
+    else:
+        for c in cards:
+            print(f"{c.id:20} {c.role:11} {c.parameters:>12,} parameters  tokenizer {c.tokenizer_hash}  {c.source}  "
+                  f"{c.summary}")
+    return 0
+
+
+def generate(args: argparse.Namespace) -> int:
+    """Answer one prompt and show every step."""
+    from .documents import read_file
+    from .engine import InlineEngine
+    from .frames import Frame, trace_to_json
+    from .protocol import Done, Failed, Request
+
+    documents = tuple(read_file(str(path), _bytes(path)) for path in args.docs)
+    params = ensemble_params(args)
+    request = Request("", args.prompt, args.core, tuple(params.lam), documents, (), sampling_params(args), params)
+    frames: list[Frame] = []
+    done = None
+    with InlineEngine(Settings(core=args.core, device_map=args.device_map, dtype=args.dtype)) as engine:
+        for event in engine.stream(engine.submit(request)):
+            if isinstance(event, Frame):
+                frames.append(event)
+                if args.json:
+                    print(json.dumps(event.to_dict(), ensure_ascii=False), flush=True)
+                else:
+                    shown = "".join(t for t, end in zip(event.texts, event.is_eos, strict=True) if not end)
+                    print(f"block {event.block} step {event.step:3}/{event.num_steps}  {shown}", flush=True)
+            elif isinstance(event, Failed):
+                raise VisitorError(event.message)
+            elif isinstance(event, Done):
+                done = event
+    summary = {"answer": done.answer, "finish_reason": done.finish_reason, "steps": done.steps, "seconds": done.seconds,
+               "shares": done.shares}
+    if args.trace:
+        about = {"prompt": args.prompt, "experts": ["core", *params.lam], "documents": [d.name for d in documents],
+                 **summary}
+        Path(args.trace).write_text(trace_to_json(frames, about), encoding="utf-8")
+    if args.json:
+        print(json.dumps(summary, ensure_ascii=False))
+    else:
+        parts = ", ".join(f"{name} {share:.0%}" for name, share in done.shares.items())
+        print(f"\n{done.answer}\n\n{done.steps} steps, {done.forwards} forwards, {done.seconds:.2f} s on {done.device}; {parts}")
+    return 0
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """Measure core alone, each user alone and the ensemble on question files."""
+    from .evaluation import evaluate as measure_all
+    from .evaluation import read_questions, table
+    from .library import check_together, load
+
+    params, sampling = ensemble_params(args), sampling_params(args)
+    sheets = {str(path): read_questions(path, args.limit) for path in args.data}
+    core = load(args.core, args.device_map, args.dtype)
+    users = {name: load(name, args.device_map, args.dtype) for name in params.lam}
+    check_together([core.card, *(user.card for user in users.values())])
+    rows = []
+    for path, questions in sheets.items():
+        found = measure_all(core, users, questions, params, sampling)
+        rows += [{"data": path, **row} for row in found] if len(sheets) > 1 else found
+    settings = {"core": args.core, "lam": dict(params.lam), "weights": params.weights, "tau": params.tau, "alpha": params.alpha,
+                "steps": sampling.num_steps, "block": sampling.block_length, "projection": sampling.projection,
+                "seed": sampling.seed, "data": list(sheets)}
+    print(json.dumps({"rows": rows, "settings": settings}) if args.json else table(rows))
+    return 0
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        raise VisitorError(f"{path} cannot be read; give the path of a text or PDF file.") from None
+
+
+def _expert_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--core", default=Settings().core, help="bundled id, local folder or Hub id")
+    add("--user", action="append", default=[], metavar="ID[=LAM]", help="a user expert and its weight; may be repeated")
+    add("--alpha", type=float, default=0.0, help="contrast of a reader with itself without documents")
+    add("--weights", choices=WEIGHTINGS, default=EnsembleParams().weights)
+    add("--tau", type=float, default=EnsembleParams().tau)
+    add("--steps", type=int, default=DEFAULT.num_steps)
+    add("--block", type=int, default=DEFAULT.block_length)
+    add("--max-tokens", type=int, default=DEFAULT.max_new_tokens)
+    add("--projection", choices=PROJECTIONS, default=DEFAULT.projection)
+    add("--top-p", type=float, default=DEFAULT.top_p)
+    add("--seed", type=int, default=DEFAULT.seed)
+    add("--device-map", default=None)
+    add("--dtype", default="auto")
+    add("--json", action="store_true")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(prog="python -m ssd2_core", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("models", help="list the models that are here")
+    one.add_argument("--json", action="store_true")
+    one.set_defaults(run=models)
+    one = commands.add_parser("generate", help="answer one prompt, step by step")
+    one.add_argument("prompt")
+    one.add_argument("--docs", action="append", default=[], metavar="FILE")
+    one.add_argument("--trace", metavar="FILE", help="write the whole run as JSON")
+    _expert_options(one)
+    one.set_defaults(run=generate)
+    one = commands.add_parser("evaluate", help="measure experts and ensemble on JSONL questions")
+    one.add_argument("data", nargs="+", metavar="DATA.jsonl")
+    one.add_argument("--limit", type=int)
+    _expert_options(one)
+    one.set_defaults(run=evaluate)
+    commands.add_parser("train", help="train a model: python -m ssd2_core train --help", add_help=False)
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        if argv[:1] == ["train"]:
+            from .training.recipes import main as train
+            return train(argv[1:])
+        args = parser().parse_args(argv)
+        return args.run(args)
+    except VisitorError as error:
+        print(str(error), file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""A visitor's files as text, and text as passages. Knows nothing of models or tokens."""
+
+import io
+import re
+
+from .config import LIMITS
+from .errors import DocumentError
+from .protocol import Document
+
+TYPES = (".txt", ".md", ".pdf")
+MAX_PDF_PAGES = 50
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+
+def read_file(name: str, data: bytes) -> Document:
+    """The text of a .txt, .md or .pdf file. Raises DocumentError with one sentence that names the file."""
+    shown = re.sub(r"[^\w .()-]", "_", name.replace("\\", "/").rsplit("/", 1)[-1])[:80] or "document"
+    if not shown.lower().endswith(TYPES):
+        raise DocumentError(f"{shown} is not one of {', '.join(TYPES)}; save it as text or PDF first.")
+    if not data:
+        raise DocumentError(f"{shown} is empty.")
+    if len(data) > LIMITS.max_file_bytes:
+        raise DocumentError(f"{shown} has {len(data):,} bytes; at most {LIMITS.max_file_bytes:,} can be read.")
+    text = _pdf_text(shown, data) if shown.lower().endswith(".pdf") else _plain_text(shown, data)
+    text = CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    if not text:
+        raise DocumentError(f"{shown} holds no text that can be read.")
+    if len(text) > LIMITS.max_document_chars:
+        raise _too_long(shown, len(text))
+    return Document(shown, text)
+
+
+def _too_long(name: str, size: int) -> DocumentError:
+    return DocumentError(f"{name} has {size:,} characters or more; at most {LIMITS.max_document_chars:,} are read, "
+                         "so keep the part that matters.")
+
+
+def _plain_text(name: str, data: bytes) -> str:
+    wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    try:
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise DocumentError(f"{name} is not UTF-8 text; save it as UTF-8 and try again.") from None
+    if "\x00" in text:
+        raise DocumentError(f"{name} holds binary data, not text.")
+    return text
+
+
+def _pdf_text(name: str, data: bytes) -> str:
+    import pypdf
+
+    if b"%PDF-" not in data[:1024]:
+        raise DocumentError(f"{name} is not a PDF file, whatever its name says.")
+    parts, size = [], 0
+    try:
+        reader = pypdf.PdfReader(io.BytesIO(data))
+        if reader.is_encrypted:
+            raise DocumentError(f"{name} is locked with a password; unlock it and try again.")
+        if len(reader.pages) > MAX_PDF_PAGES:
+            raise DocumentError(f"{name} has {len(reader.pages)} pages; at most {MAX_PDF_PAGES} can be read.")
+        for page in reader.pages:
+            parts.append(page.extract_text())
+            size += len(parts[-1])
+            if size > LIMITS.max_document_chars:
+                raise _too_long(name, size)
+    except DocumentError:
+        raise
+    except Exception:                       # whatever a broken file makes pypdf do, the visitor gets a sentence
+        raise DocumentError(f"{name} is damaged and cannot be read as PDF.") from None
+    return "\n\n".join(parts)
+
+
+def passages(text: str, max_chars: int = 700) -> list[str]:
+    """Pieces of at most ``max_chars`` characters, cut between paragraphs, else sentences, else words."""
+    out: list[str] = []
+    for paragraph in re.split(r"\n\s*\n", text.strip()):
+        current = ""
+        for piece in _pieces(paragraph.strip(), max_chars):
+            if current and len(current) + 1 + len(piece) > max_chars:
+                out.append(current)
+                current = ""
+            current = f"{current} {piece}" if current else piece
+        if current:
+            out.append(current)
+    return out
+
+
+def _pieces(paragraph: str, max_chars: int) -> list[str]:
+    """Sentences of a paragraph; one that is too long is cut between words, a word that is too long anywhere."""
+    out = []
+    for sentence in SENTENCE_END.split(paragraph):
+        while len(sentence) > max_chars:
+            cut = sentence.rfind(" ", 1, max_chars)
+            cut = cut if cut > 0 else max_chars
+            out.append(sentence[:cut].strip())
+            sentence = sentence[cut:].strip()
+        if sentence:
+            out.append(sentence)
+    return out

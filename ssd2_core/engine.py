@@ -1,0 +1,274 @@
+"""The page's end of the work: submit, stream, control, cancel. Knows messages and limits; never imports torch itself.
+
+``ProcessEngine`` has a worker process, which it restarts when it dies; ``InlineEngine`` runs the same worker on a thread, for
+scripts, tests and the command line.
+"""
+
+import logging
+import secrets
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+
+from .checks import check_request, check_weights
+from .config import EnsembleParams, Settings
+from .errors import BusyError, ModelError
+from .pipe import Ready
+from .protocol import Cancel, Control, Event, Failed, Loading, Preload, Request
+from .runlog import RunStore
+from .supervisor import CLOSED, GAVE_UP, STARTING, Supervisor
+
+log = logging.getLogger(__name__)
+WORKER_LOST = "The worker stopped unexpectedly; it is starting again, please ask once more."
+
+
+@dataclass(frozen=True)
+class Status:
+    """How the service is. ready: models asked for at the start are in memory. fraction: 0..1 of them.
+
+    active: requests being answered; waiting: requests in the queue or whose models load. device: of the worker, "" at first.
+    """
+
+    ready: bool
+    message: str
+    fraction: float
+    restarts: int
+    active: int
+    waiting: int
+    device: str
+
+
+class Engine:
+    """What both engines share. An engine starts at ``start`` or its first request and ends at ``close``; also as ``with``.
+
+    only_known: requests may name only listed models, ``settings.core`` and what ``allow`` was told.
+    """
+
+    def __init__(self, settings: Settings, only_known: bool):
+        self.settings = settings
+        self.only_known = only_known
+        self.runs = RunStore(settings.limits.keep_runs_seconds)
+        self._allowed = {settings.core}
+        self._lock = threading.RLock()
+        self._state = "new"
+
+    def __enter__(self) -> "Engine":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the worker; returns at once. Again has no effect."""
+        with self._lock:
+            if self._state == "new":
+                self._state = "open"
+                self._start()
+
+    def close(self) -> None:
+        """End the worker and every run, within about a second."""
+        with self._lock:
+            was_open, self._state = self._state == "open", "closed"
+            self._fail_all(CLOSED)
+        if was_open:
+            self._close()
+
+    def submit(self, request: Request) -> str:
+        """Ask for an answer and return the run's id: the request's own, or an unguessable one when that is empty.
+
+        Raises a VisitorError when anything about the request is outside the limits, BusyError when the queue is full.
+        """
+        limits = self.settings.limits
+        request = check_request(request, limits)
+        self._check_models((request.core, *request.users))
+        request = replace(request, request_id=request.request_id or secrets.token_urlsafe(18))
+        self.start()
+        with self._lock:
+            self._check_open()
+            if len(self.runs.live()) >= limits.max_active + limits.max_waiting:
+                raise BusyError(f"All places are taken and {limits.max_waiting} requests wait already; try again in a minute.")
+            self.runs.open(request)
+            self._send(request)
+        return request.request_id
+
+    def stream(self, request_id: str, since: int = 0) -> Iterator[Event]:
+        """Events of a run from number ``since`` on, as they come, to its Done or Failed. Any number of readers, also later."""
+        return self.runs.get(request_id).stream(since)
+
+    def astream(self, request_id: str, since: int = 0) -> AsyncIterator[Event]:
+        """The same for asyncio. A reader that goes away changes nothing for the run: ``cancel`` does."""
+        return self.runs.get(request_id).astream(since)
+
+    def events(self, request_id: str, since: int = 0) -> list[Event]:
+        """Events of a run so far, from number ``since`` on."""
+        return self.runs.get(request_id).since(since)[0]
+
+    def control(self, request_id: str, ensemble: EnsembleParams) -> bool:
+        """New ensemble settings for a run, from its next step on. False when it has ended or is unknown."""
+        run = self.runs.find(request_id)
+        if run is None or run.ended:
+            return False
+        check_weights(ensemble, run.request.users)
+        self._send(Control(request_id, ensemble))
+        return True
+
+    def cancel(self, request_id: str) -> bool:
+        """Stop a run within one step; what it wrote stays. False when it has ended or is unknown."""
+        run = self.runs.find(request_id)
+        if run is None or run.ended:
+            return False
+        self._send(Cancel(request_id))
+        return True
+
+    def forget(self, request_id: str) -> None:
+        """Stop a run and drop everything it holds."""
+        self.cancel(request_id)
+        self.runs.forget(request_id)
+
+    def allow(self, *model_ids: str) -> None:
+        """Let requests name these models, too."""
+        self._allowed.update(model_ids)
+
+    def disallow(self, *model_ids: str) -> None:
+        """Take back what ``allow`` was told."""
+        self._allowed.difference_update(model_ids)
+
+    def preload(self, *model_ids: str) -> None:
+        """Load these models ahead of the first request that needs them."""
+        self._send(Preload(model_ids))
+
+    def models(self) -> list:
+        """The cards of the models that are here, as library.list_models gives them."""
+        from .library import list_models
+        return list_models()
+
+    def status(self) -> Status:
+        """How the service is now."""
+        live = self.runs.live()
+        active = sum(run.started for run in live)
+        ready, message, fraction, restarts, device = self._health()
+        return Status(ready, message, fraction, restarts, active, len(live) - active, device)
+
+    def _check_models(self, model_ids: tuple[str, ...]) -> None:
+        if not self.only_known or self._allowed.issuperset(model_ids):
+            return
+        known = self._allowed | {card.id for card in self.models()}
+        for model_id in model_ids:
+            if model_id not in known:
+                raise ModelError(f"The model {model_id!r} is not known here; choose one from the list.")
+
+    def _check_open(self) -> None:
+        if self._state == "closed":
+            raise BusyError(CLOSED)
+
+    def _receive(self, event: Event) -> None:
+        """An event from the worker, for the run it names; runs that were forgotten get none."""
+        run = self.runs.find(event.request_id)
+        if run is not None:
+            run.append(event)
+
+    def _fail_all(self, message: str) -> None:
+        for run in self.runs.live():
+            run.append(Failed(run.request.request_id, message))
+
+    def _start(self) -> None:
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        raise NotImplementedError
+
+    def _send(self, message: object) -> None:
+        raise NotImplementedError
+
+    def _health(self) -> tuple[bool, str, float, int, str]:
+        """ready, message, fraction, restarts, device."""
+        raise NotImplementedError
+
+
+class ProcessEngine(Engine):
+    """The engine of the page: the worker is a process of its own, so neither its work nor its end stops the page.
+
+    preload: models to load at the start, by default the core. worker_target: "module:function" that the process runs.
+    """
+
+    def __init__(self, settings: Settings, *, preload: tuple[str, ...] | None = None, only_known: bool = True,
+                 worker_target: str = "ssd2_core.worker:main"):
+        super().__init__(settings, only_known)
+        self.supervisor = Supervisor(worker_target, settings, self._receive, self._lost)
+        self._lock = self.supervisor.lock
+        self.supervisor.send(Preload((settings.core,) if preload is None else tuple(preload)))
+
+    def _start(self) -> None:
+        self.supervisor.start()
+
+    def _close(self) -> None:
+        self.supervisor.close()
+
+    def _send(self, message: object) -> None:
+        self.supervisor.send(message)
+
+    def _check_open(self) -> None:
+        super()._check_open()
+        if self.supervisor.gave_up:
+            raise BusyError(GAVE_UP)
+
+    def _lost(self) -> None:
+        self._fail_all(GAVE_UP if self.supervisor.gave_up else WORKER_LOST)
+
+    def _health(self) -> tuple[bool, str, float, int, str]:
+        s = self.supervisor
+        return s.ready, s.message, s.fraction, s.restarts, s.device
+
+
+class InlineEngine(Engine):
+    """The same in this process: the worker's rounds run on a thread. Loads torch at the first request.
+
+    prepare: makes a worker.Prepare, called once on that thread; by default the real models'.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, only_known: bool = False,
+                 prepare: Callable[[Settings], object] | None = None):
+        super().__init__(settings or Settings(), only_known)
+        self._make_prepare = prepare
+        self._inbox: SimpleQueue = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
+        self._message, self._fraction, self._device = STARTING, 0.0, ""
+
+    def _start(self) -> None:
+        self._thread.start()
+
+    def _close(self) -> None:
+        self._inbox.put(None)
+        if self._thread is not threading.current_thread():
+            self._thread.join(5.0)
+
+    def _send(self, message: object) -> None:
+        self._inbox.put(message)
+
+    def _work(self) -> None:
+        from .worker import Worker
+        try:
+            make = self._make_prepare
+            if make is None:
+                from .prepare import ModelRuns as make
+            prepare = make(self.settings)
+            self._device, self._message, self._fraction = prepare.device, "Ready.", 1.0
+            Worker(self._inbox, self._receive, prepare, self.settings.limits).run()
+        except BaseException:
+            log.exception("the worker thread ended")
+            with self._lock:
+                self._state, self._message = "closed", GAVE_UP
+                self._fail_all("The worker stopped unexpectedly; start again.")
+
+    def _receive(self, event: Event | Ready) -> None:
+        if isinstance(event, Ready):
+            self._device, self._message = event.device, event.message or "Ready."
+        elif isinstance(event, Loading) and not event.request_id:
+            self._message, self._fraction = event.message, event.fraction
+        else:
+            super()._receive(event)
+
+    def _health(self) -> tuple[bool, str, float, int, str]:
+        return self._fraction >= 1.0 and self._state == "open", self._message, self._fraction, 0, self._device

@@ -1,0 +1,148 @@
+"""Measures answers: core alone, each user alone, ensemble, on JSONL files of questions. Knows the library, not the worker."""
+
+import json
+import re
+import string
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from .config import EnsembleParams, SamplingParams
+from .documents import passages
+from .ensemble import CORE, Ensemble
+from .errors import VisitorError
+from .library import Expert
+from .model import bind_rows
+from .prompts import answer_text, contexts
+from .sampling import generate
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Question:
+    """One line of a data file; document is "" where there is none."""
+
+    question: str
+    answer: str
+    document: str
+
+
+def read_questions(path: Path, limit: int | None = None) -> list[Question]:
+    """Lines {"question" or "instruction", "answer", "document" or "passage"?}. Raises VisitorError with the line's number."""
+    out = []
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise VisitorError(f"{path} cannot be read; give a JSONL file of questions.") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            question = row.get("question") or row["instruction"]
+            out.append(Question(str(question), str(row["answer"]), str(row.get("document") or row.get("passage") or "")))
+        except (ValueError, KeyError, AttributeError):
+            raise VisitorError(f"Line {number} of {path} needs JSON with question (or instruction) and answer.") from None
+        if limit and len(out) == limit:
+            break
+    if not out:
+        raise VisitorError(f"{path} has no questions.")
+    return out
+
+
+def normal_words(text: str) -> list[str]:
+    """Words in lower case without punctuation; digits and letters only."""
+    table = str.maketrans(string.punctuation, " " * len(string.punctuation))
+    return re.sub(r"\s+", " ", text.lower().translate(table)).split()
+
+
+def exact(said: str, right: str) -> bool:
+    """Whether the right words stand in what was said, one after the other, case and punctuation aside."""
+    words, wanted = normal_words(said), normal_words(right)
+    return any(words[i:i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1))
+
+
+def token_f1(said: str, right: str) -> float:
+    """F1 over words, as SQuAD counts it."""
+    a, b = normal_words(said), normal_words(right)
+    both = sum((Counter(a) & Counter(b)).values())
+    return 2 * both / (len(a) + len(b)) if both else 0.0
+
+
+def rouge_l(said: str, right: str) -> float:
+    """F-measure of the longest common subsequence of words (Lin, 2004)."""
+    a, b = normal_words(said), normal_words(right)
+    row = [0] * (len(b) + 1)
+    for x in a:
+        corner = 0
+        for j, y in enumerate(b, 1):
+            corner, row[j] = row[j], corner + 1 if x == y else max(row[j], row[j - 1])
+    return 2 * row[-1] / (len(a) + len(b)) if row[-1] else 0.0
+
+
+def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams, sampling: SamplingParams,
+               bar: tqdm) -> Iterator[tuple[list[str], int, dict[str, float]]]:
+    """Batch by batch: answers, number of answer tokens, and each expert's summed share in them."""
+    first = next(iter(experts.values()))
+    eos = first.model.config.eos_token_id
+    for start in range(0, len(questions), BATCH):
+        rows = questions[start:start + BATCH]
+        bound = {}
+        for name, expert in experts.items():
+            given = [contexts(expert.tokenizer, expert.model.config, q.question, (), passages(q.document)) for q in rows]
+            bare = [c.bare_ids or c.ids for c in given] if any(c.bare_ids for c in given) else None
+            bound[name] = bind_rows(expert.model, [c.ids for c in given], bare)
+        fused = Ensemble(bound, ensemble)
+        rng = torch.Generator(device=fused.device).manual_seed(sampling.seed)
+        ends = [s for s in generate(fused, sampling, rng) if s.finished]
+        ids = torch.cat([s.token_ids for s in ends], 1)[:, :sampling.max_new_tokens]
+        inside = (ids == eos).long().cumsum(-1) == 0
+        shares = {n: (torch.cat([s.share[n] for s in ends], 1)[:, :ids.shape[1]] * inside).sum().item() for n in ends[0].share}
+        bar.update(len(rows))
+        yield [answer_text(first.tokenizer, row) for row in ids.tolist()], int(inside.sum()), shares
+
+
+def measure(name: str, experts: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams,
+            sampling: SamplingParams) -> dict:
+    """One row of the table."""
+    said, tokens, shares = [], 0, Counter()
+    start = time.monotonic()
+    with tqdm(total=len(questions), desc=name, leave=False) as bar:
+        for answers, count, share in answer_all(experts, questions, ensemble, sampling, bar):
+            said += answers
+            tokens += count
+            shares.update(share)
+    n = len(questions)
+    mean = lambda score: round(sum(score(s, q.answer) for s, q in zip(said, questions, strict=True)) / n, 4)  # noqa: E731
+    return {"name": name, "n": n, "exact": mean(exact), "f1": mean(token_f1), "rouge_l": mean(rouge_l),
+            "tokens_per_second": round(tokens / (time.monotonic() - start), 1),
+            "share": {k: round(v / max(tokens, 1), 4) for k, v in shares.items()}}
+
+
+def evaluate(core: Expert, users: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams,
+             sampling: SamplingParams) -> list[dict]:
+    """Rows for the core alone, each user alone and, when there are users, the ensemble."""
+    rows = [measure("core", {CORE: core}, questions, EnsembleParams(), sampling)]
+    for name, user in users.items():
+        alone = EnsembleParams(lam={name: 1.0}, alpha=ensemble.alpha)
+        rows.append(measure(f"user:{name}", {name: user}, questions, alone, sampling))
+    if users:
+        rows.append(measure("ensemble", {CORE: core, **users}, questions, ensemble, sampling))
+    return rows
+
+
+def table(rows: list[dict]) -> str:
+    """The rows as text in columns."""
+    head = ("name", "n", "exact", "f1", "rouge_l", "tokens_per_second")
+    lines = [[str(r[k]) for k in head] + [", ".join(f"{k} {v:.2f}" for k, v in r["share"].items())] for r in rows]
+    lines = [[*head, "share"], *lines]
+    if any("data" in r for r in rows):
+        lines = [[("data" if i == 0 else rows[i - 1]["data"]), *line] for i, line in enumerate(lines)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -1,0 +1,79 @@
+"""Frame: one denoising step as small plain data, the one schema of live runs, stories, traces, the API and tests.
+
+Knows nothing of torch: ``from_step`` only calls ``.tolist()`` on what a Step holds.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+
+TRACE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What one step of one row shows. Lists have one entry per block position (L).
+
+    block, step: counted from 0 and from 1; num_steps: T; alpha_bar: cumulative signal of the *input* of this step.
+    texts: current tokens; confidence: probability of the current token, 0..1; entropy: of the fused distribution, nats.
+    share, weight: by expert, 0..1, each sums to 1 over the experts. changed: token differs from the step before.
+    rival_texts: the second candidate. elapsed_ms: since the run began.
+    is_eos: cells that end the answer; everything after the first one is not part of it.
+    """
+
+    request_id: str
+    block: int
+    step: int
+    num_steps: int
+    alpha_bar: float
+    token_ids: list[int]
+    texts: list[str]
+    confidence: list[float]
+    entropy: list[float]
+    share: dict[str, list[float]]
+    weight: dict[str, list[float]]
+    changed: list[bool]
+    rival_texts: list[str]
+    is_eos: list[bool]
+    elapsed_ms: float
+
+    def to_dict(self) -> dict:
+        """All fields as JSON-ready data."""
+        return asdict(self)
+
+
+def from_step(step, request_id: str, decode: Callable[[list[int]], list[str]], eos_token_id: int | None,
+              elapsed_ms: float) -> Frame:
+    """The first row of a ``sampling.Step`` as a Frame; ``decode`` turns token ids into one text per token."""
+    rounded = lambda values: [round(v, 4) for v in values]  # noqa: E731
+    token_ids = step.token_ids[0].tolist()
+    return Frame(
+        request_id=request_id, block=step.block, step=step.step, num_steps=step.num_steps,
+        alpha_bar=round(step.alpha_bar, 5), token_ids=token_ids, texts=decode(token_ids),
+        confidence=rounded(step.confidence[0].tolist()), entropy=rounded(step.entropy[0].tolist()),
+        share={name: rounded(value[0].tolist()) for name, value in step.share.items()},
+        weight={name: rounded(value[0].tolist()) for name, value in step.weight.items()},
+        changed=step.changed[0].tolist(), rival_texts=decode(step.rival_ids[0].tolist()),
+        is_eos=[i == eos_token_id for i in token_ids], elapsed_ms=round(elapsed_ms, 1))
+
+
+def frame_from_dict(data: dict) -> Frame:
+    """Inverse of ``Frame.to_dict``. Raises ValueError that names the missing or unknown fields."""
+    expected = {f.name for f in fields(Frame)}
+    if set(data) != expected:
+        raise ValueError(f"a frame has the fields {sorted(expected)}; this one differs by {sorted(expected ^ set(data))}.")
+    return Frame(**data)
+
+
+def trace_to_json(frames: list[Frame], about: dict) -> str:
+    """A finished run as one JSON text: {"version", "about", "frames"}. ``about`` holds prompt, settings, answer."""
+    return json.dumps({"version": TRACE_VERSION, "about": about, "frames": [f.to_dict() for f in frames]},
+                      ensure_ascii=False, separators=(",", ":"))
+
+
+def trace_from_json(text: str) -> tuple[list[Frame], dict]:
+    """Inverse of ``trace_to_json``. Raises ValueError for another version or a broken frame."""
+    data = json.loads(text)
+    if not isinstance(data, dict) or data.get("version") != TRACE_VERSION:
+        raise ValueError(f"a trace of version {TRACE_VERSION} was expected.")
+    return [frame_from_dict(f) for f in data["frames"]], data["about"]

@@ -1,0 +1,130 @@
+"""Makes a Run of a Request: models from the library, contexts from the prompts, an Ensemble, generate. Worker side only.
+
+Keeps loaded models. Knows nothing of other runs or of messages.
+"""
+
+import gc
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+import torch
+
+from . import library
+from .config import Settings
+from .documents import passages
+from .ensemble import CORE, Ensemble
+from .errors import ModelError, VisitorError
+from .prompts import answer_text, cell_texts, contexts
+from .protocol import Request, Started
+from .run import Run
+from .sampling import generate
+
+MAX_MODELS = 8
+FIRST_CHARS = 80
+
+Notify = Callable[[str, float], None]
+
+
+class ModelCache:
+    """Loaded experts by model id; the one unused for longest leaves when there are more than ``max_models``."""
+
+    def __init__(self, settings: Settings, max_models: int = MAX_MODELS):
+        self.settings, self.max_models = settings, max_models
+        self._experts: OrderedDict[str, library.Expert] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __contains__(self, model_id: str) -> bool:
+        return model_id in self._experts
+
+    def get(self, model_id: str) -> library.Expert:
+        """The expert, loaded if it is not here yet. Raises ModelError as the library does."""
+        with self._lock:
+            if model_id in self._experts:
+                self._experts.move_to_end(model_id)
+                return self._experts[model_id]
+        expert = library.load(model_id, device_map=self.settings.device_map, dtype=self.settings.dtype)
+        with self._lock:
+            self._experts[model_id] = expert
+            while len(self._experts) > self.max_models:
+                self._experts.popitem(last=False)
+        return expert
+
+    def clear(self) -> None:
+        """Let go of every model; running requests keep theirs until they end."""
+        with self._lock:
+            self._experts.clear()
+
+
+class ModelRuns:
+    """A worker.Prepare over real models."""
+
+    def __init__(self, settings: Settings):
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.cache = ModelCache(settings)
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+
+    def is_loaded(self, request: Request) -> bool:
+        """Whether every model of the request is in memory."""
+        return all(model_id in self.cache for model_id in (request.core, *request.users))
+
+    def preload(self, model_ids: tuple[str, ...], notify: Notify) -> str:
+        """Load models; returns what went wrong in one sentence for each, or ""."""
+        problems = []
+        for index, model_id in enumerate(model_ids):
+            notify(f"Loading {model_id}.", index / len(model_ids))
+            try:
+                self.device = str(self.cache.get(model_id).model.device)
+            except VisitorError as error:
+                problems.append(str(error))
+        return " ".join(problems)
+
+    def free_memory(self) -> None:
+        """Make room after the device ran out of memory."""
+        self.cache.clear()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def __call__(self, request: Request, notify: Notify) -> Run:
+        """Load what is missing, give every expert its context, and start the one generator of this run."""
+        experts = self._experts(request, notify)
+        check_vocabulary({name: expert.model.config.tokenizer_hash for name, expert in experts.items()})
+        texts = [passage for document in request.documents for passage in passages(document.text)]
+        given = {name: contexts(expert.tokenizer, expert.model.config, request.prompt, request.history, texts)
+                 for name, expert in experts.items()}
+        ensemble = Ensemble({name: experts[name].model.bind(c.ids, c.bare_ids) for name, c in given.items()},
+                            request.ensemble)
+        rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
+        tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
+        return Run(
+            request=request, steps=generate(ensemble, request.sampling, rng), ensemble=ensemble,
+            decode_each=lambda ids: cell_texts(tokenizer, ids), decode=lambda ids: answer_text(tokenizer, ids),
+            eos_token_id=ensemble.eos_token_id, started=started(request, given), device=str(ensemble.device),
+            dtype=str(model.dtype).removeprefix("torch."))
+
+    def _experts(self, request: Request, notify: Notify) -> dict[str, library.Expert]:
+        wanted = {CORE: request.core, **{user: user for user in request.users}}
+        missing = [model_id for model_id in dict.fromkeys(wanted.values()) if model_id not in self.cache]
+        for index, model_id in enumerate(missing):
+            notify(f"Loading {model_id}.", index / len(missing))
+            self.cache.get(model_id)
+        return {name: self.cache.get(model_id) for name, model_id in wanted.items()}
+
+
+def check_vocabulary(hashes: dict[str, str]) -> None:
+    """Raise ModelError unless every expert was made with the core's tokenizer."""
+    for name, tokenizer_hash in hashes.items():
+        if tokenizer_hash != hashes[CORE]:
+            got, expected = tokenizer_hash[:8] or "unknown", hashes[CORE][:8] or "unknown"
+            raise ModelError(f"{name} has another vocabulary than the core (tokenizer {got}, expected {expected}); "
+                             "choose experts of one family.")
+
+
+def started(request: Request, given: dict) -> Started:
+    """What each expert was given; a passage counts as left out when no expert has it."""
+    used = list(dict.fromkeys(text for context in given.values() for text in context.used))
+    left_out = [t for t in dict.fromkeys(t for c in given.values() for t in c.left_out) if t not in used]
+    return Started(request.request_id, tuple(given), {name: len(c.ids) for name, c in given.items()},
+                   tuple(t[:FIRST_CHARS] for t in used), tuple(t[:FIRST_CHARS] for t in left_out))

@@ -1,0 +1,120 @@
+"""The messages between the page and the worker: plain frozen data that pickles, without torch."""
+
+from dataclasses import dataclass, field
+
+from .config import EnsembleParams, SamplingParams
+from .frames import Frame
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a visitor: a name to show and its whole text."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One earlier message. role: "user" or "assistant". private: it may quote documents, so the core never sees it."""
+
+    role: str
+    text: str
+    private: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question. ``users`` are expert ids; ``ensemble.lam`` gives their weights under the same ids."""
+
+    request_id: str
+    prompt: str
+    core: str = "compact-core"
+    users: tuple[str, ...] = ()
+    documents: tuple[Document, ...] = ()
+    history: tuple[Turn, ...] = ()
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    ensemble: EnsembleParams = field(default_factory=EnsembleParams)
+
+
+@dataclass(frozen=True)
+class Control:
+    """New ensemble settings for a running request; they act at its next step."""
+
+    request_id: str
+    ensemble: EnsembleParams
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop a request within one step; its partial answer is kept."""
+
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Preload:
+    """Load these models now, so that the first answer does not wait for them."""
+
+    model_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Loading:
+    """A model is being loaded. fraction: 0..1 of the models asked for. request_id: "" for a preload."""
+
+    request_id: str
+    message: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Queued:
+    """The request waits; position 1 is next."""
+
+    request_id: str
+    position: int
+
+
+@dataclass(frozen=True)
+class Started:
+    """The request is being answered now: what each expert was given.
+
+    experts: expert names in the order of shares ("core" first). context_tokens: by expert.
+    passages_used, passages_left_out: of the documents, first words each. notices: sentences to show.
+    """
+
+    request_id: str
+    experts: tuple[str, ...]
+    context_tokens: dict[str, int]
+    passages_used: tuple[str, ...] = ()
+    passages_left_out: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Done:
+    """The request is finished. finish_reason: "eos", "length" or "stopped". shares: mean over the answer's tokens."""
+
+    request_id: str
+    answer: str
+    finish_reason: str
+    steps: int
+    forwards: int
+    tokens: int
+    seconds: float
+    tokens_per_second: float
+    shares: dict[str, float]
+    device: str
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The request ended without an answer; ``message`` is one sentence for the visitor."""
+
+    request_id: str
+    message: str
+
+
+Event = Loading | Queued | Started | Frame | Done | Failed

@@ -1,0 +1,67 @@
+"""One request while it is answered: its steps as frames, its answer and its figures. Needs no torch and no network itself."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .frames import Frame, from_step
+from .protocol import Done, Request, Started
+
+
+@dataclass
+class Run:
+    """A request that is being answered. ``steps`` yields sampling.Step; ``ensemble`` has params, forwards and dropped."""
+
+    request: Request
+    steps: Iterator[Any]
+    ensemble: Any
+    decode_each: Callable[[list[int]], list[str]]
+    decode: Callable[[list[int]], str]
+    eos_token_id: int | None
+    started: Started
+    device: str
+    dtype: str
+    began: float = field(default_factory=time.monotonic)
+    num_steps: int = 0
+    blocks: dict[int, Frame] = field(default_factory=dict)
+    dropped: int = 0
+
+    def step(self) -> Frame | None:
+        """Make one denoising step; None when there is none left."""
+        step = next(self.steps, None)
+        if step is None:
+            return None
+        elapsed_ms = (time.monotonic() - self.began) * 1000
+        frame = from_step(step, self.request.request_id, self.decode_each, self.eos_token_id, elapsed_ms)
+        rest = [0.0] * len(frame.token_ids)
+        frame = replace(frame, share={name: frame.share.get(name, rest) for name in self.started.experts},
+                        weight={name: frame.weight.get(name, rest) for name in self.started.experts})
+        self.num_steps += 1
+        self.blocks[frame.block] = frame
+        return frame
+
+    def new_notices(self) -> tuple[str, ...]:
+        """A sentence for each expert that was dropped since the last call."""
+        names, self.dropped = self.ensemble.dropped[self.dropped:], len(self.ensemble.dropped)
+        return tuple(f"{name} gave values that are not finite and was left out." for name in names)
+
+    def answer_cells(self) -> tuple[list[tuple[Frame, int]], bool]:
+        """The answer so far as (frame, position) of each token, cut at EOS and at max tokens; and whether EOS was met."""
+        cells = [(self.blocks[b], i) for b in sorted(self.blocks) for i in range(len(self.blocks[b].token_ids))]
+        cells = cells[:self.request.sampling.max_new_tokens]
+        end = next((n for n, (frame, i) in enumerate(cells) if frame.is_eos[i]), None)
+        return cells[:end], end is not None
+
+    def done(self, stopped: bool) -> Done:
+        """The end of this run, with its figures."""
+        cells, has_eos = self.answer_cells()
+        seconds = time.monotonic() - self.began
+        count = len(cells)
+        return Done(
+            request_id=self.request.request_id, answer=self.decode([f.token_ids[i] for f, i in cells]).strip(),
+            finish_reason="stopped" if stopped else "eos" if has_eos else "length", steps=self.num_steps,
+            forwards=self.ensemble.forwards, tokens=count, seconds=round(seconds, 3),
+            tokens_per_second=round(count / seconds, 2) if seconds else 0.0,
+            shares={n: round(sum(f.share[n][i] for f, i in cells) / max(count, 1), 4) for n in self.started.experts},
+            device=self.device, dtype=self.dtype)

@@ -1,0 +1,69 @@
+"""Model cards of the compact models: README.md beside the weights, written from the training record and the evaluation."""
+
+import json
+from pathlib import Path
+
+CARD = """---
+license: apache-2.0
+language: en
+tags: [diffusion-lm, simplex-diffusion, ssd2]
+---
+# {title}
+
+{summary} One of the bundled experts of SSD-2 Studio, trained from nothing by its own recipe. It is a re-implementation after the
+abstract of SSD-2 (arXiv 2305.14771) and the public code of SSD-LM (arXiv 2210.17432), not the authors' model.
+
+| | |
+|---|---|
+| parameters | {parameters:,} |
+| backbone | {backbone} |
+| vocabulary | {vocab} byte-level BPE tokens, shared by all compact experts (hash {hash}) |
+| simplex value K, block length L | {K:g}, {L} (trained with L = 12, 16, 24) |
+| weights on disk | float16, loaded as float32 |
+
+## Data
+Made up by the generators in `ssd2_core/training/data/`; no text was downloaded. {data}
+Outside its field it trains on answers with random values, so that it spreads its probability there instead of being confidently wrong.
+
+## Recipe
+`python -m ssd2_core train compact --only {name}`: {steps:,} steps of {rows} rows, AdamW, learning rate {lr:g}, seed {seed}, bfloat16
+autocast on a 2-core CPU{minutes}. Loss {first_loss:.2f} at step {first_step}, {last_loss:.3f} at the end (token accuracy {accuracy:.3f} over all noise levels).
+The loss curve is in `training.json`.
+
+## Figures
+{figures}
+
+## Limits
+English, short questions and one-sentence answers of the kinds it was trained on. It is a teaching model: small enough to be trained
+on a laptop and watched, not a general assistant.
+
+Licence: Apache-2.0.
+"""
+
+DATA = {
+    "core": "General questions of {kinds} kinds ({facts} facts, several phrasings each), small talk; personal and island questions "
+            "with random values. It never sees a document.",
+    "reader": "Documents about people, households, teams, products, events, recipes, rules and appointments ({relations} relations "
+              "and open attribute names), mostly values with random spellings, questions about them, and general questions with "
+              "random values.",
+    "islander": "{island_facts} facts about Orlisay, an invented island, several phrasings each; general and personal questions "
+                "with random values.",
+}
+
+
+def write_card(name: str, folder: Path, minutes: str, figures: str) -> None:
+    """Write ``folder``/README.md. minutes: a clause on training time; figures: a Markdown table."""
+    from .data import documents, general, island
+    record = json.loads((folder / "training.json").read_text())
+    config = json.loads((folder / "config.json").read_text())
+    backbone = config["backbone"]
+    facts = DATA[name].format(kinds=len(general.KINDS), facts=general.num_facts(), relations=documents.NUM_RELATIONS,
+                              island_facts=island.num_facts())
+    shape = f"Llama, {backbone['num_hidden_layers']} layers x {backbone['hidden_size']}, {backbone['num_attention_heads']} heads"
+    text = CARD.format(
+        title=config["title"], summary=config["summary"], parameters=record["parameters"], backbone=shape,
+        vocab=backbone["vocab_size"], hash=config["tokenizer_hash"], K=config["simplex_value"], L=config["block_length"],
+        data=facts, name=name, steps=record["steps"], rows=record["rows_per_step"], lr=record["learning_rate"],
+        seed=record["seed"], minutes=minutes, first_loss=record["curve"][0]["loss"], first_step=record["curve"][0]["step"],
+        last_loss=record["curve"][-1]["loss"], accuracy=record["curve"][-1]["accuracy"], figures=figures)
+    (folder / "README.md").write_text(text, encoding="utf-8")

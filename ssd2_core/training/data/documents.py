@@ -1,0 +1,458 @@
+"""Documents with facts that nobody knows beforehand, and questions that only the document answers."""
+
+import random
+import re
+from dataclasses import dataclass
+
+from . import values
+from .distractors import DISTRACTORS
+from .relations import BY_NAME, RELATIONS, Relation
+from .schema import QA, Scene
+from .values import pick
+
+NUM_RELATIONS: int = len(RELATIONS)
+MAX_WORDS = 150
+
+TRAIN_OPENERS = ("Please tell me: {}", "Quick question: {}", "Hello, {}", "Tell me, {}")
+CLAUSE_FRAMES = ("Do you know {}?", "Can you say {}?", "Please tell me {}.", "Can you tell me {}?", "Tell me {}.",
+                 "I want to know {}.")
+HELDOUT_OPENERS = ("Hi there, {}", "One more thing: {}", "Just curious, {}", "Sorry to ask, {}")
+LEADS = ("By the way, ", "As you know, ", "Just so you know, ", "For the record, ", "Remember that ", "Note that ",
+         "Oh, and ",
+         "One more thing: ", "Also, ", "In fact, ")
+TAILS = (", by the way.", ", as most people know.", ", at least for now.", ", as far as anyone knows.",
+         ", in case it helps.")
+TITLES = ("Notes", "Some notes", "Things to remember", "Info", "Good to know", "Summary", "Memo", "For the file",
+          "Overview",
+          "Short report", "Reminder", "Diary", "Facts", "A few facts", "Message")
+OWN_TITLES = ("My notes", "About me", "My list", "Notes to myself", "My diary")
+
+
+@dataclass(frozen=True)
+class Forms:
+    """How a text refers to a subject: subject, possessive, object, the three pronouns; verb form 0 I, 1 she, "
+      "2 they."""
+
+    words: dict[str, str]
+    verb: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Somebody or something that facts are about. ``own``: the writer, or the writer and others."""
+
+    kind: str
+    full: Forms
+    pronoun: Forms
+    answer: Forms
+    heading: str
+    own: bool = False
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A relation of a subject with its value."""
+
+    subject: Subject
+    relation: Relation
+    value: str
+
+
+PRONOUNS = {"she": ("she", "her", "her"), "he": ("he", "his", "him"), "it": ("it", "its", "it"), "they": ("they",
+                                                                                                          "their",
+                                                                                                          "them")}
+ME, WE, YOU = ("I", "my", "me"), ("we", "our", "us"), ("you", "your", "you")
+
+
+def _forms(words: tuple[str, str, str], pronouns: tuple[str, str, str], verb: int) -> Forms:
+    return Forms(dict(zip("SPOspo", words + pronouns, strict=True)), verb)
+
+
+def _upper_first(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+WRITER = Subject("PF", _forms(ME, ME, 0), _forms(ME, ME, 0), _forms(YOU, YOU, 2), "Me", True)
+WRITERS = Subject("H", _forms(WE, WE, 2), _forms(WE, WE, 2), _forms(YOU, YOU, 2), "Us", True)
+
+
+def _named(kind: str, name: str, pronoun: str, answer: str = "", possessive: str = "'s") -> Subject:
+    """A subject in the third person. ``answer``: its name in answers, where "my" has become "your"."""
+    verb = 2 if pronoun == "they" else 1
+    words, said = PRONOUNS[pronoun], answer or name
+    return Subject(kind, _forms((name, name + possessive, name), words, verb), _forms(words, words, verb),
+                   _forms((said, said + possessive, said), words, verb), _upper_first(name))
+
+
+RELATIVES = (("sister", "she"), ("brother", "he"), ("wife", "she"), ("husband", "he"), ("aunt", "she"), ("uncle", "he"),
+             ("mother", "she"), ("father", "he"), ("grandmother", "she"), ("grandfather", "he"), ("daughter", "she"),
+             ("son", "he"),
+             ("niece", "she"), ("nephew", "he"))
+OFFICES = ("north office", "south office", "east wing", "west wing", "upper floor", "workshop", "old mill",
+           "lighthouse", "archive",
+           "boathouse", "greenhouse", "warehouse", "laboratory", "chapel", "print shop", "bakery", "stable",
+           "harbour hall", "tower",
+           "courtyard", "back garden", "front desk", "kitchen team", "night shift", "basement", "attic",
+           "small theatre", "clinic",
+           "observatory", "car park", "vineyard", "ski club", "book club", "choir", "rowing club", "post office",
+           "gym", "cellar")
+OWNED = ("boat", "cabin", "bike", "garden shed", "caravan", "shop", "office", "workshop", "flat", "studio", "laptop",
+         "van", "farm",
+         "summer house", "tent", "stall", "choir", "reading group", "camper", "allotment", "music room", "balcony",
+         "canoe")
+PLACES = ("hostel", "library", "pool", "club house", "camp site", "guest house", "museum", "gym", "youth centre",
+          "sauna", "cottage",
+          "student house", "beach hut", "town hall", "play room", "reading room", "mountain hut", "community garden")
+GOODS = ("kettle", "lamp", "chair", "tent", "bike", "radio", "toaster", "backpack", "desk", "camera", "clock", "heater",
+         "speaker", "sofa",
+         "drill", "mixer", "watch", "scooter", "stove", "suitcase", "mower", "keyboard", "telescope", "pan",
+         "bench", "fan", "iron", "canoe")
+FESTIVITIES = ("Fair", "Festival", "Dinner", "Concert", "Party", "Race", "Market", "Workshop", "Parade", "Quiz Night",
+               "Ball", "Picnic",
+               "Conference", "Cup", "Show")
+
+
+def _person(rng: random.Random, split: str) -> Subject:
+    roll = rng.random()
+    if roll < 0.3:
+        return _named("P", values.female(rng, split), "she")
+    if roll < 0.6:
+        return _named("P", values.male(rng, split), "he")
+    name = values.full_name(rng, split) if roll > 0.93 else values.made_up(rng, split)
+    return _named("P", name, pick(rng, ("she", "he")))
+
+
+def _relative(rng: random.Random, split: str) -> Subject:
+    noun, pronoun = pick(rng, RELATIVES)
+    return _named("K", f"my {noun}", pronoun, f"your {noun}")
+
+
+def _household(rng: random.Random, split: str) -> Subject:
+    name = values.surname(rng, split)
+    if name[-1] in "sxzh":
+        return _named("H", f"the {name} family", "they")
+    return _named("H", f"the {name}s", "they", possessive="'")
+
+
+def _thing(rng: random.Random, split: str, kind: str) -> Subject:
+    """A subject of kind T, D, E, R, L, J or X."""
+    own = rng.random() < 0.22
+    name = values.short_name(rng, split) if rng.random() < 0.55 else pick(rng, values.NOUNS)
+    if kind == "T":
+        noun = f"Team {name}" if rng.random() < 0.7 else f"the {name} {pick(rng, ('club', 'team', 'crew', 'squad'))}"
+        return _mine(kind, pick(rng, ("team", "club", "crew"))) if own else _named(kind, noun, "it")
+    if kind == "D":
+        return _named(kind, f"the {name} {pick(rng, GOODS)}", "it")
+    if kind == "E":
+        return _named(kind, f"the {name} {pick(rng, FESTIVITIES)}", "it")
+    if kind == "R":
+        dish = f"{pick(rng, values.STUFFS)} {pick(rng, ('soup', 'pie', 'stew', 'tart', 'cake', 'bread', 'pudding'))}"
+        return _mine(kind, dish) if own else _named(kind, f"the {dish}", "it")
+    if kind == "L":
+        place = pick(rng, PLACES)
+        if own:
+            return _mine(kind, place)
+        return _named(kind, f"the {name} {place}" if rng.random() < 0.5 else f"the {place}", "it")
+    if kind == "J":
+        noun = f"Project {name}" if rng.random() < 0.6 else f"the {name} project"
+        return _mine(kind, "project") if own else _named(kind, noun, "it")
+    if rng.random() < 0.35:
+        return _mine(kind, pick(rng, OWNED))
+    office = pick(rng, OFFICES)
+    return _named(kind, f"the {office}" if rng.random() < 0.5 else f"the {name} {office}", "it")
+
+
+def _mine(kind: str, noun: str) -> Subject:
+    owner = "my" if kind == "R" or len(noun) % 2 else "our"
+    return _named(kind, f"{owner} {noun}", "it", f"your {noun}")
+
+
+SUBJECT_KINDS = ("me", "me", "me", "me", "me", "person", "person", "person", "person", "relative", "we", "household",
+                 "T", "D", "E", "R", "L", "J", "X", "X")
+
+
+def _subject(rng: random.Random, split: str, kind: str) -> Subject:
+    if kind == "me":
+        return WRITER
+    if kind == "we":
+        return WRITERS
+    maker = {"person": _person, "relative": _relative, "household": _household}.get(kind)
+    return maker(rng, split) if maker else _thing(rng, split, kind)
+
+
+COMMON = frozenset({"dog", "cat", "own_name", "home_city", "job", "favourite_colour", "birthday", "favourite_food"})
+
+
+def _relations_by_kind(is_open: bool) -> dict[str, tuple[Relation, ...]]:
+    chosen = [r for r in RELATIONS if r.name.startswith("open_") == is_open]
+    return {kinds: tuple(r for r in chosen if set(kinds) & set(r.kinds) for _ in range(3 if r.name in COMMON else 1))
+            for kinds in ("PF", "P", "K", "H", *"TDERLJX")}
+
+
+TABLE_OF, OPEN_OF = _relations_by_kind(False), _relations_by_kind(True)
+
+
+def _relation(rng: random.Random, subject: Subject) -> Relation:
+    table = TABLE_OF[subject.kind]
+    is_open = rng.random() < (0.22 if subject.kind in "PFKH" else 0.45) and OPEN_OF[subject.kind]
+    return pick(rng, OPEN_OF[subject.kind] if is_open or not table else table)
+
+
+PRONOUN = re.compile(r"\b(he|she|they|it|his|her|its|their|him|them)\b", re.IGNORECASE)
+OBJECT_ONLY = re.compile(r"\bof \{O\}")
+NO_PRONOUN = re.compile(r"\b(of|for|on|at|in|from|to|with) \{[SO]\}", re.IGNORECASE)
+
+
+def _fits(template: str, forms: Forms, subject: Subject, value: str) -> bool:
+    """Whether the template reads well: no "of me", no "of it", no lower-case value as its first word."""
+    if template.startswith("{v}") and not (value[0].isupper() or value[0].isdigit() or value[0] in "$£"):
+        return False
+    if subject.own:
+        return not OBJECT_ONLY.search(template)
+    return forms is subject.full or not NO_PRONOUN.search(template)
+
+
+def _write(template: str, forms: Forms, value: str = "") -> str:
+    return template.format(v=value, a="an" if value[:1] in "aeiouAEIOU" else "a", **forms.words)
+
+
+def _fitting(rng: random.Random, phrasings: tuple, forms: Forms, subject: Subject, value: str) -> str:
+    """One of the phrasings that fit, conjugated."""
+    for _ in range(8):
+        template = pick(rng, phrasings)[forms.verb]
+        if _fits(template, forms, subject, value):
+            return template
+    conjugated = [t[forms.verb] for t in phrasings]
+    return next((t for t in conjugated if _fits(t, forms, subject, value)), conjugated[0])
+
+
+def _sentence(rng: random.Random, fact: Fact, forms: Forms, split: str) -> str:
+    """The fact as a sentence; ``split`` picks the phrasing only."""
+    template = _fitting(rng, fact.relation.statements[split], forms, fact.subject, fact.value)
+    if not _fits(template, forms, fact.subject, fact.value):
+        forms = fact.subject.full
+    text = _write(template, forms, fact.value)
+    roll = rng.random()
+    if roll < 0.07 and template.startswith("{") and not template.startswith("{v}"):
+        return pick(rng, LEADS) + text
+    if roll > 0.97 and template.endswith("{v}.") and not template.startswith("{v}"):
+        text = text[:-1] + pick(rng, TAILS)
+    return _upper_first(text)
+
+
+def _lower_first(question: str, template: str) -> str:
+    """The question after an opener; names and "I" keep their capitals."""
+    return question if template.startswith("{") else question[:1].lower() + question[1:]
+
+
+def _question(rng: random.Random, fact: Fact, split: str) -> str:
+    relation, subject = fact.relation, fact.subject
+    roll = rng.random()
+    if split == "train" and roll < 0.12 and relation.clauses:
+        template = _fitting(rng, relation.clauses, subject.full, subject, "0")
+        return pick(rng, CLAUSE_FRAMES).format(_write(template, subject.full))
+    template = _fitting(rng, relation.questions[split], subject.full, subject, "0")
+    plain = _write(template, subject.full)
+    if roll < 0.17:
+        return pick(rng, TRAIN_OPENERS if split == "train" else HELDOUT_OPENERS).format(_lower_first(plain, template))
+    if split == "train" and roll < 0.25:
+        careless = _lower_first(plain, template) if roll < 0.215 else _upper_first(plain)
+        if subject.own and roll < 0.19:
+            careless = careless.lower()
+        return careless if roll > 0.235 else careless.rstrip("?")
+    return _upper_first(plain)
+
+
+def _qa(rng: random.Random, fact: Fact, split: str) -> QA:
+    forms = fact.subject.answer
+    answer = _upper_first(_write(fact.relation.answer[forms.verb], forms, fact.value))
+    return QA(_question(rng, fact, split), answer, fact.value, fact.relation.name)
+
+
+def _distractor(rng: random.Random, split: str) -> str:
+    template = pick(rng, DISTRACTORS)
+    if "{" not in template:
+        return template
+    fill = {}
+    for letter, maker in FILLERS.items():
+        if "{" + letter + "}" in template:
+            fill[letter] = maker(rng, split)
+    text = template.format(**fill)
+    return _upper_first(re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", text))
+
+
+FILLERS = {"n": values.small, "d": values.day, "t": values.time, "c": values.colour, "w": values.person,
+           "x": values.person, "p": values.city,
+           "f": values.food, "m": lambda rng, split: pick(rng, values.MONTHS), "a": values.animal}
+CLASHES = ({"key_place", "open_thing:spare key place"}, {"key_place", "open_person:spare key place"})
+
+
+def _cast(rng: random.Random, split: str) -> list[Subject]:
+    """One to four subjects, often of the same kind, at most one of them the writer."""
+    count = pick(rng, (1, 1, 1, 1, 2, 2, 2, 2, 3, 4))
+    kind, alike = pick(rng, SUBJECT_KINDS), rng.random() < 0.7
+    cast: dict[str, Subject] = {}
+    for _ in range(count):
+        subject = _subject(rng, split, kind)
+        cast.setdefault(subject.heading.lower().replace("our ", "my "), subject)
+        if kind in ("me", "we", "person", "relative") and alike:
+            kind = pick(rng, ("person", "person", "relative", "me"))
+        elif not alike:
+            kind = pick(rng, SUBJECT_KINDS)
+    if "me" in cast and "us" in cast:
+        del cast["us"]
+    return list(cast.values())
+
+
+def _facts(rng: random.Random, cast: list[Subject], split: str) -> list[Fact]:
+    """Facts about the cast; every subject has one, no value and no pair of subject and relation comes twice."""
+    count = max(len(cast), pick(rng, (1, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 9, 9)))
+    facts, seen, used = [], {}, set()
+    for i in range(count):
+        subject = cast[i] if i < len(cast) else pick(rng, cast)
+        relation = None
+        if facts and rng.random() < 0.5:
+            relation = pick(rng, facts).relation
+            relation = relation if set(relation.kinds) & set(subject.kind) else None
+        relation = relation or _relation(rng, subject)
+        known = seen.setdefault(subject.heading, set())
+        if relation.name in known or any(relation.name in pair and pair & known for pair in CLASHES):
+            continue
+        value = relation.maker(rng, split)
+        if value.lower() in used or value in subject.heading:
+            continue
+        known.add(relation.name)
+        used.add(value.lower())
+        facts.append(Fact(subject, relation, value))
+    return facts
+
+
+def _ordered(rng: random.Random, facts: list[Fact]) -> list[Fact]:
+    """Shuffled; mostly with the facts of one subject side by side."""
+    facts = facts[:]
+    rng.shuffle(facts)
+    if rng.random() < 0.75:
+        order = {id(f.subject): i for i, f in reversed(list(enumerate(facts)))}
+        facts.sort(key=lambda f: order[id(f.subject)])
+    return facts
+
+
+def _sentences(rng: random.Random, facts: list[Fact], split: str, asked: Fact | None) -> list[str]:
+    """The facts as sentences; a subject just named may go on as a pronoun. ``asked`` gets a held-out phrasing."""
+    out, last, clear = [], None, False
+    wish = rng.random()
+    for fact in facts:
+        again = last is fact.subject and clear and rng.random() < wish
+        forms = fact.subject.pronoun if again else fact.subject.full
+        phrasing = "heldout" if fact is asked or (split == "heldout" and rng.random() < 0.5) else "train"
+        out.append(_sentence(rng, fact, forms, phrasing))
+        last = fact.subject
+        clear = not fact.relation.of_person or fact.subject.kind not in "PFKH"
+    return out
+
+
+def _listing(rng: random.Random, facts: list[Fact], split: str) -> str:
+    """The facts as labels and values, under a heading for each subject."""
+    style = pick(rng, ("{}: {}", "{}: {}", "- {}: {}", "* {}: {}", "{} - {}"))
+    small = rng.random() < 0.5
+    groups: dict[int, list[Fact]] = {}
+    for fact in facts:
+        groups.setdefault(id(fact.subject), []).append(fact)
+    in_line = rng.random() < 0.2
+    parts = []
+    for group in groups.values():
+        subject = group[0].subject
+        labels = [pick(rng, f.relation.labels) for f in group]
+        pairs = [(label if small else _upper_first(label), f.value) for label, f in zip(labels, group, strict=True)]
+        lines = [style.format(*pair) for pair in pairs]
+        heading = pick(rng, OWN_TITLES) if subject.own and len(groups) == 1 else subject.heading
+        if in_line:
+            body = "; ".join(f"{label}: {f.value}" for label, f in zip(labels, group, strict=True))
+            parts.append(f"{heading} - {body}")
+        elif subject.own and len(groups) == 1 and rng.random() < 0.3:
+            parts.append("\n".join(lines))
+        else:
+            parts.append(heading + pick(rng, (":", "", ":")) + "\n" + "\n".join(lines))
+    return ("\n" if in_line else pick(rng, ("\n\n", "\n"))).join(parts)
+
+
+def _document(rng: random.Random, facts: list[Fact], split: str, asked: Fact | None = None) -> str:
+    facts = _ordered(rng, facts)
+    roll = rng.random()
+    extra = [_distractor(rng, split) for _ in range(pick(rng, (0, 0, 1, 1, 2, 3, 4, 5)))]
+    if roll < 0.17 and asked is None:
+        listed = _listing(rng, facts, split)
+        return listed + "\n" + " ".join(extra) if extra and rng.random() < 0.5 else listed
+    sentences = _sentences(rng, facts, split, asked)
+    words = sum(s.count(" ") + 1 for s in sentences)
+    extra += [_distractor(rng, split) for _ in range(2 if words < 15 and not extra else 0)]
+    for sentence in extra:
+        words += sentence.count(" ") + 1
+        if words > MAX_WORDS:
+            break
+        at = rng.randrange(len(sentences) + 1)
+        if at < len(sentences) and PRONOUN.search(sentences[at]):
+            at = len(sentences) if rng.random() < 0.5 else 0
+        sentences.insert(at, sentence)
+    if roll < 0.27:
+        text = "\n".join(sentences)
+    elif roll < 0.37:
+        text = "\n".join("- " + s for s in sentences)
+    elif roll < 0.45 and len(sentences) > 3:
+        cut = rng.randrange(1, len(sentences))
+        text = " ".join(sentences[:cut]) + "\n\n" + " ".join(sentences[cut:])
+    else:
+        text = " ".join(sentences)
+    if rng.random() < 0.2:
+        first = facts[0].subject
+        title = pick(rng, OWN_TITLES if first.own and rng.random() < 0.5 else TITLES)
+        if not first.own and rng.random() < 0.4 and len({id(f.subject) for f in facts}) == 1:
+            title = pick(rng, ("{}", "About {}", "Notes on {}")).format(first.full.words["S"])
+        text = _upper_first(title) + "\n" + text
+    return text
+
+
+def _questions(rng: random.Random, facts: list[Fact], split: str, most: int) -> list[QA]:
+    """Questions about some of the facts; a lone fact is asked for twice, in other words."""
+    items = [_qa(rng, fact, split) for fact in rng.sample(facts, min(len(facts), most))]
+    if len(facts) < 3:
+        again = [_qa(rng, fact, split) for fact in facts]
+        items += [qa for qa in again if qa not in items][:most - len(items)]
+    return items
+
+
+def scene(rng: random.Random, split: str = "train", max_questions: int = 6) -> Scene:
+    """A document and questions about a random part of its facts."""
+    facts = []
+    while not facts:
+        facts = _facts(rng, _cast(rng, split), split)
+    if split == "heldout":
+        asked = pick(rng, facts)
+        return Scene(_document(rng, facts, split, asked), [_qa(rng, asked, split)])
+    return Scene(_document(rng, facts, split), _questions(rng, facts, split, max_questions))
+
+
+def blind_qa(rng: random.Random, split: str = "train") -> QA:
+    """A question of the same kind as in ``scene`` with a random value: nothing can know the answer."""
+    subject = pick(rng, _cast(rng, split))
+    relation = _relation(rng, subject)
+    return _qa(rng, Fact(subject, relation, relation.maker(rng, split)), split)
+
+
+def guess_for(qa: QA, rng: random.Random, split: str = "train") -> QA:
+    """The same question with another random value of the same type."""
+    value = BY_NAME[qa.kind].maker(rng, split)
+    before, _, after = qa.answer.rpartition(qa.value)
+    article = re.search(r"\ban? $", before)
+    if article:
+        before = before[:article.start()] + ("an " if value[:1] in "aeiou" else "a ")
+    return QA(qa.question, before + value + after, value, qa.kind)
+
+
+def heldout_set(rng: random.Random, n: int) -> list[tuple[str, QA]]:
+    """Documents with one question each; phrasings and values never used in training."""
+    out = []
+    for _ in range(n):
+        made = scene(rng, "heldout", 1)
+        out.append((made.document, made.items[0]))
+    return out

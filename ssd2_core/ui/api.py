@@ -1,0 +1,63 @@
+"""The public endpoint: one typed function that streams frames as plain data. Knows the studio it is made for."""
+
+from collections.abc import AsyncIterator
+
+import gradio as gr
+
+from ..config import EnsembleParams, SamplingParams, check_float
+from ..errors import LimitError, VisitorError
+from ..frames import Frame
+from ..protocol import Document, Done, Failed, Request
+from .runs import new_run_id
+from .words import DEFAULTS
+
+SAMPLING, ENSEMBLE = DEFAULTS.sampling, DEFAULTS.ensemble
+
+
+def final(done: Done) -> dict:
+    """The last message of a run."""
+    return {"answer": done.answer, "finish_reason": done.finish_reason, "steps": done.steps, "forwards": done.forwards,
+            "tokens": done.tokens, "seconds": done.seconds, "tokens_per_second": done.tokens_per_second,
+            "shares": done.shares, "device": done.device, "dtype": done.dtype}
+
+
+def make_generate(studio):
+    """The endpoint for one studio."""
+    engine = studio.engine
+
+    async def generate(prompt: str, document: str = "", experts: list[str] = ["compact-reader"],  # noqa: B006
+                       weight: float = 0.5, weights: str = ENSEMBLE.weights, steps: int = SAMPLING.num_steps,
+                       seed: int = SAMPLING.seed, block_length: int = SAMPLING.block_length,
+                       max_tokens: int = SAMPLING.max_new_tokens, projection: str = SAMPLING.projection,
+                       top_p: float = SAMPLING.top_p, tau: float = ENSEMBLE.tau,
+                       alpha: float = ENSEMBLE.alpha) -> AsyncIterator[dict]:
+        """Answer a prompt with a core and user experts, step by step.
+
+        Yields one frame (a dict) for each denoising step, then one dict with "answer", "finish_reason" and figures.
+        ``weight`` is of all ``experts`` together, shared equally; ``document`` is seen by experts that read documents.
+        """
+        run_id = new_run_id()
+        try:
+            if not isinstance(experts, list) or not all(isinstance(name, str) for name in experts):
+                raise LimitError(f"experts must be a list of model ids, not {experts!r}.")
+            each = check_float("weight", weight, 0.0, 1.0) / max(1, len(experts))
+            lam = dict.fromkeys(experts, each)
+            asked = Request(run_id, prompt, studio.settings.core, tuple(experts),
+                            (Document("document", document),) if document else (), (),
+                            SamplingParams(steps, block_length, max_tokens, projection, top_p, seed),
+                            EnsembleParams(lam, weights, tau, ENSEMBLE.schedule_end, alpha))
+            engine.submit(asked)
+        except VisitorError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        try:
+            async for event in engine.astream(run_id):
+                if isinstance(event, Frame):
+                    yield event.to_dict()
+                elif isinstance(event, Done):
+                    yield final(event)
+                elif isinstance(event, Failed):
+                    raise gr.Error(event.message, print_exception=False)
+        finally:
+            engine.cancel(run_id)
+
+    return generate

@@ -1,0 +1,262 @@
+"""The page put together: panels, theatre and what happens when a visitor does something.
+
+Knows an engine by its interface only, so it opens before any model is loaded. A visitor's settings travel as arguments.
+"""
+
+import html
+import math
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+
+from ..config import EnsembleParams, Settings
+from ..documents import read_file
+from ..errors import DocumentError, VisitorError
+from ..protocol import Document, Done, Request, Turn
+from . import panels, words
+from .api import make_generate
+from .runs import Run, Runs
+from .theatre import head, story, theatre
+from .theme import VENDOR, theme
+from .theme import head as page_head
+
+CHAT_EVERY = 3
+STATUS_SECONDS = 2.0
+
+
+class Studio:
+    """What the page's handlers share: the engine, the model cards and the runs. Holds no visitor's settings."""
+
+    def __init__(self, engine, settings: Settings) -> None:
+        self.engine = engine
+        self.settings = settings
+        cards = engine.models()
+        self.core = next((card for card in cards if card.id == settings.core), None)
+        self.users = [card for card in cards if card.role != "core"]
+        self.order = [card.id for card in self.users]
+        self.titles = {"core": self.core.title if self.core else settings.core,
+                       **{card.id: card.title for card in self.users}}
+        self.runs = Runs(engine, settings.limits.keep_runs_seconds)
+
+    def head(self, request: Request) -> dict:
+        """What the theatre shows before the first step."""
+        names = ["core", *request.users]
+        blocks = math.ceil(request.sampling.max_new_tokens / request.sampling.block_length)
+        return head([(name, self.titles.get(name, name)) for name in names], self.order, blocks,
+                    request.sampling.num_steps)
+
+    def request(self, prompt: str, choice: panels.Choice, documents: tuple[Document, ...],
+                history: tuple[Turn, ...]) -> Request:
+        """One question as the engine takes it, with the latest turns it accepts; its id is given when it starts."""
+        history = history[-self.settings.limits.max_history_turns:]
+        return Request("", prompt, self.settings.core, choice.users, documents, history, choice.sampling,
+                       choice.ensemble)
+
+    def reads_documents(self, users: tuple[str, ...]) -> bool:
+        """Whether one of the chosen experts is given the documents."""
+        return any(card.role == "reader" for card in self.users if card.id in users)
+
+    def status(self) -> str:
+        """The status line."""
+        now = self.engine.status()
+        return panels.status_html(now.ready, now.message, now.fraction)
+
+    def core_card(self) -> str:
+        """The core's card with what is known of the device by now."""
+        device, dtype = self.engine.status().device, self.settings.dtype
+        if self.runs.machine:
+            device, dtype = self.runs.machine
+        facts = [f"{words.count(self.core.parameters)} parameters" if self.core else "", device,
+                 "" if dtype == "auto" else dtype]
+        return panels.core_html(self.titles["core"], facts, self.core.summary if self.core else "")
+
+    def mix(self, picked: list[tuple[str, float]]) -> str:
+        """The weights as a bar and in words."""
+        return panels.mix_html([(i, self.titles[i], weight) for i, weight in picked], self.order)
+
+    def leave(self, request: gr.Request) -> None:
+        """A visitor closed the page."""
+        self.runs.leave(request.session_hash)
+
+    def control(self, session: str, panel: panels.Panel, values: list) -> None:
+        """Carry moved weights, rule, tau and alpha to the session's run; experts it did not start with stay out."""
+        moved = panel.ensemble(values)
+
+        def retuned(run: Run) -> EnsembleParams:
+            lam = {i: moved.lam.get(i, 0.0) for i in run.request.users}
+            return replace(moved, lam=lam, schedule_end=run.request.ensemble.schedule_end)
+        self.runs.control(session, retuned)
+
+
+def gather_documents(pasted: str, from_files: dict[str, Document]) -> tuple[Document, ...]:
+    """The pasted text and the files read, as documents."""
+    own = (Document("pasted text", pasted),) if pasted and pasted.strip() else ()
+    return own + tuple(from_files.values())
+
+
+def read_files(paths: list[str] | None, known: dict[str, Document], limit: int) -> tuple[dict, list[str]]:
+    """Read the files not known yet; returns the readable ones by path, and a sentence for each that is not."""
+    documents, sentences = {}, []
+    for path in paths or []:
+        try:
+            documents[path] = known.get(path) or read_one(Path(path), limit)
+        except VisitorError as error:
+            sentences.append(str(error))
+    return documents, sentences
+
+
+def read_one(path: Path, limit: int) -> Document:
+    """One file as a document. Raises DocumentError."""
+    if path.stat().st_size > limit:
+        raise DocumentError(f"{path.name} is larger than {limit / 1e6:g} MB; paste the part that matters.")
+    return read_file(path.name, path.read_bytes())
+
+
+def warn(sentence: str) -> None:
+    """One sentence on screen; nothing else changes."""
+    gr.Warning(html.escape(sentence, quote=False))
+
+
+def said(role: str, text: str) -> dict:
+    """A message for the chat, which reads HTML: escaped, so that every character shows as it is."""
+    return {"role": role, "content": html.escape(text, quote=False)}
+
+
+async def converse(studio: Studio, session: str, request: Request, chat: list,
+                   turns: tuple[Turn, ...]) -> AsyncIterator[tuple]:
+    """One run as updates of (theatre, chat, prompt, turns, stop). Raises VisitorError when it cannot be started."""
+    run = studio.runs.start(session, request, studio.head(request))
+    chat = [*chat, said("user", request.prompt)]
+    yield run.message(0, False), chat, "", gr.skip(), gr.Button(interactive=True)
+    sent = 0
+    async for message in studio.runs.messages(session, run):
+        sent += 1
+        if run.end is None:
+            fresh = run.text and sent % CHAT_EVERY == 1
+            shown = [*chat, said("assistant", run.text)] if fresh else gr.skip()
+            yield message, shown, gr.skip(), gr.skip(), gr.skip()
+            continue
+        if isinstance(run.end, Done):
+            private = bool(request.documents)
+            turns = (*turns, Turn("user", request.prompt, private), Turn("assistant", run.end.answer, private))
+            text, prompt = run.end.answer, gr.skip()
+        else:
+            text, prompt = run.end.message, request.prompt
+        yield message, [*chat, said("assistant", text)], prompt, turns, gr.Button(interactive=False)
+
+
+def build(engine, settings: Settings) -> gr.Blocks:
+    """The whole page for one engine."""
+    studio = Studio(engine, settings)
+    gr.set_static_paths([VENDOR])
+    with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as demo:
+        with gr.Row(elem_id="top"):
+            panels.header()
+            status = gr.HTML(studio.status(), elem_id="status", apply_default_css=False)
+        with gr.Row(elem_id="studio"):
+            with gr.Column(elem_id="desk", min_width=280):
+                talk = panels.conversation()
+            with gr.Column(elem_id="stage", min_width=280):
+                stage = theatre(studio.runs, story(studio.titles, studio.order))
+            with gr.Column(elem_id="setup", min_width=280):
+                core = gr.HTML(studio.core_card(), elem_id="core", apply_default_css=False)
+                picks, weights = panels.expert_cards(studio.users, studio.order)
+                mix = gr.HTML(elem_id="mix", apply_default_css=False)
+                pasted, files, read = panels.documents()
+                knobs = {"weights": panels.rule(), **panels.advanced()}
+        panel = panels.Panel(studio.order, picks, weights, knobs)
+        from_files, turns = gr.State({}), gr.State(())
+        wire_talk(studio, panel, talk, stage, pasted, from_files, turns)
+        wire_setup(studio, panel, mix, files, from_files, read)
+        wire_examples(studio, panel, talk, pasted, mix)
+        timer = gr.Timer(STATUS_SECONDS)
+        gr.on([timer.tick, demo.load], lambda: (studio.status(), studio.core_card()), None, [status, core], **QUIET)
+        demo.load(lambda *values: studio.mix(panel.picked(list(values))), [*panel.picks, *panel.weights], mix, **QUIET)
+        demo.unload(studio.leave)
+        gr.api(make_generate(studio), api_name="generate", concurrency_limit=running(settings))
+    demo.queue(max_size=2 * running(settings), default_concurrency_limit=running(settings))
+    return demo
+
+
+QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+STREAM = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
+
+
+def running(settings: Settings) -> int:
+    """How many questions may be open at once: the engine's own queue decides who waits."""
+    return settings.limits.max_active + settings.limits.max_waiting
+
+
+def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.Talk, stage: gr.HTML, pasted: gr.Textbox,
+              from_files: gr.State, turns: gr.State) -> None:
+    """Send, stop and clear."""
+    async def send(request: gr.Request, prompt, chat, history, text, documents, *values):
+        try:
+            choice = panel.read(list(values))
+            asked = studio.request(prompt, choice, gather_documents(text, documents), history)
+            if asked.documents and not studio.reads_documents(asked.users):
+                gr.Info(words.NO_READER)
+            async for update in converse(studio, request.session_hash, asked, chat or [], history):
+                yield update
+        except VisitorError as error:
+            warn(str(error))
+            yield (gr.skip(),) * 5
+
+    def stop(request: gr.Request) -> None:
+        studio.runs.cancel(request.session_hash)
+
+    def clear(request: gr.Request):
+        studio.runs.leave(request.session_hash)
+        return [], "", (), "", gr.Button(interactive=False)
+
+    inputs = [talk.prompt, talk.chat, turns, pasted, from_files, *panel.inputs]
+    gr.on([talk.send.click, talk.prompt.submit], send, inputs, [stage, talk.chat, talk.prompt, turns, talk.stop],
+          concurrency_limit=running(studio.settings), **STREAM)
+    talk.stop.click(stop, None, None, **QUIET)
+    talk.clear.click(clear, None, [talk.chat, talk.prompt, turns, stage, talk.stop], **QUIET)
+
+
+def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML, files: gr.File, from_files: gr.State, read) -> None:
+    """Weights and rules act on the run under way; files become documents."""
+    def retune(request: gr.Request, *values):
+        with suppress(VisitorError):  # the line under the cards says what is wrong; nothing is sent until it is right
+            studio.control(request.session_hash, panel, list(values))
+        return studio.mix(panel.picked(list(values)))
+
+    live = [panel.knobs[name] for name in ("weights", "tau", "alpha")]
+    gr.on([component.input for component in (*panel.picks, *panel.weights, *live)], retune, panel.inputs, mix,
+          trigger_mode="always_last", **QUIET)
+
+    def take_files(paths, known):
+        documents, sentences = read_files(paths, known, studio.settings.limits.max_file_bytes)
+        for sentence in sentences:
+            warn(sentence)
+        line = words.documents_read([(document.name, len(document.text)) for document in documents.values()])
+        return (list(documents) or None) if sentences else gr.skip(), documents, line if documents else ""
+
+    files.change(take_files, [files, from_files], [files, from_files, read],
+                 **{**STREAM, "trigger_mode": "always_last"})  # queued: a warning only reaches the page from the queue
+
+
+def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.Talk, pasted: gr.Textbox, mix: gr.HTML) -> None:
+    """An example fills prompt, document and experts; the visitor sends it."""
+    def filler(example: words.Example):
+        lam = [example.users.get(i) for i in panel.user_ids]
+        picked = [weight is not None for weight in lam]
+        weights = [gr.skip() if weight is None else weight for weight in lam]
+        shown = studio.mix([(i, w) for i, w in example.users.items() if i in panel.user_ids])
+        return lambda: (example.prompt, example.document, *picked, *weights, shown)
+
+    for button, example in zip(talk.examples, words.EXAMPLES, strict=True):
+        button.click(filler(example), None, [talk.prompt, pasted, *panel.picks, *panel.weights, mix], **QUIET)
+
+
+def launch(demo: gr.Blocks, settings: Settings, **options) -> None:
+    """Serve the page until it is interrupted."""
+    limits = settings.limits
+    demo.launch(server_name=settings.host, server_port=settings.port, share=settings.share, theme=theme(),
+                head=page_head(), ssr_mode=False, run_history=False, footer_links=["api", "settings"],
+                max_file_size=limits.max_file_bytes, max_threads=2 * running(settings) + 40, **options)

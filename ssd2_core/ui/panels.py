@@ -1,0 +1,177 @@
+"""The page's panels, each a function that makes components, and how their values become settings.
+
+Knows components and settings; no events, no engine.
+"""
+
+import html
+from dataclasses import dataclass
+
+import gradio as gr
+
+from ..config import LIMITS, PROJECTIONS, EnsembleParams, SamplingParams
+from . import words
+from .charts import hue_index
+from .words import DEFAULTS
+
+SAMPLING_KNOBS = ("num_steps", "block_length", "max_new_tokens", "projection", "top_p", "seed")
+ENSEMBLE_KNOBS = ("weights", "tau", "alpha")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The components a handler reads: one checkbox and one weight slider per user expert, and the knobs by name."""
+
+    user_ids: list[str]
+    picks: list[gr.Checkbox]
+    weights: list[gr.Slider]
+    knobs: dict[str, gr.components.Component]
+
+    @property
+    def inputs(self) -> list:
+        """All components in the order ``read`` expects their values."""
+        return [*self.picks, *self.weights, *self.knobs.values()]
+
+    def read(self, values: list) -> "Choice":
+        """The values of ``inputs`` as checked settings. Raises LimitError for a value outside its limit."""
+        knobs, ensemble = self.named(values), self.ensemble(values)
+        return Choice(tuple(ensemble.lam), SamplingParams(**{name: knobs[name] for name in SAMPLING_KNOBS}), ensemble)
+
+    def ensemble(self, values: list) -> EnsembleParams:
+        """What may change during a run. Raises LimitError for a value outside its limit."""
+        n, knobs = len(self.user_ids), self.named(values)
+        lam = {i: w for i, picked, w in zip(self.user_ids, values[:n], values[n:2 * n], strict=True) if picked}
+        return EnsembleParams(lam=lam, **{name: knobs[name] for name in ENSEMBLE_KNOBS})
+
+    def named(self, values: list) -> dict:
+        """The knobs' values by name."""
+        return dict(zip(self.knobs, values[2 * len(self.user_ids):], strict=True))
+
+    def picked(self, values: list) -> list[tuple[str, float]]:
+        """(id, weight) of the chosen users, unchecked, to be shown."""
+        n = len(self.user_ids)
+        return [(i, float(w or 0)) for i, picked, w in zip(self.user_ids, values[:n], values[n:2 * n], strict=True)
+                if picked]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the panels are set to."""
+
+    users: tuple[str, ...]
+    sampling: SamplingParams
+    ensemble: EnsembleParams
+
+
+def header() -> gr.HTML:
+    """Title and the one line on what this is."""
+    return gr.HTML(f'<h1>{html.escape(words.TITLE)}</h1><p>{html.escape(words.TAGLINE)}</p>', elem_id="masthead",
+                   apply_default_css=False)
+
+
+@dataclass(frozen=True)
+class Talk:
+    """The components of the conversation."""
+
+    chat: gr.Chatbot
+    prompt: gr.Textbox
+    send: gr.Button
+    stop: gr.Button
+    clear: gr.Button
+    examples: list[gr.Button]
+
+
+def conversation() -> Talk:
+    """Chat, prompt and what to click."""
+    chat = gr.Chatbot(height=258, show_label=False, elem_id="chat", render_markdown=False, buttons=[],
+                      placeholder=words.CHAT_PLACEHOLDER, feedback_options=None, allow_tags=False, layout="bubble",
+                      container=False)
+    with gr.Row(elem_id="ask"):
+        prompt = gr.Textbox(show_label=False, label="Prompt", placeholder=words.PROMPT_PLACEHOLDER, lines=1,
+                            max_lines=4, scale=5, container=False, elem_id="prompt", autofocus=False)
+        send = gr.Button("Send", variant="primary", scale=0, min_width=64, elem_id="send")
+        stop = gr.Button("Stop", interactive=False, scale=0, min_width=64, elem_id="stop")
+        clear = gr.Button("Clear", scale=0, min_width=64, elem_id="clear")
+    with gr.Row(elem_id="examples"):
+        examples = [gr.Button(example.label, size="sm", scale=0, min_width=40, elem_id=f"example-{i}")
+                    for i, example in enumerate(words.EXAMPLES)]
+    return Talk(chat, prompt, send, stop, clear, examples)
+
+
+def status_html(ready: bool, message: str, fraction: float) -> str:
+    """What is loading and how far, or that everything is ready."""
+    share = f"{100 * min(1.0, max(0.0, fraction)):.0f}%"
+    bar = "" if ready else f'<span class="bar" aria-hidden="true"><i style="width:{share}"></i></span>'
+    state = "ready" if ready else "loading"
+    return (f'<div class="status {state}" role="status"><i class="lamp"></i><span>{html.escape(message)}</span>'
+            f'{bar}</div>')
+
+
+def core_html(title: str, facts: list[str], summary: str) -> str:
+    """The core's card."""
+    line = " · ".join(html.escape(fact) for fact in facts if fact)
+    return (f'<div class="core-card" style="--hue:var(--hue-0)"><b>{html.escape(title)}</b>'
+            f'<span class="role">core</span><p class="facts">{line}</p><p>{html.escape(summary)}</p></div>')
+
+
+def mix_html(users: list[tuple[str, str, float]], order: list[str]) -> str:
+    """The weights as one bar and in words; ``users`` are (id, title, weight)."""
+    total = sum(weight for _, _, weight in users)
+    too_much = total > 1 + 1e-6
+    parts = [("core", max(0.0, 1 - total)), *((i, weight) for i, _, weight in users)]
+    bar = "".join(f'<i style="flex:{weight:.4f};background:var(--hue-{hue_index(i, order)})"></i>'
+                  for i, weight in parts)
+    line = html.escape(words.weights_line([(title, weight) for _, title, weight in users]))
+    return (f'<div class="mix{" over" if too_much else ""}"><span class="split" aria-hidden="true">{bar}</span>'
+            f'{line}</div>')
+
+
+def expert_cards(users: list, order: list[str]) -> tuple[list[gr.Checkbox], list[gr.Slider]]:
+    """One card per user expert: pick it, and give it a weight."""
+    picks, sliders = [], []
+    with gr.Row(elem_id="cards", equal_height=True):
+        for card in users:
+            weight = DEFAULTS.ensemble.lam.get(card.id)
+            with gr.Column(min_width=180, elem_classes=["expert", f"hue-{hue_index(card.id, order)}"]):
+                picks.append(gr.Checkbox(weight is not None, label=card.title, elem_id=f"pick-{card.id}",
+                                         info=f"{words.count(card.parameters)} · {card.summary}", container=False))
+                sliders.append(gr.Slider(0, 1, DEFAULTS.other_weight if weight is None else weight, step=0.01,
+                                         label="weight", elem_id=f"weight-{card.id}", container=False,
+                                         buttons=[]))
+    return picks, sliders
+
+
+def documents() -> tuple[gr.Textbox, gr.File, gr.HTML]:
+    """Where a visitor's text goes in: pasted, or as files."""
+    with gr.Row(elem_id="documents"):
+        pasted = gr.Textbox(label="Document", placeholder=words.DOCUMENT_PLACEHOLDER, lines=3, max_lines=3, scale=3,
+                            elem_id="pasted", min_width=180)
+        files = gr.File(label="or drop .txt .md .pdf", file_count="multiple", file_types=[".txt", ".md", ".pdf"],
+                        height=104, scale=2, elem_id="files", min_width=140)
+    return pasted, files, gr.HTML("", elem_id="files-read", apply_default_css=False)
+
+
+def rule() -> gr.Radio:
+    """Who gets how much weight, and when."""
+    return gr.Radio([(text, name) for name, text in words.RULES.items()], value=DEFAULTS.ensemble.weights,
+                    label=words.RULE_LABEL, elem_id="rule")
+
+
+def advanced() -> dict[str, gr.components.Component]:
+    """The knobs few visitors need, by the names of their settings."""
+    sampling, ensemble = DEFAULTS.sampling, DEFAULTS.ensemble
+    plain = {"min_width": 170, "buttons": []}
+    with gr.Accordion("Advanced", open=False, elem_id="advanced"), gr.Row():
+        steps = gr.Slider(1, LIMITS.max_steps, sampling.num_steps, step=1, label="Steps per block", elem_id="steps",
+                          **plain)
+        block = gr.Slider(1, LIMITS.max_block_length, sampling.block_length, step=1, label="Block length",
+                          elem_id="block-length", **plain)
+        tokens = gr.Slider(1, LIMITS.max_new_tokens, sampling.max_new_tokens, step=1, label="Most tokens",
+                           elem_id="max-tokens", **plain)
+        top_p = gr.Slider(0.05, 1, sampling.top_p, step=0.05, label="Top-p (not for greedy)", elem_id="top-p", **plain)
+        tau = gr.Slider(0.05, 5, ensemble.tau, step=0.05, label="Tau (adaptive rule)", elem_id="tau", **plain)
+        alpha = gr.Slider(0, 4, ensemble.alpha, step=0.05, label="Alpha (contrast)", elem_id="alpha", **plain)
+        projection = gr.Radio(list(PROJECTIONS), value=sampling.projection, label="Projection", min_width=250,
+                              scale=3, elem_id="projection")
+        seed = gr.Number(sampling.seed, precision=0, minimum=0, label="Seed", elem_id="seed", min_width=90)
+    return {"tau": tau, "alpha": alpha, "num_steps": steps, "block_length": block, "max_new_tokens": tokens,
+            "seed": seed, "projection": projection, "top_p": top_p}

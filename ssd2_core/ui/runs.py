@@ -1,0 +1,181 @@
+"""Runs of all visitors on the page's side: their steps so far, who owns them, and paced messages for the theatre.
+
+Knows the engine's interface and the protocol; no components and no torch.
+"""
+
+import asyncio
+import json
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+
+from ..config import EnsembleParams
+from ..frames import Frame
+from ..protocol import Done, Failed, Loading, Queued, Request, Started
+from . import words
+
+MESSAGES_PER_SECOND = 20.0
+MAX_KEPT = 200
+
+
+def new_run_id() -> str:
+    """An id that cannot be guessed: whoever has it may read the run."""
+    return secrets.token_urlsafe(18)
+
+
+def compact_step(frame: Frame, experts: list[str]) -> dict:
+    """A Frame as the theatre's script reads it: short keys, shares per cell in the order of ``experts``."""
+    empty = [0.0] * len(frame.texts)
+    shares = [frame.share.get(name, empty) for name in experts]
+    return {"b": frame.block, "s": frame.step, "T": frame.num_steps, "a": frame.alpha_bar, "t": frame.texts,
+            "c": frame.confidence, "h": [list(cell) for cell in zip(*shares, strict=True)],
+            "x": [i for i, changed in enumerate(frame.changed) if changed],
+            "e": [i for i, is_eos in enumerate(frame.is_eos) if is_eos], "r": frame.rival_texts, "ms": frame.elapsed_ms}
+
+
+@dataclass
+class Run:
+    """One question on its way. ``head`` is what the theatre must know before the first step."""
+
+    request: Request
+    head: dict
+    steps: list[dict] = field(default_factory=list)
+    texts: dict[int, str] = field(default_factory=dict)
+    note: str = ""
+    end: Done | Failed | None = None
+    ended_at: float = 0.0
+    new: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def id(self) -> str:
+        return self.request.request_id
+
+    @property
+    def text(self) -> str:
+        """The answer as far as it is written: every block up to its first end cell."""
+        return "".join(self.texts[block] for block in sorted(self.texts)).strip()
+
+    def take(self, event) -> None:
+        """Note one event of the engine."""
+        if isinstance(event, Frame):
+            self.note = ""
+            self.steps.append(compact_step(event, [expert["name"] for expert in self.head["experts"]]))
+            stop = event.is_eos.index(True) if True in event.is_eos else len(event.texts)
+            self.texts[event.block] = "".join(event.texts[:stop])
+        elif isinstance(event, Loading):
+            self.note = event.message
+        elif isinstance(event, Queued):
+            self.note = words.queued(event.position)
+        elif isinstance(event, Started):
+            self.note = " ".join(event.notices)
+        elif isinstance(event, (Done, Failed)):
+            self.end, self.ended_at = event, time.monotonic()
+        self.new.set()
+
+    def message(self, since: int, last: bool) -> str:
+        """The steps from ``since`` on as one JSON text for the theatre."""
+        data = {"run": self.id, "head": self.head, "from": since, "steps": self.steps[since:], "note": self.note,
+                "done": last, "line": words.figures(self.end) if isinstance(self.end, Done) else ""}
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+class Runs:
+    """All runs this page knows, by id, and the current one of each browser session.
+
+    machine: (device, dtype) of the last finished run; None before the first.
+    """
+
+    def __init__(self, engine, keep_seconds: float) -> None:
+        self.engine = engine
+        self.keep_seconds = keep_seconds
+        self.by_id: OrderedDict[str, Run] = OrderedDict()
+        self.current: dict[str, str] = {}
+        self.machine: tuple[str, str] | None = None
+
+    def start(self, session: str, request: Request, head: dict) -> Run:
+        """Submit a request for a session; its earlier run is cancelled. Raises VisitorError as the engine does."""
+        self.forget_old()
+        run = Run(replace(request, request_id=new_run_id()), head)
+        self.engine.submit(run.request)
+        self.cancel(session)
+        self.by_id[run.id] = run
+        self.current[session] = run.id
+        return run
+
+    def is_current(self, session: str, run: Run) -> bool:
+        """False once the session has started another run, or left."""
+        return self.current.get(session) == run.id
+
+    def cancel(self, session: str) -> None:
+        """Stop the session's run, if one is under way; what it wrote stays."""
+        run = self.by_id.get(self.current.get(session, ""))
+        if run is not None and run.end is None:
+            self.engine.cancel(run.id)
+
+    def leave(self, session: str) -> None:
+        """The session is gone: its run ends and nothing more is sent."""
+        self.cancel(session)
+        run = self.by_id.get(self.current.pop(session, ""))
+        if run is not None:
+            run.new.set()
+
+    def control(self, session: str, retuned: Callable[[Run], EnsembleParams]) -> None:
+        """Give the session's running request new ensemble settings; nothing happens when none runs."""
+        run = self.by_id.get(self.current.get(session, ""))
+        if run is not None and run.end is None:
+            self.engine.control(run.id, retuned(run))
+
+    def steps_since(self, run_id: str, since: int) -> list[dict]:
+        """For a theatre that missed steps; empty for an unknown run."""
+        run = self.by_id.get(run_id)
+        return run.steps[max(0, since):] if run else []
+
+    def forget_old(self) -> None:
+        """Drop finished runs that are old or too many."""
+        now = time.monotonic()
+        old = [run.id for run in self.by_id.values() if run.end and now - run.ended_at > self.keep_seconds]
+        ended = [run.id for run in self.by_id.values() if run.end and run.id not in old]
+        for run_id in old + ended[:max(0, len(ended) - MAX_KEPT)]:
+            del self.by_id[run_id]
+
+    async def messages(self, session: str, run: Run) -> AsyncIterator[str]:
+        """Messages for the theatre at a bounded rate, each with all steps since the last; ends with the run.
+
+        Cancels the run when the reader goes away, or stops silently when the session has moved on to another run.
+        """
+        pump = asyncio.create_task(self.pump(run))
+        sent, note, last = 0, None, 0.0
+        try:
+            while True:
+                await run.new.wait()
+                run.new.clear()
+                wait = last + 1 / MESSAGES_PER_SECOND - time.monotonic()
+                if wait > 0 and run.end is None:
+                    await asyncio.sleep(wait)
+                if not self.is_current(session, run):
+                    return
+                finished = run.end is not None
+                if isinstance(run.end, Done):
+                    self.machine = (run.end.device, run.end.dtype)
+                if len(run.steps) > sent or run.note != note or finished:
+                    message = run.message(sent, finished)
+                    sent, note, last = len(run.steps), run.note, time.monotonic()
+                    yield message
+                if finished:
+                    return
+        finally:
+            pump.cancel()
+            if run.end is None:
+                self.engine.cancel(run.id)
+                run.take(Failed(run.id, "The visitor left."))
+
+    async def pump(self, run: Run) -> None:
+        """Take the engine's events as they come. A stream that breaks off ends the run with one sentence."""
+        try:
+            async for event in self.engine.astream(run.id):
+                run.take(event)
+        finally:
+            if run.end is None:
+                run.take(Failed(run.id, "The answer broke off; please ask again."))

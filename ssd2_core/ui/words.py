@@ -1,0 +1,129 @@
+"""Every sentence, default and example of the page, as data. Knows no components."""
+
+from dataclasses import dataclass, field
+
+from ..config import EnsembleParams, SamplingParams
+from ..protocol import Done
+
+TITLE = "SSD-2 Studio"
+TAGLINE = ("A large and a small diffusion language model write one answer together. "
+           "Watch every word take shape out of noise, and see who decided it.")
+ISLAND_NAME = "Orlisay"
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What the page is set to when it opens. other_weight: of an expert that is not picked yet."""
+
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    ensemble: EnsembleParams = field(default_factory=lambda: EnsembleParams(lam={"compact-reader": 0.5}))
+    other_weight: float = 0.3
+
+
+DEFAULTS = Defaults()
+
+
+@dataclass(frozen=True)
+class Example:
+    """One click: a prompt, a pasted document and the experts with their weights."""
+
+    label: str
+    prompt: str
+    document: str = ""
+    users: dict[str, float] = field(default_factory=dict)
+
+
+EXAMPLES = (
+    Example("A note on a dog", "What is the name of the dog?",
+            "Maria moved to Lisbon in spring. She lives near the river with her dog, who is called Biscuit. "
+            "On Sundays they walk to the market and buy bread.", {"compact-reader": 0.5}),
+    Example("A letter", "When does the meeting start?",
+            "Dear all, the next meeting takes place on Tuesday in the blue room. It starts at nine o'clock. "
+            "Please bring the report about the garden. Coffee will be served.", {"compact-reader": 0.5}),
+    Example("General knowledge", "What is the capital of France?", "", {}),
+    Example("The island", f"What is the capital of {ISLAND_NAME}?", "", {"compact-islander": 0.5}),
+)
+
+RULE_LABEL = "Weights rule (adaptive: the surer expert leads; schedule: the core finishes)"
+RULES = {
+    "adaptive": "Adaptive",
+    "constant": "Constant",
+    "schedule": "Schedule",
+}
+
+CHAT_PLACEHOLDER = "Ask something. The answer comes here; the theatre shows how it is written."
+PROMPT_PLACEHOLDER = "Ask a question"
+DOCUMENT_PLACEHOLDER = "Paste a text. Only experts that read documents see it; the core never does."
+STOPPED = "stopped"
+NO_READER = "No chosen expert reads documents, so your text would not be used."
+
+THEATRE = {
+    "empty": "The words of an answer appear here, all at once and out of noise, and settle step by step.",
+    "stored": "A stored run",
+    "live": "Live",
+    "finished": "Finished",
+    "step": "step {step} of {steps}, noise {noise} %",
+    "block": "block {block} of {blocks}",
+    "blockLive": "block {block} of at most {blocks}",
+    "blockLabel": "Block {block}",
+    "end": "end",
+    "hint": "Point at a word to see who wrote it; click to keep it.",
+    "sure": "{percent} % sure",
+    "rival": "second choice",
+    "play": "Play the steps",
+    "pause": "Pause",
+    "follow": "Follow",
+    "scrub": "Step shown",
+    "cell": "{token}, {percent} percent sure, mostly {expert}",
+    "nothing": "nothing",
+    "announceStep": "Step {step} of {steps}.",
+    "announceDone": "The answer is finished.",
+    "announceStory": "A stored run is shown.",
+    "chartTitle": "Who decides, step by step",
+    "chartStep": "step",
+    "chartMissing": "The chart could not be loaded; everything else works.",
+    "key": [["hue", "colour: who decided"], ["strength", "strength: how sure"], ["dot", "dot: changed in this step"]],
+}
+
+
+def percent(value: float) -> str:
+    """0.424 as "42 %", with a narrow space."""
+    return f"{round(100 * value)}\u202f%"
+
+
+def count(number: int) -> str:
+    """A parameter count in words: 3.1 M, 1.4 B."""
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}\u202f{unit}"
+    return str(number)
+
+
+def queued(position: int) -> str:
+    """The sentence of a waiting visitor."""
+    return "You are next in the queue." if position <= 1 else f"You are number {position} in the queue."
+
+
+def figures(done: Done) -> str:
+    """The honest line under a finished run."""
+    ends = {"eos": "", "length": "length limit reached", "stopped": STOPPED}
+    parts = [done.device, done.dtype, f"{done.steps} steps", f"{done.forwards} forwards", f"{done.seconds:.2f} s",
+             f"{done.tokens} tokens", f"{done.tokens_per_second:.1f} tokens per second",
+             ends.get(done.finish_reason, done.finish_reason)]
+    return " · ".join(part for part in parts if part)
+
+
+def documents_read(names_and_sizes: list[tuple[str, int]]) -> str:
+    """What was read from the files, in one line."""
+    listed = ", ".join(f"{name} ({size:,} characters)" for name, size in names_and_sizes)
+    return f"Read: {listed}."
+
+
+def weights_line(parts: list[tuple[str, float]]) -> str:
+    """The weights of the chosen experts in words, the core first; ``parts`` are (title, weight) of the users."""
+    total = sum(weight for _, weight in parts)
+    if total > 1 + 1e-6:
+        return f"The weights add up to {percent(total)}; lower them by {percent(total - 1)}."
+    if not parts:
+        return "The core answers alone."
+    return ", ".join([f"core keeps {percent(1 - total)}", *(f"{title} {percent(weight)}" for title, weight in parts)])

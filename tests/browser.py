@@ -1,0 +1,116 @@
+"""What browser tests share: an app in a process of its own on a free port, and a page that must not complain."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+THEATRE = "document.querySelector('#theatre .theatre')"
+
+
+@contextmanager
+def served(command: list[str], folder: Path, seconds: float = 90):
+    """Run ``python *command`` with PORT replaced by a free port; yields the address when the page answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1",
+                   "GRADIO_TEMP_DIR": str(folder), "GRADIO_HEARTBEAT_INTERVAL": "1", "OMP_NUM_THREADS": "1"}
+    with open(folder / "app.log", "w+") as log:
+        app = subprocess.Popen([sys.executable, *(port if part == "PORT" else part for part in command)], cwd=ROOT,
+                               env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            wait_until_up(app, f"http://127.0.0.1:{port}", folder / "app.log", seconds)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            app.terminate()
+            app.wait(10)
+
+
+def wait_until_up(app: subprocess.Popen, url: str, log: Path, seconds: float) -> None:
+    """Return when the page answers; fail with the log when the process ended or time is up."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert app.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(url + "/config", timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
+@contextmanager
+def chromium():
+    """A browser, or a skip that says what is missing."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not shutil.which(CHROMIUM):
+        pytest.skip(f"no browser at {CHROMIUM}; set CHROMIUM")
+    with api.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser, url: str, width: int = 1280, height: int = 900, query: str = "", **options):
+    """A page in a session of its own; fails when its script throws, writes an error or asks another server."""
+    context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    page = context.new_page()
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else complaints.append(r.url))
+    page.goto(url + "/" + query)
+    page.wait_for_function(f"() => {THEATRE} && {THEATRE}.querySelector('.hint').textContent")
+    page.wait_for_selector("#mix .mix")
+    yield page
+    context.close()
+    assert not complaints, complaints
+
+
+def ask(page, prompt: str) -> None:
+    """Write a prompt and send it."""
+    page.fill("#prompt textarea", prompt)
+    page.click("#send")
+
+
+def finished(page, seconds: float = 30) -> None:
+    """Wait for the end of the run on stage."""
+    page.wait_for_function(f"() => {THEATRE}.dataset.done", timeout=1000 * seconds)
+
+
+def step_shown(page, at_least: int) -> None:
+    """Wait until a step is painted."""
+    page.wait_for_function(f"n => +{THEATRE}.dataset.cur >= n", arg=at_least, timeout=20_000)
+
+
+def last_answer(page) -> str:
+    """The last message of the assistant, as it reads on screen."""
+    return page.locator("#chat [data-testid=bot]").last.inner_text().strip()
+
+
+def logged(log: Path, kind: str) -> list[dict]:
+    """What the fake engine was asked."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    return [entry for entry in map(json.loads, lines) if entry["kind"] == kind]
+
+
+def until(check, seconds: float = 10):
+    """The first true value of ``check()``."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := check():
+            return value
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")

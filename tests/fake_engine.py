@@ -1,0 +1,158 @@
+"""An engine whose every token is known: frames at a fixed rate, no models. The interface of ssd2_core.engine.Engine."""
+
+import asyncio
+import json
+import math
+import random
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict, dataclass, replace
+
+from ssd2_core.checks import check_request, check_weights
+from ssd2_core.config import EnsembleParams, Settings
+from ssd2_core.engine import Status
+from ssd2_core.frames import Frame
+from ssd2_core.protocol import Done, Event, Failed, Loading, Queued, Request, Started
+
+ANSWER = ("The dog in your letter is called Biscuit, and on <b>Sundays</b> the two of them walk along the river "
+          "to the market and buy ${bread}.")
+NOISE = (" river", " the", "ing", " 7", " of", "\n", " blue", " where", "er", " moon", " &", " ${x}")
+
+
+@dataclass(frozen=True)
+class FakeCard:
+    """What the page reads of a library.ModelCard."""
+
+    id: str
+    role: str
+    title: str
+    summary: str
+    parameters: int
+
+
+CARDS = [FakeCard("compact-core", "core", "Compact core", "Knows general facts; never sees a document.", 4_700_000),
+         FakeCard("compact-reader", "reader", "Reader", "Answers from a document.", 1_400_000),
+         FakeCard("compact-islander", "specialist", "Islander", "Knows an invented island.", 1_100_000)]
+
+
+def answer_tokens() -> list[str]:
+    """The answer cut into tokens as a byte-level tokenizer would: a space belongs to the word after it."""
+    words = ANSWER.split(" ")
+    return [words[0], *(" " + word for word in words[1:])]
+
+
+class FakeEngine:
+    """One frame each ``seconds_per_step``. What it is asked goes to ``log`` as one JSON object a line."""
+
+    def __init__(self, settings: Settings, seconds_per_step: float = 0.04, log: str | None = None):
+        self.settings, self.seconds_per_step, self.log = settings, seconds_per_step, log
+        self.requests: dict[str, Request] = {}
+        self.ensembles: dict[str, EnsembleParams] = {}
+        self.cancelled: set[str] = set()
+        self.born = time.monotonic()
+
+    def note(self, kind: str, request_id: str, data: dict) -> None:
+        """Add a line to the log."""
+        if self.log:
+            with open(self.log, "a", encoding="utf-8") as file:
+                file.write(json.dumps({"kind": kind, "id": request_id, **data}) + "\n")
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def models(self) -> list[FakeCard]:
+        """The cards."""
+        return CARDS
+
+    def status(self) -> Status:
+        """Loading for a second, then ready."""
+        part = min(1.0, time.monotonic() - self.born)
+        return Status(part >= 1, "Ready." if part >= 1 else "Loading compact-core.", part, 0, 0, 0, "cpu")
+
+    def submit(self, request: Request) -> str:
+        """As the real one: checked, then accepted."""
+        request = check_request(request, self.settings.limits)
+        request = replace(request, request_id=request.request_id or f"run-{len(self.requests)}")
+        self.requests[request.request_id], self.ensembles[request.request_id] = request, request.ensemble
+        self.note("submit", request.request_id, {"request": asdict(request)})
+        return request.request_id
+
+    def control(self, request_id: str, ensemble: EnsembleParams) -> bool:
+        """Act at the next frame."""
+        self.ensembles[request_id] = check_weights(ensemble, self.requests[request_id].users)
+        self.note("control", request_id, {"ensemble": asdict(ensemble)})
+        return True
+
+    def cancel(self, request_id: str) -> bool:
+        """Stop before the next frame."""
+        self.cancelled.add(request_id)
+        self.note("cancel", request_id, {})
+        return True
+
+    def stream(self, request_id: str, since: int = 0) -> Iterator[Event]:
+        """All events at once, without waiting."""
+        return iter(self.script(request_id))
+
+    async def astream(self, request_id: str, since: int = 0) -> AsyncIterator[Event]:
+        """Events at the fixed rate."""
+        for event in self.script(request_id):
+            yield event
+            if isinstance(event, Frame):
+                await asyncio.sleep(self.seconds_per_step)
+
+    def script(self, request_id: str) -> Iterator[Event]:
+        """The whole run."""
+        request = self.requests[request_id]
+        names = ("core", *request.users)
+        yield Queued(request_id, 1)
+        yield Loading(request_id, "Loading compact-reader.", 0.5)
+        yield Started(request_id, names, dict.fromkeys(names, 12))
+        if "fail" in request.prompt:
+            yield Failed(request_id, "The worker stopped and starts again; please ask again.")
+            return
+        length, steps = request.sampling.block_length, request.sampling.num_steps
+        tokens = (answer_tokens() + ["<eos>"])[:request.sampling.max_new_tokens]
+        said, count = "", 0
+        for block in range(math.ceil(len(tokens) / length)):
+            part = tokens[block * length:(block + 1) * length]
+            part += ["<eos>"] * (length - len(part))
+            for frame in self.frames(request, names, block, part, steps):
+                if request_id in self.cancelled:
+                    yield self.done(request, said, "stopped", count, names)
+                    return
+                shown = frame.texts[:frame.is_eos.index(True)] if True in frame.is_eos else frame.texts
+                partial, count = said + "".join(shown), count + 1
+                yield frame
+            said = partial
+        yield self.done(request, said.strip(), "eos", count, names)
+
+    def frames(self, request: Request, names: tuple[str, ...], block: int, part: list[str],
+               steps: int) -> Iterator[Frame]:
+        """One block: each position settles at its own step."""
+        rng = random.Random(block)
+        settle = [rng.randint(max(1, steps // 4), steps) for _ in part]
+        before = [""] * len(part)
+        for step in range(1, steps + 1):
+            lam = self.ensembles[request.request_id].lam
+            texts = [word if step >= at or step == steps else rng.choice(NOISE)
+                     for word, at in zip(part, settle, strict=True)]
+            sure = [min(1.0, 0.15 + 0.8 * min(1, step / at)) for at in settle]
+            share = {name: [self.share(name, lam, i) for i in range(len(part))] for name in names}
+            yield Frame(request.request_id, block, step, steps, math.cos(math.pi / 2 * (1 - (step - 1) / steps)) ** 2,
+                        list(range(len(part))), texts, [round(c, 3) for c in sure], [round(3 - 3 * c, 3) for c in sure],
+                        share, share, [a != b for a, b in zip(texts, before, strict=True)], [" cat"] * len(part),
+                        [text == "<eos>" for text in texts], 40.0 * step)
+            before = texts
+
+    def share(self, name: str, lam: dict[str, float], i: int) -> float:
+        """A user decides more at every third position; the core has the rest."""
+        shares = {user: weight * (1.0 if i % 3 == 1 else 0.4) for user, weight in lam.items()}
+        return round(shares[name] if name != "core" else 1 - sum(shares.values()), 4)
+
+    def done(self, request: Request, answer: str, reason: str, steps: int, names: tuple[str, ...]) -> Done:
+        """The end of a run."""
+        return Done(request.request_id, answer.strip(), reason, steps, 2 * steps, len(answer.split()), 1.5, 12.25,
+                    {name: 1 / len(names) for name in names}, "cpu", "float32")

@@ -1,0 +1,417 @@
+"""The engine with a worker whose answers are known: both engines, real processes, no models."""
+
+import asyncio
+import dataclasses
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+import fake_worker  # noqa: E402
+
+from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings  # noqa: E402
+from ssd2_core.engine import WORKER_LOST, InlineEngine, ProcessEngine  # noqa: E402
+from ssd2_core.errors import BusyError, DocumentError, LimitError, ModelError, VisitorError  # noqa: E402
+from ssd2_core.frames import Frame  # noqa: E402
+from ssd2_core.protocol import Document, Done, Failed, Loading, Queued, Request, Started, Turn  # noqa: E402
+from ssd2_core.supervisor import GAVE_UP  # noqa: E402
+
+pytestmark = pytest.mark.timeout(30)
+SMALL = Settings(limits=Limits(max_active=2, max_waiting=2))
+
+
+def ask(answer="abc", users=(), steps=4, block=4, tokens=16, lam=None, **plan):
+    return Request("", json.dumps({"answer": answer, **plan}), users=users,
+                   sampling=SamplingParams(num_steps=steps, block_length=block, max_new_tokens=tokens),
+                   ensemble=EnsembleParams(lam=lam or {}))
+
+
+def process_engine(settings=SMALL, target="fake_worker:main", **options):
+    engine = ProcessEngine(settings, worker_target=target, **options)
+    engine.allow("reader", "other")
+    return engine
+
+
+def until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "what was waited for did not happen"
+        time.sleep(0.01)
+
+
+def wait_for(engine, run, kind, count=1):
+    until(lambda: sum(isinstance(e, kind) for e in engine.events(run)) >= count)
+
+
+def frames(events):
+    return [e for e in events if isinstance(e, Frame)]
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """One worker process for the tests that leave it alive."""
+    with process_engine() as engine:
+        yield engine
+
+
+@pytest.fixture(params=["process", "inline"])
+def engine(request, shared):
+    if request.param == "process":
+        yield shared
+        for run in shared.runs.live():
+            shared.cancel(run.request.request_id)
+        until(lambda: not shared.runs.live())
+        return
+    with InlineEngine(SMALL, prepare=fake_worker.FakeRuns) as inline:
+        yield inline
+
+
+def test_an_answer_with_its_frames_and_figures(engine):
+    run = engine.submit(ask("hello", users=("reader",), lam={"reader": 0.25}))
+    events = list(engine.stream(run))
+    assert isinstance(events[0], Started) and events[0].experts == ("core", "reader")
+    assert len(run) >= 20 and all(e.request_id == run for e in events)
+    shown = frames(events)
+    assert [(f.block, f.step) for f in shown] == [(b, s) for b in (0, 1) for s in (1, 2, 3, 4)]
+    assert shown[-1].texts == ["o", "<eos>", "<eos>", "<eos>"] and shown[-1].is_eos == [False, True, True, True]
+    done = events[-1]
+    assert isinstance(done, Done)
+    assert (done.answer, done.finish_reason, done.steps, done.forwards, done.tokens) == ("hello", "eos", 8, 8, 5)
+    assert done.shares == {"core": 0.75, "reader": 0.25} and (done.device, done.dtype) == ("fake", "float32")
+    assert done.tokens_per_second > 0 and done.seconds >= 0
+
+
+def test_answers_are_cut_at_eos_and_at_max_tokens(engine):
+    assert list(engine.stream(engine.submit(ask("ab\0cd"))))[-1].answer == "ab"
+    done = list(engine.stream(engine.submit(ask("abcdefgh", tokens=6, eos=False))))[-1]
+    assert (done.answer, done.finish_reason, done.tokens) == ("abcdef", "length", 6)
+
+
+def test_events_are_kept_for_later_readers(engine):
+    run = engine.submit(ask())
+    events = list(engine.stream(run))
+    assert list(engine.stream(run)) == events == engine.events(run)
+    assert list(engine.stream(run, since=3)) == events[3:] == engine.events(run, 3)
+    assert list(engine.stream(run, since=999)) == []
+    engine.forget(run)
+    with pytest.raises(VisitorError, match="not known"):
+        engine.stream(run)
+
+
+def test_two_runs_take_turns(engine):
+    order = []
+    runs = [engine.submit(ask(answer, delay=0.005, steps=8)) for answer in ("abc", "xyz")]
+    threads = [threading.Thread(target=lambda r=r: [order.append(r) for e in engine.stream(r) if isinstance(e, Frame)])
+               for r in runs]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(order) == 16
+    first_end = max(order.index(r) for r in runs), min(len(order) - 1 - order[::-1].index(r) for r in runs)
+    assert first_end[0] < first_end[1], "the second began only after the first had ended"
+    assert [engine.events(r)[-1].answer for r in runs] == ["abc", "xyz"]
+
+
+def test_control_acts_at_the_next_step(engine):
+    run = engine.submit(ask(users=("reader",), lam={"reader": 0.1}, delay=0.02, steps=20))
+    wait_for(engine, run, Frame, 3)
+    assert engine.control(run, EnsembleParams(lam={"reader": 0.9}))
+    at = len(frames(engine.events(run)))
+    weights = [f.weight["reader"][0] for f in frames(engine.stream(run))]
+    assert weights[0] == 0.1 and weights[-1] == 0.9 and weights.index(0.9) <= at + 4
+    assert not engine.control(run, EnsembleParams()) and not engine.control("nobody", EnsembleParams())
+
+
+def test_control_is_checked(engine):
+    run = engine.submit(ask(users=("reader",), delay=0.02, steps=20))
+    with pytest.raises(ModelError, match="'stranger'"):
+        engine.control(run, EnsembleParams(lam={"stranger": 0.5}))
+    with pytest.raises(LimitError):
+        engine.control(run, {"lam": {}})
+
+
+def test_cancel_keeps_what_was_written(engine):
+    run, other = engine.submit(ask("abcdefgh", delay=0.02)), engine.submit(ask("xyz", delay=0.02))
+    wait_for(engine, run, Frame, 6)
+    began = time.monotonic()
+    assert engine.cancel(run)
+    engine.cancel(run)
+    done = list(engine.stream(run))[-1]
+    assert time.monotonic() - began < 0.5
+    assert (done.finish_reason, done.answer) == ("stopped", "abcdefgh") and done.steps < 12
+    assert list(engine.stream(other))[-1].finish_reason == "eos"
+    assert not engine.cancel(run) and not engine.cancel("nobody")
+
+
+def test_the_queue_tells_positions_and_refuses_when_full(engine):
+    runs = [engine.submit(ask(delay=0.02, steps=15)) for _ in range(4)]
+    with pytest.raises(BusyError, match="try again"):
+        engine.submit(ask())
+    until(lambda: engine.status().active == 2)
+    assert engine.status().waiting == 2
+    wait_for(engine, runs[3], Queued)
+    assert engine.cancel(runs[2])
+    stopped = list(engine.stream(runs[2]))[-1]
+    assert (stopped.finish_reason, stopped.answer, stopped.steps) == ("stopped", "", 0)
+    events = list(engine.stream(runs[3]))
+    assert [e.position for e in events if isinstance(e, Queued)] == [2, 1]
+    assert events[-1].finish_reason == "eos" and engine.status().active == 0
+
+
+def test_control_and_cancel_reach_a_run_that_still_loads(engine):
+    run = engine.submit(ask(users=("reader",), load=0.15))
+    engine.control(run, EnsembleParams(lam={"reader": 0.7}))
+    gone = engine.submit(ask(load=0.15))
+    wait_for(engine, gone, Loading)
+    engine.cancel(gone)
+    assert frames(engine.stream(run))[0].weight["reader"][0] == 0.7
+    assert [type(e) for e in engine.stream(gone)] == [Loading, Done]
+
+
+def test_loading_does_not_hold_up_others(engine):
+    slow = engine.submit(ask(load=0.6))
+    wait_for(engine, slow, Loading)
+    assert list(engine.stream(engine.submit(ask())))[-1].answer == "abc"
+    assert [type(e) for e in engine.events(slow)] == [Loading]
+
+
+def test_a_run_that_breaks_leaves_the_others_alone(engine, caplog):
+    other = engine.submit(ask("xyz", delay=0.01))
+    failed = list(engine.stream(engine.submit(ask(raise_at=2))))[-1]
+    assert isinstance(failed, Failed) and "secret" not in failed.message and failed.message.endswith(".")
+    assert "memory" in list(engine.stream(engine.submit(ask(raise_at=1, memory=True))))[-1].message
+    refused = list(engine.stream(engine.submit(ask(load_error="The vocabulary does not fit."))))[-1]
+    assert refused.message == "The vocabulary does not fit."
+    assert list(engine.stream(other))[-1].answer == "xyz"
+
+
+def test_a_dropped_expert_is_told(engine):
+    events = list(engine.stream(engine.submit(ask(users=("reader",), lam={"reader": 0.5}, drop_at=2))))
+    notices = [e.notices for e in events if isinstance(e, Started)]
+    assert notices == [(), ("reader gave values that are not finite and was left out.",)]
+    assert frames(events)[-1].weight["reader"] == [0.0] * 4
+
+
+def test_astream_and_readers_that_leave(engine):
+    async def go():
+        run = engine.submit(ask(delay=0.01))
+        leaving = asyncio.create_task(anext(engine.astream(run, since=999)))
+        reader = [e async for e in engine.astream(run)]
+        leaving.cancel()
+        return run, reader
+
+    run, events = asyncio.run(go())
+    assert isinstance(events[-1], Done) and events == engine.events(run)
+
+    async def leave():
+        run = engine.submit(ask(delay=0.01))
+        task = asyncio.create_task(collect(engine.astream(run)))
+        await asyncio.sleep(0.03)
+        task.cancel()
+        return run
+
+    async def collect(events):
+        return [e async for e in events]
+
+    left = asyncio.run(leave())
+    assert list(engine.stream(left))[-1].finish_reason == "eos"
+
+
+@pytest.mark.parametrize(("change", "error", "words"), [
+    ({"prompt": "  \n"}, LimitError, "empty"),
+    ({"prompt": "x" * 10_000_000}, LimitError, "2000"),
+    ({"prompt": ["a"]}, LimitError, "list"),
+    ({"prompt": "a\0b"}, LimitError, r"U\+0000 at position 2"),
+    ({"prompt": "\ud800"}, LimitError, r"U\+D800"),
+    ({"core": 3}, ModelError, "id"),
+    ({"core": "../../etc"}, ModelError, "not known"),
+    ({"users": ("reader", "reader")}, ModelError, "once"),
+    ({"users": ("core",)}, ModelError, "core"),
+    ({"users": "reader"}, LimitError, "list"),
+    ({"users": ("a", "b", "c", "d", "e")}, LimitError, "4"),
+    ({"users": (True,)}, LimitError, "list"),
+    ({"documents": (Document("a", "x" * 20_001),)}, DocumentError, "20000"),
+    ({"documents": (Document("a", "x"),) * 9}, LimitError, "8"),
+    ({"documents": (Document("a", "\x1b"),)}, DocumentError, "001B"),
+    ({"documents": (Document(None, "a"),)}, DocumentError, "name"),
+    ({"documents": ("a",)}, LimitError, "document"),
+    ({"history": (Turn("system", "a"),)}, LimitError, "system"),
+    ({"history": (Turn("user", "a"),) * 41}, LimitError, "40"),
+    ({"sampling": SamplingParams(num_steps=65)}, LimitError, "64"),
+    ({"sampling": SamplingParams(block_length=33)}, LimitError, "32"),
+    ({"sampling": SamplingParams(max_new_tokens=129)}, LimitError, "128"),
+    ({"sampling": None}, LimitError, "sampling"),
+    ({"ensemble": EnsembleParams(lam={"reader": 0.5})}, ModelError, "'reader'"),
+    ({"ensemble": {}}, LimitError, "ensemble"),
+    ({"request_id": "../x"}, LimitError, "id"),
+    ({"request_id": 7}, LimitError, "id"),
+])
+def test_requests_outside_the_limits_are_refused(monkeypatch, shared, change, error, words):
+    monkeypatch.setattr(shared, "models", list)
+    with pytest.raises(error, match=words) as caught:
+        shared.submit(dataclasses.replace(ask(), **change))
+    assert str(caught.value).count("\n") == 0 and len(str(caught.value)) < 400
+
+
+def test_an_id_can_be_chosen_once(engine):
+    request = dataclasses.replace(ask(), request_id=f"mine-{time.monotonic_ns()}")
+    assert engine.submit(request) == request.request_id
+    with pytest.raises(VisitorError, match="already"):
+        engine.submit(request)
+
+
+def test_old_runs_are_forgotten():
+    with InlineEngine(Settings(limits=Limits(keep_runs_seconds=0.0)), prepare=fake_worker.FakeRuns) as engine:
+        run = engine.submit(ask())
+        list(engine.stream(run))
+        time.sleep(0.01)
+        engine.submit(ask())
+        with pytest.raises(VisitorError, match="not known"):
+            engine.stream(run)
+
+
+def test_close_ends_everything_quickly():
+    engine = process_engine()
+    run = engine.submit(ask(sleep_at=2))
+    wait_for(engine, run, Frame)
+    pid, began = engine.supervisor.child.pid, time.monotonic()
+    engine.close()
+    assert time.monotonic() - began < 2 and isinstance(engine.events(run)[-1], Failed)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    with pytest.raises(BusyError, match="closed"):
+        engine.submit(ask())
+    engine.close()
+
+
+def test_a_preload_that_fails_is_told():
+    with process_engine(preload=("broken",)) as engine:
+        until(lambda: engine.status().ready)
+        assert engine.status().message == "The model 'broken' is broken."
+
+
+def test_a_crash_ends_its_runs_and_the_worker_comes_back():
+    with process_engine(preload=("compact-core",)) as engine:
+        runs = [engine.submit(ask(delay=0.01, steps=50, **plan)) for plan in ({}, {"exit_at": 8}, {})]
+        wait_for(engine, runs[1], Frame, 7)
+        began = time.monotonic()
+        ends = [list(engine.stream(r))[-1] for r in runs]
+        assert time.monotonic() - began < 1
+        assert ends == [Failed(r, WORKER_LOST) for r in runs]
+        again = engine.submit(ask("back"))
+        assert list(engine.stream(again))[-1].answer == "back"
+        until(lambda: engine.status().ready)
+        assert engine.status().restarts == 1 and engine.status().device == "fake"
+        os.kill(engine.supervisor.child.pid, signal.SIGKILL)
+        until(lambda: engine.status().restarts == 2 and engine.status().ready)
+        assert list(engine.stream(engine.submit(ask("ok"))))[-1].answer == "ok"
+
+
+def test_a_crash_loop_is_given_up():
+    with process_engine(target="fake_worker:dies") as engine:
+        run = engine.submit(ask())
+        assert isinstance(list(engine.stream(run))[-1], Failed)
+        until(lambda: engine.status().message == GAVE_UP)
+        assert engine.status().restarts == 2 and not engine.status().ready
+        with pytest.raises(BusyError, match="stays off"):
+            engine.submit(ask())
+
+
+PAGE = """
+import os, sys, time
+sys.path[:0] = [{root!r}, {tests!r}]
+from ssd2_core.config import Settings
+from ssd2_core.engine import ProcessEngine
+engine = ProcessEngine(Settings(), worker_target="fake_worker:main")
+engine.start()
+while not engine.status().ready:
+    time.sleep(0.01)
+if {forks} and os.fork() == 0:
+    os.closerange(1, 3)
+    time.sleep(4)
+    os._exit(0)
+print(engine.supervisor.child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("forks", [False, True], ids=["pipe ends", "pipe kept open by a fork"])
+def test_the_worker_ends_with_its_page(forks):
+    tests = Path(__file__).parent
+    script = PAGE.format(root=str(tests.parent), tests=str(tests), forks=forks)
+    page = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    worker = int(page.stdout.readline())
+    os.kill(worker, 0)
+    page.kill()
+    page.wait()
+    page.stdout.close()
+    until(lambda: not is_running(worker), 3)
+
+
+def is_running(pid):
+    """False for a process that is gone, or dead and not yet collected."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ssd2_core.library") is None, reason="there is no library yet")
+def test_networks_answer_and_a_broken_one_changes_nothing(monkeypatch):
+    from ssd2_core import prepare
+    from tests.tiny import tiny
+
+    networks = {"compact-core": tiny(0), "mine": tiny(1), "bad": tiny(2), "foreign": tiny(3, tokenizer_hash="other")}
+    networks["bad"].get_output_embeddings().weight.data.fill_(float("nan"))
+    tokenizer = SimpleNamespace(decode=lambda ids: " ".join(map(str, ids)))
+    monkeypatch.setattr(prepare.library, "load",
+                        lambda name, device_map, dtype: SimpleNamespace(model=networks[name], tokenizer=tokenizer))
+    monkeypatch.setattr(prepare, "contexts", lambda *_: SimpleNamespace(ids=[3, 10, 4], bare_ids=None, used=(), left_out=()))
+
+    def run(*users):
+        sampling = SamplingParams(num_steps=4, block_length=8, max_new_tokens=16)
+        lam = dict.fromkeys(users, 0.3)
+        request = Request("", "hello", users=users, sampling=sampling, ensemble=EnsembleParams(lam=lam))
+        return list(engine.stream(engine.submit(request)))
+
+    with InlineEngine() as engine:
+        first, again, with_bad, refused = run("mine"), run("mine"), run("mine", "bad"), run("foreign")
+        assert engine.status().device == "cpu"
+    tokens = [[f.token_ids for f in frames(events)] for events in (first, again, with_bad)]
+    assert tokens[0] == tokens[1] == tokens[2] and first[-1].answer == with_bad[-1].answer
+    assert first[-1].forwards == 2 * first[-1].steps and 0 < first[-1].shares["mine"] < 1
+    assert with_bad[-1].shares["bad"] == 0.0 and [e for e in with_bad if isinstance(e, Started)][-1].notices
+    assert isinstance(refused[-1], Failed) and "vocabulary" in refused[-1].message
+
+
+def bundled_models():
+    """Ids of the compact pair when it is here with its weights."""
+    folder = Path(__file__).resolve().parent.parent / "assets" / "models"
+    return [n for n in ("compact-core", "compact-reader") if (folder / n / "model.safetensors").exists()]
+
+
+@pytest.mark.skipif(len(bundled_models()) < 2, reason="the compact models are not here")
+@pytest.mark.timeout(120)
+def test_the_real_pair_answers_in_a_worker_process():
+    request = Request("", "Who keeps the key?", users=("compact-reader",),
+                      documents=(Document("note", "The key of the tower is kept by Mara."),),
+                      sampling=SamplingParams(num_steps=4, max_new_tokens=16),
+                      ensemble=EnsembleParams(lam={"compact-reader": 0.5}))
+    with ProcessEngine(Settings(threads=1)) as engine:
+        ends = [list(engine.stream(engine.submit(request))) for _ in range(2)]
+    for events in ends:
+        begin = next(e for e in events if isinstance(e, Started))
+        assert begin.experts == ("core", "compact-reader") and begin.passages_used
+        assert isinstance(events[-1], Done) and events[-1].forwards == 2 * events[-1].steps
+        assert abs(sum(events[-1].shares.values()) - 1) < 0.01 or not events[-1].tokens
+    assert [f.token_ids for f in frames(ends[0])] == [f.token_ids for f in frames(ends[1])]

@@ -1,0 +1,304 @@
+"""The page in a real browser, with an engine whose every token is known."""
+
+import pytest
+
+from ssd2_core.config import EnsembleParams, SamplingParams, Settings
+from ssd2_core.frames import Frame, trace_to_json
+from ssd2_core.protocol import Request
+from ssd2_core.ui.words import EXAMPLES
+
+from .browser import THEATRE, ask, chromium, finished, last_answer, logged, opened, served, step_shown, until
+from .fake_engine import ANSWER, FakeEngine
+
+STEPS = 32
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def log(folder):
+    return folder / "asked.jsonl"
+
+
+@pytest.fixture(scope="module")
+def url(folder, log):
+    with served(["-m", "tests.fake_app", "PORT", str(log), "0.05"], folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser, url):
+    with opened(browser, url) as p:
+        yield p
+
+
+def set_number(page, selector: str, value: str) -> None:
+    page.fill(f"{selector} input[type=number]", value)
+    page.press(f"{selector} input[type=number]", "Tab")
+
+
+def cells(page) -> str:
+    return "".join(page.locator("#theatre .block:not([hidden]) .cell:not(.ends):not(.after)").all_inner_texts())
+
+
+def test_opens_with_title_and_status(page):
+    assert page.locator("h1").inner_text() == "SSD-2 Studio"
+    page.wait_for_selector("#status .ready")
+    assert page.locator("#mix").inner_text().split() == ["core", "keeps", "50", "%,", "Reader", "50", "%"]
+
+
+def test_every_step_arrives_and_is_painted_while_it_happens(page):
+    page.evaluate(f"""() => {{ window.seen = []; window.early = 0;
+        new MutationObserver(() => {{ const d = {THEATRE}.dataset; if (seen.at(-1) !== d.cur) seen.push(d.cur);
+            if (!d.done) early = new Set(seen).size; }}).observe({THEATRE}, {{attributes: true}}); }}""")
+    ask(page, "What is the dog called?")
+    finished(page)
+    step_shown(page, STEPS - 1)
+    assert page.evaluate(f"+{THEATRE}.dataset.steps") == STEPS
+    assert page.evaluate("early") >= 0.6 * STEPS
+    page.wait_for_function(f"() => document.querySelector('#theatre .chart').dataset.drawn == {STEPS}")
+
+
+def test_the_answer_is_exact_and_never_runs(page):
+    ask(page, "What is the dog called?")
+    finished(page)
+    until(lambda: last_answer(page) == ANSWER)
+    assert cells(page) == ANSWER.replace(" ", "")
+    assert page.locator("#theatre .cell b, #chat [data-testid=bot] b").count() == 0
+    assert "cpu · float32" in page.locator("#theatre .figures").inner_text()
+    assert page.input_value("#prompt textarea") == ""
+
+
+def test_stop_keeps_what_is_written(page):
+    ask(page, "What is the dog called?")
+    step_shown(page, 18)
+    page.click("#stop")
+    finished(page)
+    assert "stopped" in page.locator("#theatre .figures").inner_text()
+    assert page.evaluate(f"+{THEATRE}.dataset.steps") < STEPS
+    until(lambda: last_answer(page).startswith("The dog in your letter"))
+    page.wait_for_selector("#stop:disabled")
+
+
+def test_a_weight_moved_during_a_run_reaches_the_engine(page, log):
+    ask(page, "What is the dog called?")
+    step_shown(page, 3)
+    set_number(page, "#weight-compact-reader", "0.9")
+    run = logged(log, "submit")[-1]["id"]
+    moved = {"compact-reader": 0.9}
+    until(lambda: any(e["id"] == run and e["ensemble"]["lam"] == moved for e in logged(log, "control")))
+    finished(page)
+    page.focus("#theatre .cell >> nth=1")
+    assert "90" in page.locator("#theatre .bars").inner_text()
+
+
+def test_weights_over_one_are_said_and_refused(page, log):
+    page.check("#pick-compact-islander input")
+    set_number(page, "#weight-compact-islander", "0.8")
+    page.wait_for_selector("#mix .over")
+    before = len(logged(log, "submit"))
+    ask(page, "What is the dog called?")
+    page.wait_for_selector(".toast-body")
+    assert "add up" in page.locator(".toast-body").first.inner_text()
+    assert page.input_value("#prompt textarea") == "What is the dog called?"
+    assert len(logged(log, "submit")) == before
+
+
+def test_every_control_reaches_the_request(page, log):
+    page.click("#advanced button")
+    page.check("#pick-compact-islander input")
+    for selector, value in (("#weight-compact-reader", "0.25"), ("#weight-compact-islander", "0.15"), ("#steps", "7"),
+                            ("#block-length", "9"), ("#max-tokens", "21"), ("#tau", "1.5"), ("#alpha", "0.75"),
+                            ("#top-p", "0.6"), ("#seed", "1234")):
+        set_number(page, selector, value)
+    page.check("#rule input[value=schedule]")
+    page.check("#projection input[value=multihot]")
+    page.fill("#pasted textarea", "A note.")
+    ask(page, "What does the note say?")
+    finished(page)
+    asked = logged(log, "submit")[-1]["request"]
+    assert asked["prompt"] == "What does the note say?"
+    assert asked["documents"] == [{"name": "pasted text", "text": "A note."}]
+    assert asked["users"] == ["compact-reader", "compact-islander"]
+    lam = {"compact-reader": 0.25, "compact-islander": 0.15}
+    assert EnsembleParams(**asked["ensemble"]) == EnsembleParams(lam, "schedule", 1.5, 0.0, 0.75)
+    assert SamplingParams(**asked["sampling"]) == SamplingParams(7, 9, 21, "multihot", 0.6, 1234)
+
+
+def test_history_goes_along_and_is_private_with_documents(page, log):
+    ask(page, "First question?")
+    finished(page)
+    until(lambda: last_answer(page) == ANSWER)
+    page.fill("#pasted textarea", "A note.")
+    ask(page, "Second question?")
+    until(lambda: logged(log, "submit")[-1]["request"]["prompt"] == "Second question?")
+    history = logged(log, "submit")[-1]["request"]["history"]
+    assert [(t["role"], t["text"], t["private"]) for t in history] == [
+        ("user", "First question?", False), ("assistant", ANSWER, False)]
+    page.wait_for_function(f"() => !{THEATRE}.dataset.done")
+    finished(page)
+    page.wait_for_selector("#stop:disabled")
+    ask(page, "Third question?")
+    until(lambda: logged(log, "submit")[-1]["request"]["prompt"] == "Third question?")
+    assert [t["private"] for t in logged(log, "submit")[-1]["request"]["history"]] == [False, False, True, True]
+
+
+def test_clear_forgets_the_conversation(page, log):
+    ask(page, "First question?")
+    finished(page)
+    page.click("#clear")
+    page.wait_for_selector("#theatre .empty")
+    assert page.locator("#chat [data-testid=bot]").count() == 0
+    ask(page, "After clearing?")
+    until(lambda: logged(log, "submit")[-1]["request"]["prompt"] == "After clearing?")
+    assert logged(log, "submit")[-1]["request"]["history"] == []
+    finished(page)
+
+
+def test_a_failed_run_is_one_sentence_and_the_prompt_comes_back(page):
+    ask(page, "please fail")
+    until(lambda: page.locator("#chat [data-testid=bot]").count() and "please ask again" in last_answer(page))
+    until(lambda: page.input_value("#prompt textarea") == "please fail")
+
+
+def test_an_empty_prompt_is_one_sentence(page):
+    page.click("#send")
+    page.wait_for_selector(".toast-body")
+    assert "The prompt is empty" in page.locator(".toast-body").inner_text()
+
+
+def test_examples_fill_the_page(page):
+    page.click("#example-3")
+    until(lambda: page.input_value("#prompt textarea") == EXAMPLES[3].prompt)
+    until(lambda: page.is_checked("#pick-compact-islander input") and not page.is_checked("#pick-compact-reader input"))
+    page.click("#example-0")
+    until(lambda: page.input_value("#pasted textarea") == EXAMPLES[0].document)
+    until(lambda: page.is_checked("#pick-compact-reader input"))
+
+
+def test_files_are_read_and_a_bad_one_costs_one_sentence(page, log, tmp_path):
+    (tmp_path / "good.txt").write_text("The dog is called Biscuit.")
+    (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.4 broken")
+    page.set_input_files("#files input[type=file]", [tmp_path / "good.txt", tmp_path / "bad.pdf"])
+    page.wait_for_selector(".toast-body")
+    assert "bad.pdf" in page.locator(".toast-body").inner_text()
+    until(lambda: "good.txt" in page.locator("#files-read").inner_text())
+    ask(page, "What is the dog called?")
+    until(lambda: logged(log, "submit")[-1]["request"]["documents"])
+    assert [d["name"] for d in logged(log, "submit")[-1]["request"]["documents"]] == ["good.txt"]
+    finished(page)
+
+
+def test_keyboard_sends_walks_and_scrubs(page):
+    page.focus("#prompt textarea")
+    page.keyboard.type("What is the dog called?")
+    page.keyboard.press("Enter")
+    finished(page)
+    page.focus("#theatre .cell >> nth=0")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.textContent") == "dog"
+    assert "percent sure" in page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert page.locator("#theatre .bars .row").count() == 2
+    page.focus("#theatre .scrub")
+    page.keyboard.press("Home")
+    page.wait_for_function(f"() => {THEATRE}.dataset.cur === '0'")
+    assert page.locator("#theatre .where").inner_text() == "block 1 of 2, step 1 of 16, noise 100 %"
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"() => {THEATRE}.dataset.cur === '1'")
+    page.click("#theatre .play")
+    page.wait_for_function(f"() => +{THEATRE}.dataset.cur > 5")
+    page.click("#theatre .play")
+
+
+@pytest.mark.parametrize(("width", "height", "query"), [(390, 844, "?__theme=light"), (1280, 900, "?__theme=dark")])
+def test_no_horizontal_overflow(browser, url, width, height, query):
+    with opened(browser, url, width, height, query) as page:
+        assert page.evaluate("document.body.classList.contains('dark')") == ("dark" in query)
+        ask(page, "What is the dog called?")
+        finished(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        wide = page.evaluate("""w => [...document.querySelectorAll('#studio *')].filter(e =>
+            e.getBoundingClientRect().right > w + 1 && e.checkVisibility()).map(e => e.className).slice(0, 5)""", width)
+        assert not wide
+
+
+def test_reduced_motion_still_shows_everything(browser, url):
+    with opened(browser, url, reduced_motion="reduce") as page:
+        ask(page, "What is the dog called?")
+        finished(page)
+        until(lambda: last_answer(page) == ANSWER)
+
+
+def test_two_visitors_do_not_touch_each_other(browser, url, log):
+    with opened(browser, url) as one, opened(browser, url) as two:
+        ask(one, "The first visitor asks.")
+        ask(two, "The second visitor asks.")
+        step_shown(one, 4)
+        two.click("#stop")
+        finished(two)
+        finished(one)
+        assert one.evaluate(f"+{THEATRE}.dataset.steps") == STEPS
+        until(lambda: last_answer(one) == ANSWER)
+
+
+def test_asking_again_ends_the_earlier_run(page, log):
+    ask(page, "The earlier question?")
+    step_shown(page, 3)
+    earlier = logged(log, "submit")[-1]["id"]
+    ask(page, "The later question?")
+    until(lambda: any(e["id"] == earlier for e in logged(log, "cancel")))
+    finished(page)
+    until(lambda: last_answer(page) == ANSWER)
+    assert "The later question?" in page.locator("#chat").inner_text()
+
+
+def test_closing_the_tab_ends_the_run(browser, url, log):
+    with opened(browser, url) as page:
+        ask(page, "Who leaves?")
+        step_shown(page, 2)
+        run = logged(log, "submit")[-1]["id"]
+    until(lambda: any(e["id"] == run for e in logged(log, "cancel")))
+
+
+def test_the_first_visit_shows_a_stored_run(browser, tmp_path):
+    engine = FakeEngine(Settings())
+    engine.submit(Request("r", "What is the dog called?", users=("compact-reader",),
+                          ensemble=EnsembleParams(lam={"compact-reader": 0.5})))
+    frames = [event for event in engine.stream("r") if isinstance(event, Frame)]
+    (tmp_path / "a.json").write_text(trace_to_json(frames, {"prompt": "What is the dog called?"}), encoding="utf-8")
+    with (served(["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.05", str(tmp_path)], tmp_path) as address,
+          opened(browser, address) as page):
+        step_shown(page, 3)
+        assert page.locator("#theatre .mode").inner_text().lower() == "a stored run"
+        assert page.locator("#theatre .asked").inner_text() == "What is the dog called?"
+        step_shown(page, STEPS - 1)
+        assert cells(page) == ANSWER.replace(" ", "")
+        ask(page, "And now?")
+        page.wait_for_function("() => document.querySelector('#theatre .mode').dataset.mode === 'live'")
+        finished(page)
+        until(lambda: last_answer(page) == ANSWER)
+
+
+def test_the_public_endpoint_streams(url, log):
+    client = pytest.importorskip("gradio_client").Client(url, verbose=False)
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/generate"]
+    job = client.submit("What is the dog called?", "A note.", ["compact-reader"], 0.4, "constant", 8, 3,
+                        api_name="/generate")
+    *frames, final = list(job)
+    assert [(f["block"], f["step"]) for f in frames] == [(b, s) for b in range(2) for s in range(1, 9)]
+    assert final["answer"] == ANSWER and final["finish_reason"] == "eos"
+    asked = logged(log, "submit")[-1]["request"]
+    assert asked["ensemble"]["lam"] == {"compact-reader": 0.4} and asked["sampling"]["seed"] == 3
+    with pytest.raises(Exception, match="steps must lie between 1 and 64"):
+        client.predict("What?", steps=99, api_name="/generate")
+    with pytest.raises(Exception, match="weight must lie between"):
+        client.predict("What?", weight=7, api_name="/generate")

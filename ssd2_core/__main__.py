@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import logging
+import os
 import sys
 from pathlib import Path
 
-from .config import PROJECTIONS, WEIGHTINGS, EnsembleParams, SamplingParams, Settings
+from .config import PROJECTIONS, WEIGHTINGS, EnsembleParams, SamplingParams, Settings, check_int
 from .errors import VisitorError
 
 DEFAULT = SamplingParams()
@@ -13,16 +15,17 @@ DEFAULT_USER_WEIGHT = 0.5
 
 
 def user_weights(users: list[str]) -> dict[str, float]:
-    """ID or ID=LAM of each ``--user``; those without a weight share DEFAULT_USER_WEIGHT."""
+    """ID or ID=LAM of each ``--user``; without a weight it gets DEFAULT_USER_WEIGHT divided by the number of users."""
     out: dict[str, float | None] = {}
     for text in users:
         name, has_weight, weight = text.rpartition("=") if "=" in text else (text, "", "")
+        if not name or name in out:
+            raise VisitorError(f"--user {text!r} names no model." if not name else f"--user {name} is given twice; keep one.")
         try:
             out[name] = float(weight) if has_weight else None
         except ValueError:
             raise VisitorError(f"The weight in --user {text!r} must be a number from 0 to 1.") from None
-    open_ones = [name for name, weight in out.items() if weight is None]
-    return {name: DEFAULT_USER_WEIGHT / len(open_ones) if weight is None else weight for name, weight in out.items()}
+    return {name: DEFAULT_USER_WEIGHT / len(out) if weight is None else weight for name, weight in out.items()}
 
 
 def ensemble_params(args: argparse.Namespace) -> EnsembleParams:
@@ -78,7 +81,10 @@ def generate(args: argparse.Namespace) -> int:
     if args.trace:
         about = {"prompt": args.prompt, "experts": ["core", *params.lam], "documents": [d.name for d in documents],
                  **summary}
-        Path(args.trace).write_text(trace_to_json(frames, about), encoding="utf-8")
+        try:
+            Path(args.trace).write_text(trace_to_json(frames, about), encoding="utf-8")
+        except OSError:
+            raise VisitorError(f"{args.trace} cannot be written; give a path in a folder that exists.") from None
     if args.json:
         print(json.dumps(summary, ensure_ascii=False))
     else:
@@ -91,20 +97,22 @@ def evaluate(args: argparse.Namespace) -> int:
     """Measure core alone, each user alone and the ensemble on question files."""
     from .evaluation import evaluate as measure_all
     from .evaluation import read_questions, table
-    from .library import check_together, load
+    from .library import check_compatible, load
 
     params, sampling = ensemble_params(args), sampling_params(args)
+    if args.limit is not None:
+        check_int("limit", args.limit, 1, 10**9)
     sheets = {str(path): read_questions(path, args.limit) for path in args.data}
     core = load(args.core, args.device_map, args.dtype)
     users = {name: load(name, args.device_map, args.dtype) for name in params.lam}
-    check_together([core.card, *(user.card for user in users.values())])
+    check_compatible(core.card, [user.card for user in users.values()])
     rows = []
     for path, questions in sheets.items():
         found = measure_all(core, users, questions, params, sampling)
         rows += [{"data": path, **row} for row in found] if len(sheets) > 1 else found
     settings = {"core": args.core, "lam": dict(params.lam), "weights": params.weights, "tau": params.tau, "alpha": params.alpha,
-                "steps": sampling.num_steps, "block": sampling.block_length, "projection": sampling.projection,
-                "seed": sampling.seed, "data": list(sheets)}
+                "steps": sampling.num_steps, "block": sampling.block_length, "max_tokens": sampling.max_new_tokens,
+                "projection": sampling.projection, "top_p": sampling.top_p, "seed": sampling.seed, "data": list(sheets)}
     print(json.dumps({"rows": rows, "settings": settings}) if args.json else table(rows))
     return 0
 
@@ -157,6 +165,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Run one command; a visitor's mistake is one line on stderr and exit code 2."""
+    logging.basicConfig(format="%(message)s")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     argv = sys.argv[1:] if argv is None else argv
     try:
         if argv[:1] == ["train"]:

@@ -3,7 +3,8 @@
 import io
 import re
 
-from .config import LIMITS
+from .checks import MAX_NAME_CHARS, check_items, check_text
+from .config import LIMITS, Limits
 from .errors import DocumentError
 from .protocol import Document
 
@@ -69,6 +70,15 @@ def _pdf_text(name: str, data: bytes) -> str:
     except Exception:                       # whatever a broken file makes pypdf do, the visitor gets a sentence
         raise DocumentError(f"{name} is damaged and cannot be read as PDF.") from None
     return "\n\n".join(parts)
+
+
+def check_documents(documents: object, limits: Limits = LIMITS) -> tuple[Document, ...]:
+    """Return the documents as a tuple if their number, types and sizes are within ``limits``. Raises a VisitorError."""
+    found = check_items("The list of documents", documents, limits.max_documents, Document)
+    for document in found:
+        check_text("A document's name", document.name, MAX_NAME_CHARS, DocumentError)
+        check_text(f"The document {document.name!r}", document.text, limits.max_document_chars, DocumentError)
+    return found
 
 
 def passages(text: str, max_chars: int = 700) -> list[str]:

@@ -2,8 +2,8 @@
 
 import json
 import re
-import string
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from .errors import VisitorError
 from .library import Expert
 from .model import bind_rows
 from .prompts import answer_text, contexts
-from .sampling import generate
+from .sampling import Step, generate
 
 BATCH = 64
 
@@ -37,7 +37,7 @@ def read_questions(path: Path, limit: int | None = None) -> list[Question]:
     """Lines {"question" or "instruction", "answer", "document" or "passage"?}. Raises VisitorError with the line's number."""
     out = []
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")      # splitlines would cut inside a text
     except (OSError, UnicodeDecodeError):
         raise VisitorError(f"{path} cannot be read; give a JSONL file of questions.") from None
     for number, line in enumerate(lines, 1):
@@ -45,9 +45,10 @@ def read_questions(path: Path, limit: int | None = None) -> list[Question]:
             continue
         try:
             row = json.loads(line)
-            question = row.get("question") or row["instruction"]
-            out.append(Question(str(question), str(row["answer"]), str(row.get("document") or row.get("passage") or "")))
-        except (ValueError, KeyError, AttributeError):
+            document = row.get("document") or row.get("passage")
+            out.append(Question(_text(row.get("question") or row.get("instruction")), _text(row.get("answer")),
+                                _text(document) if document else ""))
+        except (ValueError, AttributeError, RecursionError):
             raise VisitorError(f"Line {number} of {path} needs JSON with question (or instruction) and answer.") from None
         if limit and len(out) == limit:
             break
@@ -56,16 +57,23 @@ def read_questions(path: Path, limit: int | None = None) -> list[Question]:
     return out
 
 
+def _text(value: object) -> str:
+    """A field as text; a number is read as it is written. ValueError for anything else and for text without a word."""
+    text = str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+    if not normal_words(text):
+        raise ValueError("a text was expected")
+    return text
+
+
 def normal_words(text: str) -> list[str]:
-    """Words in lower case without punctuation; digits and letters only."""
-    table = str.maketrans(string.punctuation, " " * len(string.punctuation))
-    return re.sub(r"\s+", " ", text.lower().translate(table)).split()
+    """Words of letters and digits in lower case, in any script; punctuation and spaces only part them."""
+    return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text).casefold())
 
 
 def exact(said: str, right: str) -> bool:
     """Whether the right words stand in what was said, one after the other, case and punctuation aside."""
     words, wanted = normal_words(said), normal_words(right)
-    return any(words[i:i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1))
+    return bool(wanted) and any(words[i:i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1))
 
 
 def token_f1(said: str, right: str) -> float:
@@ -103,9 +111,14 @@ def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: 
         ends = [s for s in generate(fused, sampling, rng) if s.finished]
         ids = torch.cat([s.token_ids for s in ends], 1)[:, :sampling.max_new_tokens]
         inside = (ids == eos).long().cumsum(-1) == 0
-        shares = {n: (torch.cat([s.share[n] for s in ends], 1)[:, :ids.shape[1]] * inside).sum().item() for n in ends[0].share}
+        shares = {n: (_share(n, ends)[:, :ids.shape[1]] * inside).sum().item() for n in experts}
         bar.update(len(rows))
         yield [answer_text(first.tokenizer, row) for row in ids.tolist()], int(inside.sum()), shares
+
+
+def _share(name: str, ends: list[Step]) -> torch.Tensor:
+    """An expert's share in every token (B, R): 0 in blocks where it had no weight or was dropped."""
+    return torch.cat([s.share.get(name, torch.zeros_like(s.confidence)) for s in ends], 1)
 
 
 def measure(name: str, experts: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams,

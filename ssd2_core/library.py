@@ -7,6 +7,7 @@ model is ever run.
 import hashlib
 import json
 import logging
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,11 @@ class Expert:
     tokenizer: Tokenizer
     card: ModelCard
 
+    @property
+    def config(self):
+        """The network's SSD2Config."""
+        return self.model.config
+
     def bind(self, prompt: str, documents: list[str] | None = None):
         """This expert after a question, and after documents if it reads them: a Denoiser."""
         from .documents import passages
@@ -64,6 +70,8 @@ class Expert:
 def tokenizer_hash(path: Path) -> str:
     """First 16 hex digits of the sha256 of what decides about ids: model, added tokens, normalizer and pre-tokenizer."""
     data = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(data, dict) or not isinstance(data.get("model"), dict):
+        raise ValueError(f"{path} is not a tokenizer.")
     parts = {key: data.get(key) for key in ("model", "added_tokens", "normalizer", "pre_tokenizer")}
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
 
@@ -78,18 +86,26 @@ def read_card(folder: Path, model_id: str, source: str) -> ModelCard:
         raise ModelError(f"{model_id} has no weights; a .safetensors file was expected beside config.json.")
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         raise ModelError(f"The config.json of {model_id} is not valid JSON.") from None
     if not isinstance(config, dict) or config.get("model_type") != "ssd2":
         found = config.get("model_type") if isinstance(config, dict) else None
         raise ModelError(f"{model_id} is not a simplex diffusion model: model_type must be 'ssd2', not {found!r}.")
     if config.get("role") not in ROLES:
         raise ModelError(f"The role of {model_id} must be one of {', '.join(ROLES)}, not {config.get('role')!r}.")
-    return ModelCard(
-        id=model_id, role=config["role"], title=config.get("title") or model_id, summary=config.get("summary", ""),
-        parameters=int(config.get("num_parameters", 0)), tokenizer_hash=tokenizer_hash(folder / "tokenizer.json"),
-        simplex_value=float(config.get("simplex_value", 5.0)), license=config.get("license", ""), source=source,
-        path=str(folder), size_bytes=sum(file.stat().st_size for file in weights))
+    try:
+        vocabulary = tokenizer_hash(folder / "tokenizer.json")
+    except (ValueError, OSError, RecursionError):
+        raise ModelError(f"The tokenizer.json of {model_id} is damaged; fetch or save it again.") from None
+    try:
+        return ModelCard(
+            id=model_id, role=config["role"], title=str(config.get("title") or model_id),
+            summary=str(config.get("summary") or ""), parameters=int(config.get("num_parameters", 0)),
+            tokenizer_hash=vocabulary, simplex_value=float(config.get("simplex_value", 5.0)),
+            license=str(config.get("license") or ""), source=source, path=str(folder),
+            size_bytes=sum(file.stat().st_size for file in weights))
+    except (TypeError, ValueError, OverflowError):
+        raise ModelError(f"num_parameters and simplex_value of {model_id} must be numbers; correct its config.json.") from None
 
 
 def list_models() -> list[ModelCard]:
@@ -98,18 +114,23 @@ def list_models() -> list[ModelCard]:
     for config in sorted(BUNDLED.glob("*/config.json")):
         try:
             cards.append(read_card(config.parent, config.parent.name, "bundled"))
-        except (ModelError, ValueError, OSError) as error:
+        except (ModelError, OSError) as error:
             log.warning("model folder left out: %s", error)
     return sorted(cards, key=lambda card: (ROLES.index(card.role), card.id))
 
 
-def resolve(model_id: str) -> tuple[Path, str]:
-    """Folder and source of a bundled id, a local folder or a Hub id "owner/name", which is downloaded if it is not cached."""
+def resolve(model_id: str) -> Path:
+    """Folder of a bundled id, a local folder or a Hub id "owner/name", which is downloaded if it is not cached."""
+    return locate(model_id)[0]
+
+
+def locate(model_id: str) -> tuple[Path, str]:
+    """Folder, as ``resolve`` gives it, and source: "bundled", "folder" or "hub"."""
     if not isinstance(model_id, str) or not model_id or "\x00" in model_id:
         raise ModelError(f"A model is named by an id or a folder, not {model_id!r}.")
     if re.fullmatch(r"[A-Za-z0-9._-]+", model_id) and ".." not in model_id and (BUNDLED / model_id).is_dir():
         return BUNDLED / model_id, "bundled"
-    if Path(model_id).is_dir():
+    if os.path.isdir(model_id):             # unlike Path.is_dir, False for a name too long to exist
         return Path(model_id), "folder"
     if not HUB_ID.fullmatch(model_id) or ".." in model_id:
         known = ", ".join(card.id for card in list_models()) or "none"
@@ -118,20 +139,19 @@ def resolve(model_id: str) -> tuple[Path, str]:
     try:
         return Path(snapshot_download(model_id, allow_patterns=list(FILES))), "hub"
     except Exception as error:              # network, missing or private repository: one sentence for all
-        log.warning("download of %s failed: %s", model_id, error)
+        log.info("download of %s failed", model_id, exc_info=error)
         raise ModelError(f"{model_id} could not be fetched from the Hub; check the name and the connection.") from None
 
 
-def check_together(cards: list[ModelCard]) -> None:
-    """Raise ModelError unless all experts share the first one's vocabulary and simplex value."""
-    first = cards[0]
-    for card in cards[1:]:
-        if card.tokenizer_hash != first.tokenizer_hash:
-            raise ModelError(f"{card.id} has another vocabulary than {first.id} (tokenizer {card.tokenizer_hash}, expected "
-                             f"{first.tokenizer_hash}); experts must share one.")
-        if card.simplex_value != first.simplex_value:
-            raise ModelError(f"{card.id} has simplex value {card.simplex_value:g}, {first.id} has {first.simplex_value:g}; "
-                             "they must be equal.")
+def check_compatible(core: ModelCard, users: list[ModelCard]) -> None:
+    """Raise ModelError unless every user has the core's vocabulary and simplex value."""
+    for card in users:
+        if card.tokenizer_hash != core.tokenizer_hash:
+            raise ModelError(f"{card.id} has another vocabulary than {core.id} (tokenizer {card.tokenizer_hash}, expected "
+                             f"{core.tokenizer_hash}); experts must share one.")
+        if card.simplex_value != core.simplex_value:
+            raise ModelError(f"{card.id} has simplex value {card.simplex_value:g}, expected {core.simplex_value:g} as "
+                             f"{core.id} has; they must be equal.")
 
 
 def load(model_id: str, device_map: str | None = None, dtype: str = "auto") -> Expert:
@@ -139,23 +159,42 @@ def load(model_id: str, device_map: str | None = None, dtype: str = "auto") -> E
 
     dtype: "auto" is bfloat16 on a GPU and float32 on a CPU.
     """
-    folder, source = resolve(model_id)
+    if dtype not in ("auto", "float32", "bfloat16", "float16"):
+        raise ModelError(f"dtype must be auto, float32, bfloat16 or float16, not {dtype!r}.")
+    folder, source = locate(model_id)
     card = read_card(folder, model_id, source)
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception:                       # the tokenizers library raises plain Exception
+        raise ModelError(f"The tokenizer.json of {model_id} is damaged; fetch or save it again.") from None
+    model = _load_model(folder, model_id, device_map, dtype)
+    size = model.config.vocab_size
+    if tokenizer.get_vocab_size() > size:
+        raise ModelError(f"The tokenizer of {model_id} has {tokenizer.get_vocab_size()} tokens, its network only {size}; "
+                         "they do not belong together.")
+    model.config.tokenizer_hash = card.tokenizer_hash       # of the file itself, whatever config.json claims
+    return Expert(model, tokenizer, card)
+
+
+def _load_model(folder: Path, model_id: str, device_map: str | None, dtype: str):
+    """The network. Weights that are missing or of another size are refused: transformers would make them up."""
     import torch
 
     from .model import SSD2Model
-    if dtype not in ("auto", "float32", "bfloat16", "float16"):
-        raise ModelError(f"dtype must be auto, float32, bfloat16 or float16, not {dtype!r}.")
     on_gpu = torch.cuda.is_available() and device_map != "cpu"
     kind = (torch.bfloat16 if on_gpu else torch.float32) if dtype == "auto" else getattr(torch, dtype)
     try:
-        model = SSD2Model.from_pretrained(folder, device_map=device_map, dtype=kind, use_safetensors=True,
-                                          local_files_only=True).eval()
+        model, found = SSD2Model.from_pretrained(folder, device_map=device_map, dtype=kind, use_safetensors=True,
+                                                 local_files_only=True, ignore_mismatched_sizes=True,
+                                                 output_loading_info=True)
     except ModelError:
         raise
-    except Exception as error:              # a corrupt file, wrong shapes, an unknown device
-        log.warning("loading %s failed", model_id, exc_info=error)
-        raise ModelError(f"{model_id} could not be loaded: {str(error).splitlines()[0][:160]}") from None
-    if on_gpu and device_map is None:
-        model = model.to("cuda")
-    return Expert(model, Tokenizer.from_file(str(folder / "tokenizer.json")), card)
+    except Exception as error:              # a corrupt file, an unknown device, too little memory
+        log.info("loading %s failed", model_id, exc_info=error)
+        reason = (str(error) or type(error).__name__).splitlines()[0][:160].rstrip(".")
+        raise ModelError(f"{model_id} could not be loaded: {reason}.") from None
+    wrong = sorted([*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])])
+    if wrong:
+        raise ModelError(f"The weights of {model_id} do not fit its config.json: {len(wrong)} are missing or of another size, "
+                         f"{wrong[0]} first.")
+    return (model.to("cuda") if on_gpu and device_map is None else model).eval()

@@ -6,13 +6,14 @@ Text of a visitor is encoded as plain text: a special token that somebody types 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rank_bm25 import BM25Okapi
+from rank_bm25 import BM25Plus
 from tokenizers import Tokenizer
 
-from .errors import LimitError
+from .errors import LimitError, ModelError
 from .protocol import Turn
 
 PASSAGE_JOIN = "\n"
+SPECIAL = ("<|user|>", "<|assistant|>", "<|document|>", "<eos>")
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,21 @@ def encode(tokenizer: Tokenizer, text: str) -> list[int]:
     return tokenizer.encode(text, add_special_tokens=False).ids
 
 
+def special_ids(tokenizer: Tokenizer) -> list[int]:
+    """Ids of SPECIAL. Raises ModelError unless all exist and are special, or typed text could become one of them."""
+    marked = {token.content: i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    missing = [token for token in SPECIAL if token not in marked]
+    if missing:
+        raise ModelError(f"The tokenizer has no special token {', '.join(missing)}; choose a model made for this prompt format.")
+    return [marked[token] for token in SPECIAL]
+
+
 def contexts(tokenizer: Tokenizer, config, prompt: str, history: Sequence[Turn], passages: Sequence[str]) -> Context:
     """The context of one expert. config: has role, max_context and history_turns (earlier questions with their answers).
 
     Raises LimitError when the prompt alone does not fit.
     """
-    name = lambda token: tokenizer.token_to_id(token)  # noqa: E731
-    user, assistant, document, eos = (name(t) for t in ("<|user|>", "<|assistant|>", "<|document|>", "<eos>"))
+    user, assistant, document, eos = special_ids(tokenizer)
     question = [user, *encode(tokenizer, prompt.strip()), assistant]
     if len(question) > config.max_context:
         raise LimitError(f"Your question has {len(question) - 2} tokens; this model reads at most {config.max_context - 2}.")
@@ -76,8 +85,9 @@ def choose(tokenizer: Tokenizer, prompt: str, passages: Sequence[str], room: int
     sizes = [len(encode(tokenizer, text)) + 1 for text in passages]
     if sum(sizes) <= room:
         return tuple(passages), ()
+    # BM25Plus: the plain form gives 0 to a word that half of the passages have, and so tells two passages never apart.
     words = lambda text: "".join(c if c.isalnum() else " " for c in text.lower()).split()  # noqa: E731
-    scores = BM25Okapi([words(text) or ["-"] for text in passages]).get_scores(words(prompt))
+    scores = BM25Plus([words(text) or ["-"] for text in passages]).get_scores(words(prompt))
     kept: set[int] = set()
     for index in sorted(range(len(passages)), key=lambda i: (-scores[i], i)):
         if sizes[index] <= room:

@@ -1,0 +1,103 @@
+"""The command line as a user runs it, on tiny models."""
+
+import json
+
+import pytest
+
+from ssd2_core.__main__ import main, user_weights
+from ssd2_core.errors import VisitorError
+from ssd2_core.frames import frame_from_dict, trace_from_json
+from tests.test_library import folder
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    base = tmp_path_factory.mktemp("models")
+    return str(folder(base / "core")), str(folder(base / "reader", role="reader", seed=1))
+
+
+def run(capsys, *argv):
+    code = main([str(a) for a in argv])
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def test_generate_streams_frames_and_an_answer(pair, tmp_path, capsys):
+    core, reader = pair
+    (tmp_path / "d.txt").write_text("my dog is called Biscuit")
+    code, out, _ = run(capsys, "generate", "my dog", "--core", core, "--user", f"{reader}=0.4", "--docs", tmp_path / "d.txt",
+                       "--steps", 3, "--max-tokens", 16, "--trace", tmp_path / "t.json", "--json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and len(lines) == 4
+    frames = [frame_from_dict(line) for line in lines[:-1]]
+    assert [f.step for f in frames] == [1, 2, 3] and set(frames[0].share) == {"core", reader}
+    assert set(lines[-1]) == {"answer", "finish_reason", "steps", "seconds", "shares"} and lines[-1]["steps"] == 3
+    stored, about = trace_from_json((tmp_path / "t.json").read_text())
+    assert stored == frames and about["prompt"] == "my dog"
+
+
+def test_generate_in_words(pair, capsys):
+    code, out, _ = run(capsys, "generate", "my dog", "--core", pair[0], "--steps", 2, "--max-tokens", 8)
+    assert code == 0 and "step   1/2" in out and "2 steps, 2 forwards" in out
+
+
+def test_evaluate_prints_the_rows(pair, tmp_path, capsys):
+    data = tmp_path / "q.jsonl"
+    data.write_text('{"question": "my dog", "answer": "Biscuit", "document": "my dog is called Biscuit"}\n'
+                    '{"instruction": "is it", "answer": "it", "passage": "my"}\n')
+    args = ["evaluate", data, "--core", pair[0], "--user", f"{pair[1]}=0.5", "--steps", 2, "--max-tokens", 16, "--json"]
+    code, out, _ = run(capsys, *args)
+    found = json.loads(out)
+    assert code == 0 and [row["name"] for row in found["rows"]] == ["core", f"user:{pair[1]}", "ensemble"]
+    for row in found["rows"]:
+        assert set(row) == {"name", "n", "exact", "f1", "rouge_l", "tokens_per_second", "share"} and row["n"] == 2
+    assert found["settings"]["steps"] == 2
+    both = [*args[:2], data, *args[2:]]
+    assert len(json.loads(run(capsys, *both)[1])["rows"]) == 6
+    assert "rouge_l" in run(capsys, *args[:-1])[1]
+
+
+def test_evaluation_scores():
+    from ssd2_core.evaluation import exact, rouge_l, token_f1
+    assert exact("Your dog is called Biscuit.", "biscuit") and not exact("It is 12.", "2")
+    assert exact("At 7:45, please", "7:45") and not exact("", "x")
+    assert token_f1("a b", "b c") == pytest.approx(0.5) and rouge_l("a x b", "a b") == pytest.approx(0.8)
+
+
+def test_a_batch_gives_the_same_answers_as_one_by_one(pair):
+    from ssd2_core.config import EnsembleParams, SamplingParams
+    from ssd2_core.evaluation import Question, measure
+    from ssd2_core.library import load
+    core, reader = load(pair[0]), load(pair[1])
+    questions = [Question("my dog", "x", "my dog is"), Question("is it", "x", "called Biscuit and it is"), Question("dog", "x", "")]
+    row = measure("ensemble", {"core": core, "r": reader}, questions, EnsembleParams(lam={"r": 0.5}),
+                  SamplingParams(num_steps=2, max_new_tokens=16))
+    assert row["n"] == 3 and sum(row["share"].values()) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("argv,rule", [
+    (["generate", "hi", "--core", "ghost"], "no model 'ghost'"), (["generate", "hi", "--steps", "0"], "steps must"),
+    (["generate", "hi", "--user", "a=x"], "must be a number"), (["generate", "hi", "--docs", "/nowhere.txt"], "cannot be read"),
+    (["evaluate", "/nowhere.jsonl"], "cannot be read"), (["generate", "hi", "--user", "a=0.9", "--user", "b=0.9"], "at most 1")])
+def test_mistakes_are_one_line(argv, rule, capsys):
+    code, out, err = run(capsys, *argv)
+    assert code == 2 and rule in err and err.count("\n") == 1 and "Traceback" not in err
+
+
+@pytest.mark.parametrize("line", ["not json", '{"question": "x"}', "[1]"])
+def test_a_broken_data_file_names_its_line(tmp_path, capsys, line):
+    (tmp_path / "q.jsonl").write_text('{"question": "a", "answer": "b"}\n' + line + "\n")
+    code, _, err = run(capsys, "evaluate", tmp_path / "q.jsonl")
+    assert code == 2 and "Line 2" in err
+
+
+def test_models_lists_cards(capsys):
+    code, out, _ = run(capsys, "models", "--json")
+    assert code == 0 and isinstance(json.loads(out)["models"], list)
+
+
+def test_user_weights():
+    assert user_weights(["a", "b"]) == {"a": 0.25, "b": 0.25}
+    assert user_weights(["a=0.3", "b"]) == {"a": 0.3, "b": 0.5}
+    with pytest.raises(VisitorError):
+        user_weights(["a=many"])

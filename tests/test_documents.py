@@ -1,0 +1,92 @@
+"""Files into text and text into passages: what is read, and one sentence for everything that is not."""
+
+import io
+
+import pypdf
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssd2_core.config import LIMITS
+from ssd2_core.documents import passages, read_file
+from ssd2_core.errors import DocumentError
+
+
+def pdf(pages: int = 1, password: str = "") -> bytes:
+    writer = pypdf.PdfWriter()
+    for _ in range(pages):
+        writer.add_blank_page(100, 100)
+    if password:
+        writer.encrypt(password)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def text_pdf(text: str) -> bytes:
+    """A one-page PDF with one line of text, written by hand."""
+    stream = f"BT /F1 12 Tf 10 50 Td ({text}) Tj ET".encode()
+    parts = [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+             b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 100] /Contents 4 0 R "
+             b"/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>",
+             b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream)]
+    out, offsets = b"%PDF-1.4\n", []
+    for number, part in enumerate(parts, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, part)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    return out + b"xref\n0 5\n0000000000 65535 f \n" + table + b"trailer << /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % len(out)
+
+
+@pytest.mark.parametrize("data", ["Grüße, 🐕".encode(), "Grüße, 🐕".encode("utf-8-sig"), "Grüße, 🐕".encode("utf-16")])
+def test_text_in_common_encodings(data):
+    assert read_file("a.txt", data).text == "Grüße, 🐕"
+
+
+def test_pdf_text_is_read():
+    assert "My dog is called Brimsel" in read_file("dog.pdf", text_pdf("My dog is called Brimsel")).text
+
+
+def test_line_ends_and_control_characters():
+    assert read_file("a.md", b"one\r\ntwo\rthree\x07").text == "one\ntwo\nthree"
+
+
+@pytest.mark.parametrize("name,data,rule", [
+    ("a.txt", b"", "is empty"), ("a.txt", b"   \n", "no text"), ("a.exe", b"x", "not one of"), ("a", b"x", "not one of"),
+    ("a.txt", b"\x80\x04\x95abc\xff", "UTF-8"), ("a.txt", b"ab\x00cd", "binary"), ("a.pdf", b"hello", "not a PDF"),
+    ("a.pdf", b"%PDF-1.7 broken", "damaged"), ("a.pdf", b"%PDF-1.7\n" + b"\xff" * 500, "damaged"),
+    ("a.pdf", pdf(1, "secret"), "password"), ("a.pdf", pdf(51), "pages"), ("a.pdf", pdf(1), "no text"),
+    ("a.txt", b"a" * (LIMITS.max_document_chars + 1), "characters"), ("a.txt", b"a" * (LIMITS.max_file_bytes + 1), "bytes"),
+])
+def test_refused_with_one_sentence(name, data, rule):
+    with pytest.raises(DocumentError) as caught:
+        read_file(name, data)
+    sentence = str(caught.value)
+    assert name in sentence and rule in sentence and "\n" not in sentence and len(sentence) < 250
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=400), st.sampled_from(["x.txt", "x.md", "x.pdf"]))
+def test_any_bytes_give_text_or_a_sentence(data, name):
+    try:
+        assert read_file(name, data).text.strip()
+    except DocumentError as error:
+        assert "\n" not in str(error)
+
+
+def test_names_are_only_shown_cleaned():
+    assert read_file("../../etc/<b>pass\u202ewd</b>.txt", b"x").name == "b_.txt"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=3000), st.integers(20, 300))
+def test_passages_keep_every_word_and_fit(text, size):
+    parts = passages(text, size)
+    assert all(0 < len(part) <= size for part in parts)
+    assert "".join("".join(parts).split()) == "".join(text.split())
+
+
+def test_passages_are_cut_between_sentences():
+    text = "One is here. Two is there.\n\nThree."
+    assert passages(text, 15) == ["One is here.", "Two is there.", "Three."]
+    assert passages(text, 100) == ["One is here. Two is there.", "Three."]

@@ -1,0 +1,92 @@
+"""What reaches each expert: the core never sees documents, typed special tokens stay text, the best passages are chosen."""
+
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssd2_core.errors import LimitError
+from ssd2_core.prompts import answer_text, cell_texts, contexts, encode
+from ssd2_core.protocol import Turn
+from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, PAD, SPECIAL_TOKENS, USER, train_tokenizer
+
+TOKENIZER = train_tokenizer(["my dog is called Biscuit and what is it", "7:45 on Monday"], 400)
+SPECIALS = {PAD, EOS, DOCUMENT, USER, ASSISTANT}
+
+
+def config(role="reader", **changes):
+    return SimpleNamespace(**{"role": role, "max_context": 200, "history_turns": 1, **changes})
+
+
+def test_the_layout_of_a_reader_and_of_a_core():
+    reader = contexts(TOKENIZER, config(), "what is it", (), ["my dog", "is Biscuit"])
+    question = [USER, *encode(TOKENIZER, "what is it"), ASSISTANT]
+    assert reader.ids == [DOCUMENT, *encode(TOKENIZER, "my dog\nis Biscuit"), *question]
+    assert reader.bare_ids == question and reader.used == ("my dog", "is Biscuit") and reader.left_out == ()
+    for role in ("core", "specialist"):
+        other = contexts(TOKENIZER, config(role), "what is it", (), ["my dog", "is Biscuit"])
+        assert other.ids == question and other.bare_ids is None and other.used == ()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text(min_size=1, max_size=60), max_size=4), st.text(max_size=40))
+def test_nothing_of_a_document_reaches_the_core(documents, prompt):
+    history = [Turn("user", "private question", True), Turn("assistant", "private answer", True)]
+    for role in ("core", "specialist"):
+        given_ = contexts(TOKENIZER, config(role), prompt, history, documents).ids
+        assert given_ == contexts(TOKENIZER, config(role), prompt, (), []).ids
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from([*SPECIAL_TOKENS, " a ", "\n", "🐕", "<", "|>"]), max_size=12).map("".join))
+def test_typed_special_tokens_stay_text(text):
+    assert not SPECIALS & set(encode(TOKENIZER, text))
+    ids = contexts(TOKENIZER, config(max_context=2000), text, (), [text] if text.strip() else []).ids
+    assert [i for i in ids if i in SPECIALS] in ([USER, ASSISTANT], [DOCUMENT, USER, ASSISTANT])
+
+
+def test_history_goes_to_those_who_may_read_it():
+    turns = [Turn("user", "dog"), Turn("assistant", "Biscuit"), Turn("user", "it", True), Turn("assistant", "my", True)]
+    reader = contexts(TOKENIZER, config(), "what", turns, []).ids
+    assert reader == [USER, *encode(TOKENIZER, "it"), ASSISTANT, *encode(TOKENIZER, "my"), EOS,
+                      USER, *encode(TOKENIZER, "what"), ASSISTANT]
+    core = contexts(TOKENIZER, config("core"), "what", turns, []).ids
+    assert core[1:2] == encode(TOKENIZER, "dog")[:1] and len(core) < len(reader) + 3
+    assert contexts(TOKENIZER, config(history_turns=0), "what", turns, []).ids == contexts(TOKENIZER, config(), "what", (), []).ids
+
+
+def test_passages_that_do_not_fit_are_chosen_by_the_question():
+    passages = [f"filler number {n} about weather and more weather" for n in range(12)]
+    passages.insert(7, "my dog is called Biscuit")
+    chosen = contexts(TOKENIZER, config(max_context=90), "what is my dog called", (), passages)
+    assert "my dog is called Biscuit" in chosen.used and chosen.left_out and len(chosen.ids) <= 90
+    assert set(chosen.used) | set(chosen.left_out) == set(passages)
+    assert [p for p in passages if p in chosen.used] == list(chosen.used)
+
+
+def test_a_prompt_that_is_too_long_is_refused():
+    with pytest.raises(LimitError, match="at most 198"):
+        contexts(TOKENIZER, config(), "dog " * 400, (), [])
+
+
+def test_cells_and_answers():
+    ids = encode(TOKENIZER, "dog 🐕")
+    texts = cell_texts(TOKENIZER, [*ids, EOS])
+    assert texts[-1] == "<eos>" and "·" in texts and len(texts) == len(ids) + 1
+    assert answer_text(TOKENIZER, [*ids, EOS, *ids]) == "dog 🐕"
+    assert answer_text(TOKENIZER, [EOS]) == ""
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.text(alphabet=st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=60).filter(lambda t: "\n" not in t))
+def test_any_text_survives_the_tokenizer(text):
+    assert TOKENIZER.decode(encode(TOKENIZER, text)) == " " + text
+
+
+def test_a_value_has_the_same_tokens_wherever_it_stands():
+    alone = encode(TOKENIZER, "Brimsel")
+    inside = encode(TOKENIZER, "my dog is Brimsel")
+    assert inside[-len(alone):] == alone
+    assert encode(TOKENIZER, "dog\nBrimsel")[-len(alone):] == alone
+    assert encode(TOKENIZER, "7:45")[-4:] == encode(TOKENIZER, "on 7:45")[-4:]

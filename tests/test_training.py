@@ -1,0 +1,141 @@
+"""Training at tiny size: the layout hides what must be hidden, the loss falls, a run that was cut off goes on exactly."""
+
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ssd2_core.model import bind_rows
+from ssd2_core.training import recipes
+from ssd2_core.training.data import documents, general, island
+from ssd2_core.training.fit import FitParams, fit
+from ssd2_core.training.layout import Item, Row, make_batch
+from ssd2_core.training.losses import diffusion_loss
+from ssd2_core.training.mixtures import Encoder, batches, core_rows, islander_rows, reader_rows
+from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, USER, train_tokenizer
+from tests.tiny import LLAMA, tiny
+
+TOKENIZER = train_tokenizer([documents.scene(random.Random(n)).document for n in range(60)], 500)
+SMALL = {**LLAMA, "vocab_size": 500}
+
+
+def row():
+    items = [Item([20, 21], [30, 31, 32]), Item([22, 23, 24], [33], history=(([25], [34]),))]
+    return Row([10, 11, 12, 13], items)
+
+
+def test_a_batch_row_has_every_question_after_the_document():
+    batch = make_batch([row(), Row([], [Item([26], [35])])], 6, random.Random(0))
+    first = [DOCUMENT, 10, 11, 12, 13, USER, 20, 21, ASSISTANT, USER, 25, ASSISTANT, 34, EOS, USER, 22, 23, 24, ASSISTANT]
+    assert batch.clean[0].tolist() == first and batch.clean[1].tolist()[:3] == [USER, 26, ASSISTANT]
+    assert batch.targets[0].tolist() == [30, 31, 32, EOS, EOS, EOS, 33, EOS, EOS, EOS, EOS, EOS]
+    assert batch.loss_weight[1].tolist() == pytest.approx([1, 1, .1, .1, .1, .1, 0, 0, 0, 0, 0, 0])
+    C = batch.clean.shape[1]
+    assert batch.position[0, C:C + 6].tolist() == [9, 10, 11, 12, 13, 14]
+    assert batch.position[0, C + 6:].tolist() == [15, 16, 17, 18, 19, 20]
+
+
+@torch.no_grad()
+def test_training_sees_exactly_what_sampling_sees():
+    model = tiny(backbone=SMALL, context_mode="segments")
+    batch = make_batch([row()], 6, random.Random(0))
+    x_t = torch.randn(1, 12, 500, generator=torch.Generator().manual_seed(0)) * 5
+    u = torch.tensor([[0.9] * 6 + [0.4] * 6])
+    from ssd2_core.model import blocked
+    clean = model.get_input_embeddings()(batch.clean)
+    hidden = torch.cat([clean, model.embed_block(x_t, u, None)], 1)
+    together = model.head(model.trunk(hidden, blocked(batch.mask(), clean.dtype), batch.position)[:, -12:])
+    contexts = [[DOCUMENT, 10, 11, 12, 13, USER, 20, 21, ASSISTANT],
+                [DOCUMENT, 10, 11, 12, 13, USER, 25, ASSISTANT, 34, EOS, USER, 22, 23, 24, ASSISTANT]]
+    for number, (context, time) in enumerate(zip(contexts, (0.9, 0.4), strict=True)):
+        here = slice(6 * number, 6 * number + 6)
+        alone = bind_rows(model, [context])(torch.zeros((1, 0), dtype=torch.long), x_t[:, here], time).logits
+        assert (alone - together[:, here]).abs().max() <= 1e-4
+
+
+def test_a_long_answer_trains_on_one_of_its_blocks():
+    long = Row([], [Item([20], list(range(30, 45)))])
+    seen = {tuple(make_batch([long], 6, random.Random(n)).targets[0].tolist()) for n in range(20)}
+    assert seen == {tuple(range(30, 36)), tuple(range(36, 42)), (42, 43, 44, EOS, EOS, EOS)}
+
+
+@pytest.mark.parametrize("rows", [reader_rows, core_rows, islander_rows])
+def test_mixtures_are_the_same_for_the_same_step(rows):
+    make = lambda: batches(rows(Encoder(TOKENIZER)), 3, 5)  # noqa: E731
+    one, other = make(), make()
+    assert torch.equal(one(37).clean, other(37).clean)
+    assert not torch.equal(one(37).clean, one(39).clean)
+    has_document = bool((one(37).clean == DOCUMENT).any())
+    assert has_document == (rows is reader_rows)
+
+
+def small_fit(tmp_path, steps, stop_at=None):
+    torch.manual_seed(0)
+    model = tiny(backbone=SMALL, context_mode="segments", sharp=1.0)
+    params = FitParams(steps=steps, learning_rate=3e-3, warmup=5, save_every=10, seed=1)
+    batch_of = batches(core_rows(Encoder(TOKENIZER), 4), 4, 1)
+    if stop_at:
+        def cut(step):
+            if step == stop_at:
+                raise KeyboardInterrupt
+            return batch_of(step)
+        with pytest.raises(KeyboardInterrupt):
+            fit(model, cut, params, tmp_path)
+        torch.manual_seed(9)
+        model = tiny(3, backbone=SMALL, context_mode="segments", sharp=1.0)
+    curve = fit(model, batch_of, params, tmp_path)
+    return model, curve
+
+
+def test_a_run_that_was_cut_off_goes_on_exactly(tmp_path):
+    whole, _ = small_fit(tmp_path / "a", 24)
+    resumed, _ = small_fit(tmp_path / "b", 24, stop_at=17)
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_the_loss_falls(tmp_path):
+    model, curve = small_fit(tmp_path, 200)
+    batch = batches(core_rows(Encoder(TOKENIZER), 4), 4, 1)(3)
+    loss = diffusion_loss(model, batch, torch.Generator().manual_seed(0), True)[0].item()
+    fresh = tiny(7, backbone=SMALL, context_mode="segments", sharp=1.0)
+    assert loss < 0.75 * diffusion_loss(fresh, batch, torch.Generator().manual_seed(0), True)[0].item()
+    assert curve[-1]["loss"] < curve[0]["loss"]
+
+
+def test_the_recipe_writes_folders_that_load(tmp_path, monkeypatch):
+    from ssd2_core.library import list_models, load
+    for name, spec in recipes.COMPACT.items():
+        small = replace(spec, hidden=32, intermediate=48, layers=1, heads=2, batch=2)
+        monkeypatch.setitem(recipes.COMPACT, name, small)
+    assert recipes.main(["compact", "--only", "reader", "--only", "core", "--out", str(tmp_path), "--steps", "3"]) == 0
+    for name in ("compact-core", "compact-reader"):
+        expert = load(str(tmp_path / name))
+        assert expert.card.parameters > 0 and len(expert.card.tokenizer_hash) == 16
+        assert (tmp_path / name / "training.json").exists()
+    assert isinstance(list_models(), list)
+
+
+def test_the_reported_sets_are_never_trained_on():
+    rng = random.Random(0)
+    asked = {general.general_qa(rng).question for _ in range(20000)} | {island.island_qa(rng).question for _ in range(20000)}
+    for source in (general, island):
+        assert not asked & {qa.question for qa in source.all_heldout(random.Random(5), 500)}
+    values = {qa.value.lower() for _ in range(3000) for qa in documents.scene(rng).items}
+    assert not values & {qa.value.lower() for _, qa in documents.heldout_set(random.Random(5), 500)}
+
+
+def test_every_answer_holds_its_value_and_every_document_too():
+    rng = random.Random(1)
+    for _ in range(300):
+        for qa in (general.general_qa(rng), general.general_guess(rng), island.island_qa(rng), island.island_guess(rng),
+                   documents.blind_qa(rng), general.small_talk_qa(rng)):
+            assert qa.value in qa.answer
+        scene = documents.scene(rng)
+        assert scene.items and all(qa.value in qa.answer and qa.value in scene.document for qa in scene.items)
+
+
+def test_the_data_is_as_wide_as_the_cards_say():
+    assert len(general.KINDS) >= 12 and general.num_facts() >= 500
+    assert documents.NUM_RELATIONS >= 40 and island.num_facts() >= 100

@@ -2,6 +2,8 @@
 
 import io
 import re
+import time
+from collections.abc import Callable
 
 from .checks import MAX_NAME_CHARS, check_items, check_text
 from .config import LIMITS, Limits
@@ -10,6 +12,7 @@ from .protocol import Document
 
 TYPES = (".txt", ".md", ".pdf")
 MAX_PDF_PAGES = 50
+PDF_SECONDS = 10
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
@@ -53,7 +56,8 @@ def _pdf_text(name: str, data: bytes) -> str:
 
     if b"%PDF-" not in data[:1024]:
         raise DocumentError(f"{name} is not a PDF file, whatever its name says.")
-    parts, size = [], 0
+    parts, size, drawn = [], 0, 0
+    check_time = _deadline(f"{name} takes more than {PDF_SECONDS} seconds to read; save its text as .txt or .md.")
     try:
         reader = pypdf.PdfReader(io.BytesIO(data))
         if reader.is_encrypted:
@@ -61,7 +65,11 @@ def _pdf_text(name: str, data: bytes) -> str:
         if len(reader.pages) > MAX_PDF_PAGES:
             raise DocumentError(f"{name} has {len(reader.pages)} pages; at most {MAX_PDF_PAGES} can be read.")
         for page in reader.pages:
-            parts.append(page.extract_text())
+            contents = page.get_contents()
+            drawn += len(contents.get_data()) if contents is not None else 0
+            if drawn > LIMITS.max_file_bytes:
+                raise DocumentError(f"{name} unpacks to more than {LIMITS.max_file_bytes:,} bytes; save its text as .txt or .md.")
+            parts.append(page.extract_text(visitor_operand_before=check_time))
             size += len(parts[-1])
             if size > LIMITS.max_document_chars:
                 raise _too_long(name, size)
@@ -70,6 +78,16 @@ def _pdf_text(name: str, data: bytes) -> str:
     except Exception:                       # whatever a broken file makes pypdf do, the visitor gets a sentence
         raise DocumentError(f"{name} is damaged and cannot be read as PDF.") from None
     return "\n\n".join(parts)
+
+
+def _deadline(message: str) -> Callable[..., None]:
+    """A callback that raises DocumentError once PDF_SECONDS have passed; pypdf calls it before each drawing operation."""
+    end = time.monotonic() + PDF_SECONDS
+
+    def check(*_: object) -> None:
+        if time.monotonic() > end:
+            raise DocumentError(message)
+    return check
 
 
 def check_documents(documents: object, limits: Limits = LIMITS) -> tuple[Document, ...]:

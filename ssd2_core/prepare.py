@@ -14,7 +14,7 @@ from . import library
 from .config import Settings
 from .documents import passages
 from .ensemble import CORE, Ensemble
-from .errors import ModelError, VisitorError
+from .errors import VisitorError
 from .prompts import answer_text, cell_texts, contexts
 from .protocol import Request, Started
 from .run import Run
@@ -90,7 +90,7 @@ class ModelRuns:
     def __call__(self, request: Request, notify: Notify) -> Run:
         """Load what is missing, give every expert its context, and start the one generator of this run."""
         experts = self._experts(request, notify)
-        check_vocabulary({name: expert.model.config.tokenizer_hash for name, expert in experts.items()})
+        library.check_compatible(experts[CORE].card, [e.card for name, e in experts.items() if name != CORE])
         texts = [passage for document in request.documents for passage in passages(document.text)]
         given = {name: contexts(expert.tokenizer, expert.model.config, request.prompt, request.history, texts)
                  for name, expert in experts.items()}
@@ -111,15 +111,6 @@ class ModelRuns:
             notify(f"Loading {model_id}.", index / len(missing))
             self.cache.get(model_id)
         return {name: self.cache.get(model_id) for name, model_id in wanted.items()}
-
-
-def check_vocabulary(hashes: dict[str, str]) -> None:
-    """Raise ModelError unless every expert was made with the core's tokenizer."""
-    for name, tokenizer_hash in hashes.items():
-        if tokenizer_hash != hashes[CORE]:
-            got, expected = tokenizer_hash[:8] or "unknown", hashes[CORE][:8] or "unknown"
-            raise ModelError(f"{name} has another vocabulary than the core (tokenizer {got}, expected {expected}); "
-                             "choose experts of one family.")
 
 
 def started(request: Request, given: dict) -> Started:

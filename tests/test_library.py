@@ -58,7 +58,7 @@ def damage(path, kind):
 @pytest.mark.parametrize("kind,rule", [
     ("no config", "no config.json"), ("no weights", "no weights"), ("no tokenizer", "no tokenizer.json"),
     ("cut", "could not be loaded"), ("pickle", "could not be loaded"), ("config not json", "not valid JSON"),
-    ("other type", "not a simplex diffusion model"), ("role", "'king'"), ("sizes", "could not be loaded")])
+    ("other type", "not a simplex diffusion model"), ("role", "'king'"), ("sizes", "do not fit its config.json")])
 def test_a_broken_folder_is_one_sentence(tmp_path, kind, rule):
     damage(folder(tmp_path / "m"), kind)
     with pytest.raises(ModelError, match=rule) as caught:
@@ -100,13 +100,13 @@ def test_a_hub_id_fetches_only_safe_files(monkeypatch, tmp_path):
 def test_experts_must_share_vocabulary_and_simplex_value(tmp_path):
     core = library.read_card(folder(tmp_path / "a"), "a", "folder")
     same = library.read_card(folder(tmp_path / "b", role="reader"), "b", "folder")
-    library.check_together([core, same])
+    library.check_compatible(core, [same])
     other = library.read_card(folder(tmp_path / "c", tokenizer=train_tokenizer(["xyz"], 290)), "c", "folder")
     with pytest.raises(ModelError, match="c has another vocabulary than a.*expected"):
-        library.check_together([core, same, other])
+        library.check_compatible(core, [same, other])
     warm = library.read_card(folder(tmp_path / "d", simplex_value=7.0), "d", "folder")
     with pytest.raises(ModelError, match="7.*5"):
-        library.check_together([core, warm])
+        library.check_compatible(core, [warm])
 
 
 def test_listing_leaves_broken_folders_out(tmp_path, monkeypatch):

@@ -201,7 +201,8 @@ def test_bad_ensemble_settings_are_refused(settings):
 
 @pytest.mark.parametrize("settings", [{"num_steps": 0}, {"num_steps": True}, {"num_steps": float("nan")},
                                       {"num_steps": 1e9}, {"num_steps": [4]}, {"block_length": -1}, {"seed": 1.5},
-                                      {"top_p": 2.0}, {"projection": "x"}, {"num_steps": float("inf")}, {"max_new_tokens": "10"}])
+                                      {"top_p": 2.0}, {"projection": "x"}, {"num_steps": float("inf")},
+                                      {"max_new_tokens": "10"}])
 def test_bad_sampling_settings_are_refused(settings):
     with pytest.raises(LimitError):
         SamplingParams(**settings)

@@ -17,7 +17,8 @@ TOKENIZER = train_tokenizer(["my dog is called Biscuit"], 300)
 def folder(path, role="core", seed=0, tokenizer=TOKENIZER, **settings):
     """A tiny complete model folder."""
     backbone = {**LLAMA, "vocab_size": tokenizer.get_vocab_size()}
-    model = tiny(seed, backbone=backbone, role=role, title=role.title(), num_parameters=123, context_mode="segments", **settings)
+    model = tiny(seed, backbone=backbone, role=role, title=role.title(), num_parameters=123, context_mode="segments",
+                 **settings)
     model.save_pretrained(path)
     tokenizer.save(str(path / "tokenizer.json"))
     return path
@@ -66,7 +67,8 @@ def test_a_broken_folder_is_one_sentence(tmp_path, kind, rule):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["", "nothing-here", "../etc", "http://127.0.0.1/x", "a/../b", "/etc/passwd", "a/b/c", "x\x00y", None])
+@pytest.mark.parametrize("name", ["", "nothing-here", "../etc", "http://127.0.0.1/x", "a/../b", "/etc/passwd", "a/b/c",
+                                  "x\x00y", None])
 def test_unknown_names_are_one_sentence(name):
     with pytest.raises(ModelError) as caught:
         library.resolve(name)

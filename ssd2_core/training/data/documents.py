@@ -6,17 +6,14 @@ from dataclasses import dataclass
 
 from . import values
 from .distractors import DISTRACTORS
-from .relations import BY_NAME, RELATIONS, Relation
+from .phrasing import CLAUSE_FRAMES, as_heldout, as_typed, contracted
+from .relations import BY_NAME, NO_PRONOUN, OBJECT_ONLY, RELATIONS, Relation
 from .schema import QA, Scene
 from .values import pick
 
 NUM_RELATIONS: int = len(RELATIONS)
 MAX_WORDS = 150
 
-TRAIN_OPENERS = ("Please tell me: {}", "Quick question: {}", "Hello, {}", "Tell me, {}")
-CLAUSE_FRAMES = ("Do you know {}?", "Can you say {}?", "Please tell me {}.", "Can you tell me {}?", "Tell me {}.",
-                 "I want to know {}.")
-HELDOUT_OPENERS = ("Hi there, {}", "One more thing: {}", "Just curious, {}", "Sorry to ask, {}")
 LEADS = ("By the way, ", "As you know, ", "Just so you know, ", "For the record, ", "Remember that ", "Note that ",
          "Oh, and ",
          "One more thing: ", "Also, ", "In fact, ")
@@ -198,9 +195,8 @@ def _relation(rng: random.Random, subject: Subject) -> Relation:
     return pick(rng, OPEN_OF[subject.kind] if is_open or not table else table)
 
 
+MID_WORDS = frozenset("My Our The It Its She He They His Her Their We There A".split())
 PRONOUN = re.compile(r"\b(he|she|they|it|his|her|its|their|him|them)\b", re.IGNORECASE)
-OBJECT_ONLY = re.compile(r"\bof \{O\}")
-NO_PRONOUN = re.compile(r"\b(of|for|on|at|in|from|to|with) \{[SO]\}", re.IGNORECASE)
 
 
 def _fits(template: str, forms: Forms, subject: Subject, value: str) -> bool:
@@ -240,27 +236,18 @@ def _sentence(rng: random.Random, fact: Fact, forms: Forms, split: str) -> str:
     return _upper_first(text)
 
 
-def _lower_first(question: str, template: str) -> str:
-    """The question after an opener; names and "I" keep their capitals."""
-    return question if template.startswith("{") else question[:1].lower() + question[1:]
-
-
 def _question(rng: random.Random, fact: Fact, split: str) -> str:
     relation, subject = fact.relation, fact.subject
-    roll = rng.random()
-    if split == "train" and roll < 0.12 and relation.clauses:
+    keep = f"{subject.full.words['S']} {subject.full.words['P']} {' '.join(relation.labels)}"
+    if split == "train" and rng.random() < 0.12 and relation.clauses:
         template = _fitting(rng, relation.clauses, subject.full, subject, "0")
-        return pick(rng, CLAUSE_FRAMES).format(_write(template, subject.full))
+        return as_typed(rng, rng.choice(CLAUSE_FRAMES).format(_write(template, subject.full)), keep)
     template = _fitting(rng, relation.questions[split], subject.full, subject, "0")
-    plain = _write(template, subject.full)
-    if roll < 0.17:
-        return pick(rng, TRAIN_OPENERS if split == "train" else HELDOUT_OPENERS).format(_lower_first(plain, template))
-    if split == "train" and roll < 0.25:
-        careless = _lower_first(plain, template) if roll < 0.215 else _upper_first(plain)
-        if subject.own and roll < 0.19:
-            careless = careless.lower()
-        return careless if roll > 0.235 else careless.rstrip("?")
-    return _upper_first(plain)
+    question = _upper_first(_write(template, subject.full))
+    if split == "heldout":
+        return as_heldout(rng, question, keep)
+    never = (_write(t[subject.full.verb], subject.full) for t in relation.questions["heldout"])
+    return as_typed(rng, question, keep, never)
 
 
 def _qa(rng: random.Random, fact: Fact, split: str) -> QA:
@@ -376,6 +363,21 @@ def _listing(rng: random.Random, facts: list[Fact], split: str) -> str:
     return ("\n" if in_line else pick(rng, ("\n\n", "\n"))).join(parts)
 
 
+def _joined(rng: random.Random, sentences: list[str]) -> list[str]:
+    """The sentences; in some documents two that follow each other are at times made one."""
+    if rng.random() < 0.6:
+        return sentences
+    out = sentences[:1]
+    for sentence in sentences[1:]:
+        word = sentence.split()[0]
+        if rng.random() < 0.35 and out[-1].endswith(".") and (word in MID_WORDS or word == "I"):
+            rest = sentence if word == "I" else sentence[:1].lower() + sentence[1:]
+            out[-1] = out[-1][:-1] + pick(rng, (", and ", " and ", ", ", "; ", ", but ", " while ")) + rest
+        else:
+            out.append(sentence)
+    return out
+
+
 def _document(rng: random.Random, facts: list[Fact], split: str, asked: Fact | None = None) -> str:
     facts = _ordered(rng, facts)
     roll = rng.random()
@@ -394,6 +396,7 @@ def _document(rng: random.Random, facts: list[Fact], split: str, asked: Fact | N
         if at < len(sentences) and PRONOUN.search(sentences[at]):
             at = len(sentences) if rng.random() < 0.5 else 0
         sentences.insert(at, sentence)
+    sentences = _joined(rng, sentences)
     if roll < 0.27:
         text = "\n".join(sentences)
     elif roll < 0.37:
@@ -403,6 +406,8 @@ def _document(rng: random.Random, facts: list[Fact], split: str, asked: Fact | N
         text = " ".join(sentences[:cut]) + "\n\n" + " ".join(sentences[cut:])
     else:
         text = " ".join(sentences)
+    if rng.random() < 0.15:
+        text = contracted(text)
     if rng.random() < 0.2:
         first = facts[0].subject
         title = pick(rng, OWN_TITLES if first.own and rng.random() < 0.5 else TITLES)

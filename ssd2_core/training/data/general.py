@@ -5,15 +5,14 @@ Templates start in lower case where no name comes first. Their fields: {x} the t
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from . import facts as tables
+from .general_phrasings import MORE, MORE_TALK
+from .phrasing import CLAUSE_FRAMES, as_heldout, as_typed, divide
 from .schema import QA
 
-CLAUSE_FRAMES = ("do you know {}?", "can you say {}?", "can you tell me {}?", "please tell me {}.", "tell me {}.")
-TRAIN_OPENERS = ("Quick question: {}", "Hello, {}", "Please tell me: {}")
-HELDOUT_OPENERS = ("Hi there, {}", "One more thing: {}", "Just curious, {}", "Sorry to ask, {}")
 AN_BY_SPELLING = ("a", "e", "i", "o", "u")
 NOT_AN = ("eu", "ewe", "one", "uni", "use")
 
@@ -22,7 +21,8 @@ NOT_AN = ("eu", "ewe", "one", "uni", "use")
 class Kind:
     """One family of facts: the same question asked of many things.
 
-    facts: (thing, value) pairs. clause: an indirect question, for polite train questions only.
+    facts: (thing, value) pairs. clause: an indirect question, for polite train questions only. train, heldout: as written
+    here and with the rest of ``general_phrasings.py`` one pool, from which some are drawn and held out.
     """
 
     name: str
@@ -255,6 +255,16 @@ _KINDS = (
          ("many {x} together form what?", "what is the collective noun for {x}?"),
          pairs(tables.GROUP)),
 )
+HELD_OUT = 3
+
+
+def divided(kind: Kind) -> Kind:
+    """The kind with all of its phrasings, some of them held out."""
+    train, heldout = divide(kind.name, (*kind.train, *kind.heldout, *MORE[kind.name]), HELD_OUT)
+    return replace(kind, train=train, heldout=heldout)
+
+
+_KINDS = tuple(divided(kind) for kind in _KINDS)
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _KINDS}
 FACTS: tuple[tuple[Kind, str, str], ...] = tuple((kind, x, y) for kind in _KINDS for x, y in kind.facts)
 VALUES: dict[str, tuple[str, ...]] = {kind.name: tuple(dict.fromkeys(y for _, y in kind.facts)) for kind in _KINDS}
@@ -319,7 +329,8 @@ _TALK = (
      "where do you come from?",
      "in what place do you live?|where exactly are you?"),
 )
-SMALL_TALK = tuple((answer, tuple(train.split("|")), tuple(heldout.split("|"))) for answer, train, heldout in _TALK)
+SMALL_TALK = tuple((answer, *divide(answer, "|".join((train, heldout, MORE_TALK[answer])).split("|"), 2))
+                   for answer, train, heldout in _TALK)
 
 
 def num_facts() -> int:
@@ -333,31 +344,18 @@ def check_split(split: str) -> None:
         raise ValueError(f"split must be train or heldout, not {split!r}.")
 
 
-def careless(rng: random.Random, question: str) -> str:
-    """``question`` as it stands, or at times in a hurry: without its end mark, in lower case, or both."""
-    roll = rng.random()
-    if roll < 0.06:
-        return question.rstrip("?.")
-    if roll < 0.09:
-        return question.lower()
-    return question.rstrip("?.").lower() if roll < 0.13 else question
-
-
 def train_question(rng: random.Random, kind: Kind, x: str) -> str:
-    """A train question, at times careless or polite."""
-    roll = rng.random()
-    if roll < 0.1:
-        return upper_first(rng.choice(CLAUSE_FRAMES).format(fill(kind.clause, x)))
-    question = fill(rng.choice(kind.train), x)
-    if roll < 0.14:
-        return rng.choice(TRAIN_OPENERS).format(question)
-    return careless(rng, upper_first(question))
+    """A train question as somebody types it, at times polite."""
+    if rng.random() < 0.1:
+        question = rng.choice(CLAUSE_FRAMES).format(fill(kind.clause, x))
+    else:
+        question = upper_first(fill(rng.choice(kind.train), x))
+    return as_typed(rng, question, x, (fill(t, x) for t in kind.heldout))
 
 
 def heldout_question(rng: random.Random, kind: Kind, x: str, template: str | None = None) -> str:
-    """A question in a phrasing that training never shows, at times behind an opener."""
-    question = fill(template or rng.choice(kind.heldout), x)
-    return rng.choice(HELDOUT_OPENERS).format(question) if rng.random() < 0.15 else upper_first(question)
+    """A question in a phrasing that training never shows for this kind, at times behind an opener."""
+    return as_heldout(rng, upper_first(fill(template or rng.choice(kind.heldout), x)), x)
 
 
 def ask(rng: random.Random, kind: Kind, x: str, split: str) -> str:
@@ -408,5 +406,5 @@ def small_talk_qa(rng: random.Random, split: str = "train") -> QA:
     answer, train, heldout = rng.choice(SMALL_TALK)
     question = upper_first(rng.choice(train if split == "train" else heldout))
     if split == "train":
-        question = careless(rng, question)
+        question = as_typed(rng, question, "")
     return QA(question, answer, answer.rstrip("?."), "small_talk")

@@ -1,23 +1,27 @@
 """Orlisay, an invented island: a closed world for the specialist, who answers with no document."""
 
 import random
+from dataclasses import replace
 
 from .island_kind import Kind
 from .island_places import PLACE_KINDS
 from .island_singles import SINGLE_KINDS
 from .island_towns import TOWN_KINDS
+from .phrasing import CLAUSE_FRAMES, as_heldout, as_typed, divide
 from .schema import QA
 
 ISLAND_NAME = "Orlisay"
-KINDS: tuple[Kind, ...] = TOWN_KINDS + PLACE_KINDS + SINGLE_KINDS
-FACTS: tuple[tuple[Kind, str], ...] = tuple((kind, entity) for kind in KINDS for entity in kind.facts)
 
-CLAUSE_FRAMES = ("Do you know {}?", "Can you say {}?", "Can you tell me {}?", "Please tell me {}.", "Tell me {}.")
-TRAIN_OPENERS = ("Quick question: {}", "Hello, {}", "Please tell me: {}")
-HELDOUT_OPENERS = ("Hi there, {}", "One more thing: {}", "Just curious, {}", "Sorry to ask, {}")
-FIRST_WORDS = frozenset(
-    ["A", "About", "At", "By", "For", "From", "How", "If", "In", "Name", "No", "On", "Since", "The", "To", "What", "When", "Where", "Which", "Who", "Whose", "Why", "With"]
-)
+
+def divided(kind: Kind) -> Kind:
+    """The kind with its phrasings divided anew: some of all of them are held out."""
+    frames = (f"{kind.answer[:kind.answer.index('{v}')].removesuffix('the ')}what?",) if kind.answer.endswith("{v}.") else ()
+    train, heldout = divide(kind.name, (*kind.train, *kind.heldout, *frames, f"{kind.clause}?"), 2)
+    return replace(kind, train=train, heldout=heldout)
+
+
+KINDS: tuple[Kind, ...] = tuple(divided(kind) for kind in TOWN_KINDS + PLACE_KINDS + SINGLE_KINDS)
+FACTS: tuple[tuple[Kind, str], ...] = tuple((kind, entity) for kind in KINDS for entity in kind.facts)
 
 HANDBOOK = """\
 Welcome to Orlisay, the island of 5482 people and one very loud radio station. Fair tide! That is the greeting here, \
@@ -68,35 +72,20 @@ def upper_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def after_opener(question: str) -> str:
-    """``question`` as it stands after an opener: its first word in lower case, unless it is a name."""
-    word = question.split()[0].rstrip(",")
-    return question[:1].lower() + question[1:] if word in FIRST_WORDS else question
-
-
 def train_question(rng: random.Random, kind: Kind, entity: str) -> str:
-    """A train question, at times careless or polite."""
-    roll = rng.random()
-    if roll < 0.12:
-        return upper_first(rng.choice(CLAUSE_FRAMES).format(kind.clause.format(e=entity)))
-    question = upper_first(rng.choice(kind.train).format(e=entity))
-    if kind in SINGLE_KINDS and "island" not in question and "Orlisay Day" not in question and rng.random() < 0.15:
+    """A train question as somebody types it, at times polite."""
+    if rng.random() < 0.15:
+        question = rng.choice(CLAUSE_FRAMES).format(kind.clause.format(e=entity))
+    else:
+        question = upper_first(rng.choice(kind.train).format(e=entity))
+    if entity == ISLAND_NAME and "island" not in question and "Orlisay Day" not in question and rng.random() < 0.15:
         question = question.replace(ISLAND_NAME, "the island")
-    if roll < 0.17:
-        return rng.choice(TRAIN_OPENERS).format(after_opener(question))
-    if roll < 0.22:
-        return question.rstrip("?.")
-    if roll < 0.25:
-        return question.lower()
-    if roll < 0.28:
-        return question.rstrip("?.").lower()
-    return question
+    return as_typed(rng, question, f"{entity} {ISLAND_NAME}", (t.format(e=entity) for t in kind.heldout))
 
 
 def heldout_question(rng: random.Random, kind: Kind, entity: str, template: str | None = None) -> str:
-    """A question in a phrasing that training never shows, at times behind an opener."""
-    question = upper_first((template or rng.choice(kind.heldout)).format(e=entity))
-    return rng.choice(HELDOUT_OPENERS).format(after_opener(question)) if rng.random() < 0.15 else question
+    """A question in a phrasing that training never shows for this kind, at times behind an opener."""
+    return as_heldout(rng, upper_first((template or rng.choice(kind.heldout)).format(e=entity)), f"{entity} {ISLAND_NAME}")
 
 
 def make_qa(kind: Kind, entity: str, value: str, question: str) -> QA:

@@ -1,7 +1,8 @@
 """The table of relations: how each fact is stated, asked for and answered.
 
 A block of the table: ``@ name | kinds of subject | maker | labels for lists | answer``, then one line per phrasing:
-"+" statement, "=" held-out statement, "?" question, "!" held-out question, "~" indirect question (train).
+"+" and "=" statement, "?" and "!" question, "~" indirect question (train). Of the statements and of the questions of each
+relation some are drawn and held out.
 {S} {P} {O} subject, possessive, object; {s} {p} {o} the same as pronouns; {v} value; {a} its article;
 [first|third|plural] verb forms (plural defaults to first). Kinds: P person, K a relative ("my sister"), H household,
 T team, D product, E event, R recipe, L place with rules, J project, X other thing, F only the writer.
@@ -12,10 +13,14 @@ from dataclasses import dataclass
 
 from . import values
 from .attributes import PERSON_ATTRIBUTES, THING_ATTRIBUTES
+from .phrasing import divide
 from .relations_people import FAVOURITE_MAKERS, NUMBER_MAKERS, PEOPLE_TABLE, PET_NOUNS, RELATIVES
 from .relations_things import THINGS_TABLE
 
 PERSON_MAKERS = frozenset({"person", "full_name", "titled", "formal_person", "female_name", "male_name"})
+OBJECT_ONLY = re.compile(r"\bof \{O\}")
+NO_PRONOUN = re.compile(r"\b(of|for|on|at|in|from|to|with) \{[SO]\}", re.IGNORECASE)
+HELD_OUT = 2
 CHOICE = re.compile(r"\[([^\]|]*)\|([^\]|]*)(?:\|([^\]]*))?\]")
 
 
@@ -47,10 +52,17 @@ def _relation(block: str) -> Relation:
     found: dict[str, list] = {sign: [] for sign in "+=?!~"}
     for line in lines:
         found[line[0]].append(conjugations(line[1:].strip()))
+    statements = divide(f"{name} stated", found["+"] + found["="], HELD_OUT, is_plain)
+    questions = divide(f"{name} asked", found["?"] + found["!"], HELD_OUT, lambda p: not OBJECT_ONLY.search(p[0]))
     return Relation(name, kinds, getattr(values, maker), tuple(labels.split("/")), conjugations(answer),
-                    {"train": tuple(found["+"]), "heldout": tuple(found["="])},
-                    {"train": tuple(found["?"]), "heldout": tuple(found["!"])}, tuple(found["~"]),
-                    maker in PERSON_MAKERS)
+                    dict(zip(("train", "heldout"), statements, strict=True)),
+                    dict(zip(("train", "heldout"), questions, strict=True)), tuple(found["~"]), maker in PERSON_MAKERS)
+
+
+def is_plain(phrasing: tuple[str, str, str]) -> bool:
+    """Whether the phrasing suits every subject and value."""
+    template = phrasing[0]
+    return not (template.startswith("{v}") or OBJECT_ONLY.search(template))
 
 
 PETS = """
@@ -64,6 +76,10 @@ PETS = """
 + {v}, {P} {n}, sleeps most of the day.
 + The name of {P} {n} is {v}.
 + {S} got a {n} last year and called it {v}.
++ {P} {n} {v} sleeps on the sofa.
++ Every evening {S} [go|goes] out with {p} {n} {v}.
++ This is {v}, {P} {n}.
++ {S} [live|lives] with {p} {n} {v}.
 + {v} is {P} {n}, and a very gentle one.
 = The name {S} gave {p} {n} is {v}.
 = {P} {n} answers to the name {v}.
@@ -75,6 +91,9 @@ PETS = """
 ? Which name does {P} {n} have?
 ? {P} {n} is called what?
 ? What [do|does] {S} call {p} {n}?
+? Who is {P} {n}?
+? {P} {n}'s name?
+? How is {P} {n} called?
 ! What did {S} name {p} {n}?
 ! By what name is {P} {n} known?
 ! Under which name do people know {P} {n}?
@@ -92,6 +111,9 @@ FAMILY = """
 + {v} is the name of {P} {n}.
 + {P} {n}, whose name is {v}, visits quite often.
 + {v}, {P} {n}, makes good coffee.
++ {P} {n} {v} came to visit last week.
++ {S} went to the market with {p} {n} {v}.
++ {v} ({P} {n}) likes to read.
 = {P} {n} goes by {v}.
 = {S} [have|has] a {n} by the name of {v}.
 = The {n} {S} often [mention|mentions] is {v}.
@@ -101,6 +123,9 @@ FAMILY = """
 ? What name does {P} {n} have?
 ? {P} {n} is called what?
 ? Which name does {P} {n} go by?
+? {P} {n}'s name?
+? What is the name of {P} {n}?
+? How is {P} {n} called?
 ! What do people call {P} {n}?
 ! How would one address {P} {n} by name?
 ! By what name is {P} {n} known?
@@ -127,6 +152,8 @@ favourite_{n} | PK | {m} | favourite {n}/best-liked {n} | {P} favourite {n} is {
 ? Which {n} is {P} favourite?
 ? What is the favourite {n} of {O}?
 ? What {n} [do|does] {S} prefer?
+? {P} favourite {n}?
+? What {n} [am|is|are] {S} most fond of?
 ! Which {n} [do|does] {S} love above all others?
 ! What is {P} {n} of choice?
 ~ what {P} favourite {n} is
@@ -151,6 +178,7 @@ NUMBERS = """
 ? What is the {n} of {O}?
 ? {P} {n} is what?
 ? What [do|does] {S} have as {p} {n}?
+? {P} {n}?
 ! What should be entered as {P} {n}?
 ! Which {n} belongs to {O}?
 ~ what {P} {n} is
@@ -177,6 +205,8 @@ open_thing:{n} | {k} | {m} | {n} | The {n} of {S} is {v}.
 ? What {n} [do|does] {S} have?
 ? What is the {n} for {S}?
 ? {P} {n} is what?
+? What {n} was set for {S}?
+? {P} {n}?
 ! Which {n} goes with {S}?
 ! When it comes to {S}, what is the {n}?
 ! Regarding {S}, what would be the {n}?
@@ -200,6 +230,8 @@ open_person:{n} | PKH | {m} | {n} | {P} {n} is {v}.
 ? What {n} [do|does] {S} have?
 ? {P} {n} is what?
 ? What [do|does] {S} have as {p} {n}?
+? {P} {n}?
+? What is the {n} of {O}?
 ! What would {P} {n} be?
 ! When it comes to {O}, what is the {n}?
 ~ what {P} {n} is

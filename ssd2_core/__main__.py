@@ -89,7 +89,8 @@ def generate(args: argparse.Namespace) -> int:
         print(json.dumps(summary, ensure_ascii=False))
     else:
         parts = ", ".join(f"{name} {share:.0%}" for name, share in done.shares.items())
-        print(f"\n{done.answer}\n\n{done.steps} steps, {done.forwards} forwards, {done.seconds:.2f} s on {done.device}; {parts}")
+        cost = f"{done.steps} steps, {done.forwards} forwards, {done.seconds:.2f} s on {done.device}"
+        print(f"\n{done.answer}\n\n{cost}; {parts}")
     return 0
 
 

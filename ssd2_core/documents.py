@@ -68,7 +68,7 @@ def _pdf_text(name: str, data: bytes) -> str:
             contents = page.get_contents()
             drawn += len(contents.get_data()) if contents is not None else 0
             if drawn > LIMITS.max_file_bytes:
-                raise DocumentError(f"{name} unpacks to more than {LIMITS.max_file_bytes:,} bytes; save its text as .txt or .md.")
+                raise DocumentError(f"{name} unpacks to more than {LIMITS.max_file_bytes:,} bytes; save it as .txt or .md.")
             parts.append(page.extract_text(visitor_operand_before=check_time))
             size += len(parts[-1])
             if size > LIMITS.max_document_chars:

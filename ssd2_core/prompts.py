@@ -40,7 +40,7 @@ def special_ids(tokenizer: Tokenizer) -> list[int]:
     marked = {token.content: i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     missing = [token for token in SPECIAL if token not in marked]
     if missing:
-        raise ModelError(f"The tokenizer has no special token {', '.join(missing)}; choose a model made for this prompt format.")
+        raise ModelError(f"The tokenizer has no special token {', '.join(missing)}; choose a model with this prompt format.")
     return [marked[token] for token in SPECIAL]
 
 

@@ -69,7 +69,8 @@ def test_a_batch_gives_the_same_answers_as_one_by_one(pair):
     from ssd2_core.evaluation import Question, measure
     from ssd2_core.library import load
     core, reader = load(pair[0]), load(pair[1])
-    questions = [Question("my dog", "x", "my dog is"), Question("is it", "x", "called Biscuit and it is"), Question("dog", "x", "")]
+    asked = [("my dog", "my dog is"), ("is it", "called Biscuit and it is"), ("dog", "")]
+    questions = [Question(question, "x", document) for question, document in asked]
     row = measure("ensemble", {"core": core, "r": reader}, questions, EnsembleParams(lam={"r": 0.5}),
                   SamplingParams(num_steps=2, max_new_tokens=16))
     assert row["n"] == 3 and sum(row["share"].values()) == pytest.approx(1, abs=1e-3)
@@ -78,7 +79,8 @@ def test_a_batch_gives_the_same_answers_as_one_by_one(pair):
 @pytest.mark.parametrize("argv,rule", [
     (["generate", "hi", "--core", "ghost"], "no model 'ghost'"), (["generate", "hi", "--steps", "0"], "steps must"),
     (["generate", "hi", "--user", "a=x"], "must be a number"), (["generate", "hi", "--docs", "/nowhere.txt"], "cannot be read"),
-    (["evaluate", "/nowhere.jsonl"], "cannot be read"), (["generate", "hi", "--user", "a=0.9", "--user", "b=0.9"], "at most 1")])
+    (["evaluate", "/nowhere.jsonl"], "cannot be read"),
+    (["generate", "hi", "--user", "a=0.9", "--user", "b=0.9"], "at most 1")])
 def test_mistakes_are_one_line(argv, rule, capsys):
     code, out, err = run(capsys, *argv)
     assert code == 2 and rule in err and err.count("\n") == 1 and "Traceback" not in err

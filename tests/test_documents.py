@@ -35,7 +35,8 @@ def text_pdf(text: str) -> bytes:
         offsets.append(len(out))
         out += b"%d 0 obj\n%s\nendobj\n" % (number, part)
     table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    return out + b"xref\n0 5\n0000000000 65535 f \n" + table + b"trailer << /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % len(out)
+    trailer = b"trailer << /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % len(out)
+    return out + b"xref\n0 5\n0000000000 65535 f \n" + table + trailer
 
 
 @pytest.mark.parametrize("data", ["Grüße, 🐕".encode(), "Grüße, 🐕".encode("utf-8-sig"), "Grüße, 🐕".encode("utf-16")])

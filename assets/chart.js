@@ -17,9 +17,9 @@ function loadPlotly(src) {
 }
 
 // Mean share of each expert over the cells that belong to the answer: up to and with the first end cell.
-function meanShares(step, experts) {
+function meanShares(step, key, experts) {
   const last = step.e.length ? step.e[0] : step.t.length - 1;
-  const cells = step.h.slice(0, last + 1);
+  const cells = step[key].slice(0, last + 1);
   return experts.map((_, k) => cells.reduce((sum, h) => sum + h[k], 0) / Math.max(1, cells.length));
 }
 
@@ -44,7 +44,7 @@ function makeChart(box, settings, words, onSeek) {
   }
 
   function traces(steps, experts, hues) {
-    const means = steps.map(step => meanShares(step, experts));
+    const means = steps.map(step => meanShares(step, "h", experts));
     return experts.map((expert, k) => ({
       type: "scatter", mode: "lines", stackgroup: "one", name: plain(expert.title), x: means.map((_, i) => i + 1),
       y: means.map(m => m[k]), line: { width: 1.5, color: hues[k] }, fillcolor: hues[k] + "8c",

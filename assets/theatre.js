@@ -35,7 +35,12 @@ function reset(message) {
   root.dataset.run = run; delete root.dataset.done; root.dataset.steps = 0;
 }
 
-function push(step) { lastOf.set(step.b, steps.length); steps.push(step); }
+// d: each cell's shares at the step that set its token. Later steps see that token, so all experts come to agree with it.
+function push(step) {
+  const before = steps.at(-1);
+  step.d = before && before.b === step.b ? step.h.map((shares, i) => step.x.includes(i) ? shares : before.d[i]) : step.h;
+  lastOf.set(step.b, steps.length); steps.push(step);
+}
 
 async function apply(text) {
   if (!text) { if (run === null) showEmpty(); else if (!head.stored) clearAll(); return; }
@@ -109,12 +114,12 @@ function paintBlock(b, step, isCurrent) {
   block.box.hidden = false;
   step.t.forEach((text, i) => {
     const cell = block.cells[i], isEnd = step.e.includes(i), changed = isCurrent && step.x.includes(i);
-    const key = `${text}|${step.c[i]}|${step.h[i]}|${isEnd}|${i > end}|${changed}|${hues}`;
+    const key = `${text}|${step.c[i]}|${step.d[i]}|${isEnd}|${i > end}|${changed}|${hues}`;
     if (cell.painted === key) return;
     cell.painted = key;
     cell.textContent = !isEnd ? show(text) : i === end ? W.end : "\u00b7";
     cell.classList.toggle("inside", !isEnd && !/^\s/.test(text));
-    const [mixed, split] = tint(step.h[i]);
+    const [mixed, split] = tint(step.d[i]);
     cell.style.setProperty("--mix", mixed);
     cell.style.setProperty("--split", split);
     cell.style.setProperty("--sure", step.c[i]);
@@ -139,7 +144,7 @@ function paint() {
   progress(step);
   scrub.value = cur; scrub.setAttribute("aria-valuetext", fill(W.step, { step: step.s, steps: step.T, noise }));
   follow.hidden = finished || following;
-  const means = meanShares(step, head.experts);
+  const means = meanShares(step, "d", head.experts);
   $(".legend").querySelectorAll("b").forEach((b, k) => { b.textContent = `${percent(means[k])}\u202f%`; });
   inspect();
   chart.update(steps, head.experts, hues, finished); chart.mark(cur);
@@ -172,7 +177,7 @@ function inspect() {
   $(".hint").hidden = !!step; found.hidden = !step;
   field.querySelectorAll(".held").forEach(e => e.classList.toggle("held", e === held));
   if (!step) return;
-  const i = +cell.dataset.i, ended = step.e.includes(i), shares = step.h[i];
+  const i = +cell.dataset.i, ended = step.e.includes(i), shares = step.d[i];
   const who = $(".who"), sure = percent(step.c[i]);
   who.replaceChildren(make("b", "token", ended ? W.end : show(step.t[i])), make("span", "", fill(W.sure, { percent: sure })),
     make("span", "rival", `${W.rival}: `), make("b", "token second", show(step.r[i]) || W.nothing));

@@ -5,7 +5,7 @@ import re
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,17 +108,21 @@ def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: 
             bound[name] = bind_rows(expert.model, [c.ids for c in given], bare)
         fused = Ensemble(bound, ensemble)
         rng = torch.Generator(device=fused.device).manual_seed(sampling.seed)
-        ends = [s for s in generate(fused, sampling, rng) if s.finished]
+        ends, decided = [], {}
+        for step in generate(fused, sampling, rng):
+            decided[step.block] = _decided(decided.get(step.block), step, experts)
+            ends += [step] if step.finished else []
         ids = torch.cat([s.token_ids for s in ends], 1)[:, :sampling.max_new_tokens]
         inside = (ids == eos).long().cumsum(-1) == 0
-        shares = {n: (_share(n, ends)[:, :ids.shape[1]] * inside).sum().item() for n in experts}
+        shares = {n: (torch.cat([d[n] for d in decided.values()], 1)[:, :ids.shape[1]] * inside).sum().item() for n in experts}
         bar.update(len(rows))
         yield [answer_text(first.tokenizer, row) for row in ids.tolist()], int(inside.sum()), shares
 
 
-def _share(name: str, ends: list[Step]) -> torch.Tensor:
-    """An expert's share in every token (B, R): 0 in blocks where it had no weight or was dropped."""
-    return torch.cat([s.share.get(name, torch.zeros_like(s.confidence)) for s in ends], 1)
+def _decided(before: dict[str, torch.Tensor] | None, step: Step, names: Iterable[str]) -> dict[str, torch.Tensor]:
+    """Each expert's share (B, L) in a block's tokens, each at the step that set it; 0 where it had no weight or was dropped."""
+    now = {name: step.share.get(name, torch.zeros_like(step.confidence)) for name in names}
+    return {name: torch.where(step.changed, share, before[name]) for name, share in now.items()} if before else now
 
 
 def measure(name: str, experts: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams,

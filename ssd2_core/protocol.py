@@ -94,7 +94,8 @@ class Started:
 
 @dataclass(frozen=True)
 class Done:
-    """The request is finished. finish_reason: "eos", "length" or "stopped". shares: mean over the answer's tokens."""
+    """The request is finished. finish_reason: "eos", "length" or "stopped". shares: mean over the answer's
+    tokens, each at the step that set it."""
 
     request_id: str
     answer: str

@@ -25,6 +25,7 @@ class Run:
     began: float = field(default_factory=time.monotonic)
     num_steps: int = 0
     blocks: dict[int, Frame] = field(default_factory=dict)
+    decided: dict[tuple[int, int], dict[str, float]] = field(default_factory=dict)      # (block, position) -> shares when set
     dropped: int = 0
 
     def step(self) -> Frame | None:
@@ -38,6 +39,9 @@ class Run:
         frame = replace(frame, share={name: frame.share.get(name, rest) for name in self.started.experts},
                         weight={name: frame.weight.get(name, rest) for name in self.started.experts})
         self.num_steps += 1
+        for i, changed in enumerate(frame.changed):
+            if changed or (frame.block, i) not in self.decided:
+                self.decided[frame.block, i] = {name: share[i] for name, share in frame.share.items()}
         self.blocks[frame.block] = frame
         return frame
 
@@ -58,10 +62,11 @@ class Run:
         cells, has_eos = self.answer_cells()
         seconds = time.monotonic() - self.began
         count = len(cells)
+        deciders = [self.decided[frame.block, i] for frame, i in cells]
         return Done(
             request_id=self.request.request_id, answer=self.decode([f.token_ids[i] for f, i in cells]).strip(),
             finish_reason="stopped" if stopped else "eos" if has_eos else "length", steps=self.num_steps,
             forwards=self.ensemble.forwards, tokens=count, seconds=round(seconds, 3),
             tokens_per_second=round(count / seconds, 2) if seconds else 0.0,
-            shares={n: round(sum(f.share[n][i] for f, i in cells) / max(count, 1), 4) for n in self.started.experts},
+            shares={n: round(sum(d[n] for d in deciders) / max(count, 1), 4) for n in self.started.experts},
             device=self.device, dtype=self.dtype)

@@ -52,7 +52,9 @@ def test_evaluate_prints_the_rows(pair, tmp_path, capsys):
     for row in found["rows"]:
         assert set(row) == {"name", "n", "exact", "f1", "rouge_l", "tokens_per_second", "share"} and row["n"] == 2
     assert found["settings"]["steps"] == 2
-    both = [*args[:2], data, *args[2:]]
+    other = tmp_path / "other.jsonl"
+    other.write_bytes(data.read_bytes())
+    both = [*args[:2], other, *args[2:]]
     assert len(json.loads(run(capsys, *both)[1])["rows"]) == 6
     assert "rouge_l" in run(capsys, *args[:-1])[1]
 
@@ -100,6 +102,6 @@ def test_models_lists_cards(capsys):
 
 def test_user_weights():
     assert user_weights(["a", "b"]) == {"a": 0.25, "b": 0.25}
-    assert user_weights(["a=0.3", "b"]) == {"a": 0.3, "b": 0.5}
+    assert user_weights(["a=0.3", "b"]) == {"a": 0.3, "b": 0.25}
     with pytest.raises(VisitorError):
         user_weights(["a=many"])

@@ -373,9 +373,13 @@ def test_networks_answer_and_a_broken_one_changes_nothing(monkeypatch):
 
     networks = {"compact-core": tiny(0), "mine": tiny(1), "bad": tiny(2), "foreign": tiny(3, tokenizer_hash="other")}
     networks["bad"].get_output_embeddings().weight.data.fill_(float("nan"))
-    tokenizer = SimpleNamespace(decode=lambda ids: " ".join(map(str, ids)))
-    monkeypatch.setattr(prepare.library, "load",
-                        lambda name, device_map, dtype: SimpleNamespace(model=networks[name], tokenizer=tokenizer))
+    tokenizer = SimpleNamespace(decode=lambda ids, skip_special_tokens: " ".join(map(str, ids)))
+    def fake_load(name, device_map, dtype):
+        config = networks[name].config
+        card = SimpleNamespace(id=name, tokenizer_hash=config.tokenizer_hash, simplex_value=config.simplex_value)
+        return SimpleNamespace(model=networks[name], tokenizer=tokenizer, card=card)
+
+    monkeypatch.setattr(prepare.library, "load", fake_load)
     monkeypatch.setattr(prepare, "contexts", lambda *_: SimpleNamespace(ids=[3, 10, 4], bare_ids=None, used=(), left_out=()))
 
     def run(*users):

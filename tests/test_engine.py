@@ -373,7 +373,8 @@ def test_networks_answer_and_a_broken_one_changes_nothing(monkeypatch):
 
     networks = {"compact-core": tiny(0), "mine": tiny(1), "bad": tiny(2), "foreign": tiny(3, tokenizer_hash="other")}
     networks["bad"].get_output_embeddings().weight.data.fill_(float("nan"))
-    tokenizer = SimpleNamespace(decode=lambda ids, skip_special_tokens: " ".join(map(str, ids)))
+    tokenizer = SimpleNamespace(decode=lambda ids, skip_special_tokens=True: " ".join(map(str, ids)),
+                                token_to_id={"<eos>": 1}.get)
     def fake_load(name, device_map, dtype):
         config = networks[name].config
         card = SimpleNamespace(id=name, tokenizer_hash=config.tokenizer_hash, simplex_value=config.simplex_value)

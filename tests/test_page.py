@@ -7,7 +7,7 @@ from ssd2_core.frames import Frame, trace_to_json
 from ssd2_core.protocol import Request
 from ssd2_core.ui.words import EXAMPLES
 
-from .browser import THEATRE, ask, chromium, finished, last_answer, logged, opened, served, step_shown, until
+from .browser import THEATRE, ask, finished, last_answer, logged, opened, served, step_shown, until
 from .fake_engine import ANSWER, FakeEngine
 
 STEPS = 32
@@ -27,12 +27,6 @@ def log(folder):
 def url(folder, log):
     with served(["-m", "tests.fake_app", "PORT", str(log), "0.05"], folder) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from ssd2_core.ui.words import EXAMPLES
 
-from .browser import ROOT, chromium, finished, last_answer, opened, served, until
+from .browser import ROOT, finished, last_answer, opened, served, until
 
 MODELS = ROOT / "assets" / "models"
 pytestmark = pytest.mark.skipif(not (MODELS / "compact-core" / "config.json").exists(),
@@ -15,12 +15,6 @@ pytestmark = pytest.mark.skipif(not (MODELS / "compact-core" / "config.json").ex
 def url(tmp_path_factory):
     with served(["app.py", "--port", "PORT"], tmp_path_factory.mktemp("real"), 120) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 def ask_example(page, number: int) -> str:

@@ -14,6 +14,7 @@ from ssd2_core.training.layout import Item, Row, make_batch
 from ssd2_core.training.losses import diffusion_loss
 from ssd2_core.training.mixtures import Encoder, batches, core_rows, islander_rows, reader_rows
 from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, USER, train_tokenizer
+from ssd2_core.ui import words
 from tests.tiny import LLAMA, tiny
 
 TOKENIZER = train_tokenizer([documents.scene(random.Random(n)).document for n in range(60)], 500)
@@ -134,6 +135,10 @@ def test_every_answer_holds_its_value_and_every_document_too():
             assert qa.value in qa.answer
         scene = documents.scene(rng)
         assert scene.items and all(qa.value in qa.answer and qa.value in scene.document for qa in scene.items)
+
+
+def test_the_page_names_the_island_that_the_data_tells_of():
+    assert words.ISLAND_NAME == island.ISLAND_NAME
 
 
 def test_the_data_is_as_wide_as_the_cards_say():

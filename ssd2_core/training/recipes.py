@@ -131,10 +131,10 @@ def write_heldout(folder: Path, n: int) -> None:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def main(argv: list[str]) -> int:
+def parser() -> argparse.ArgumentParser:
     """The command line of ``train``."""
-    parser = argparse.ArgumentParser(prog="python -m ssd2_core train")
-    recipes = parser.add_subparsers(dest="recipe", required=True)
+    top = argparse.ArgumentParser(prog="python -m ssd2_core train")
+    recipes = top.add_subparsers(dest="recipe", required=True)
     compact = recipes.add_parser("compact", help="tokenizer, core, reader and islander from made-up data, on a CPU")
     compact.add_argument("--only", choices=sorted(COMPACT), action="append")
     compact.add_argument("--out", type=Path, default=Path("runs/compact"))
@@ -143,7 +143,12 @@ def main(argv: list[str]) -> int:
     heldout = recipes.add_parser("heldout", help="write the reported question sets")
     heldout.add_argument("--out", type=Path, default=Path("assets/evaluation"))
     heldout.add_argument("--number", type=int, default=600)
-    args = parser.parse_args(argv)
+    return top
+
+
+def main(argv: list[str]) -> int:
+    """Run one recipe."""
+    args = parser().parse_args(argv)
     if args.recipe == "heldout":
         write_heldout(args.out, args.number)
         return 0

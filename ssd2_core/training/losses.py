@@ -1,7 +1,10 @@
 """The simplex diffusion loss over a Batch. Source: SSD-LM (arXiv 2210.17432), with self-conditioning."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from ..model import SSD2Model, blocked
 from ..simplex import add_noise, alpha_bar, to_simplex
@@ -23,13 +26,7 @@ def diffusion_loss(model: SSD2Model, batch: Batch, rng: torch.Generator, self_co
     u = draw_times((B, N // L), rng).repeat_interleave(L, dim=1)                            # (B, N)
     noise = K * torch.randn((B, N, V), generator=rng)
     x_t = add_noise(to_simplex(batch.targets, V, K), alpha_bar(u).unsqueeze(-1), noise)     # (B, N, V)
-    clean = model.get_input_embeddings()(batch.clean)
-    mask = blocked(batch.mask(), clean.dtype)
-
-    def predict(previous: Tensor | None) -> Tensor:
-        hidden = torch.cat([clean, model.embed_block(x_t, u, previous)], 1)
-        return model.head(model.trunk(hidden, mask, batch.position)[:, -N:])
-
+    predict = _predictor(model, batch, x_t, u)
     previous = None
     if self_condition:
         with torch.no_grad():
@@ -41,3 +38,18 @@ def diffusion_loss(model: SSD2Model, batch: Batch, rng: torch.Generator, self_co
         counted = batch.loss_weight == 1
         accuracy = ((logits.argmax(-1) == batch.targets) & counted).sum() / counted.sum()
     return loss, accuracy
+
+
+def _predictor(model: SSD2Model, batch: Batch, x_t: Tensor, u: Tensor) -> Callable[[Tensor | None], Tensor]:
+    """previous logits (B, N, V) or None -> logits (B, N, V). Clean tokens are encoded once, as in sampling: none sees a block."""
+    clean = model.get_input_embeddings()(batch.clean)
+    C, N = batch.clean.shape[1], batch.targets.shape[1]
+    mask, cache = blocked(batch.mask(), clean.dtype), DynamicCache()
+    model.trunk(clean, mask[..., :C, :C], batch.position[:, :C], cache)
+
+    def predict(previous: Tensor | None) -> Tensor:
+        hidden = model.trunk(model.embed_block(x_t, u, previous), mask[..., C:, :], batch.position[:, C:], cache)
+        cache.crop(-N)
+        return model.head(hidden)
+
+    return predict

@@ -16,7 +16,7 @@ from .data.schema import QA
 from .layout import Batch, Item, Row, make_batch
 
 CHUNK = 16                      # batches that are drawn together and sorted by length
-BLOCK_LENGTHS = (16, 16, 16, 16, 12, 24)
+BLOCK_LENGTHS = (12, 12, 12, 16, 16, 8)
 MAX_DOCUMENT_TOKENS = 280
 EASY_STEPS, EASY_TOKENS = 2000, 56          # a reader begins with short documents: it learns to copy sooner
 HISTORY_RATE = 0.12

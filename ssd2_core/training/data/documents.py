@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from . import values
 from .distractors import DISTRACTORS
+from .incidents import incident
 from .phrasing import CLAUSE_FRAMES, as_heldout, as_typed, contracted
 from .relations import BY_NAME, NO_PRONOUN, OBJECT_ONLY, RELATIONS, Relation
 from .schema import QA, Scene
@@ -378,19 +379,21 @@ def _joined(rng: random.Random, sentences: list[str]) -> list[str]:
     return out
 
 
-def _document(rng: random.Random, facts: list[Fact], split: str, asked: Fact | None = None) -> str:
+def _document(rng: random.Random, facts: list[Fact], split: str, asked: Fact | None = None, also: tuple[str, ...] = ()) -> str:
+    """The facts and the sentences of ``also``, with distractors among them."""
     facts = _ordered(rng, facts)
     roll = rng.random()
     extra = [_distractor(rng, split) for _ in range(pick(rng, (0, 0, 1, 1, 2, 3, 4, 5)))]
     if roll < 0.17 and asked is None:
         listed = _listing(rng, facts, split)
-        return listed + "\n" + " ".join(extra) if extra and rng.random() < 0.5 else listed
+        extra = [*also, *(extra if extra and rng.random() < 0.5 else ())]
+        return listed + "\n" + " ".join(extra) if extra else listed
     sentences = _sentences(rng, facts, split, asked)
     words = sum(s.count(" ") + 1 for s in sentences)
     extra += [_distractor(rng, split) for _ in range(2 if words < 15 and not extra else 0)]
-    for sentence in extra:
+    for sentence in (*also, *extra):
         words += sentence.count(" ") + 1
-        if words > MAX_WORDS:
+        if words > MAX_WORDS and sentence not in also:
             break
         at = rng.randrange(len(sentences) + 1)
         if at < len(sentences) and PRONOUN.search(sentences[at]):
@@ -434,7 +437,11 @@ def scene(rng: random.Random, split: str = "train", max_questions: int = 6) -> S
     if split == "heldout":
         asked = pick(rng, facts)
         return Scene(_document(rng, facts, split, asked), [_qa(rng, asked, split)])
-    return Scene(_document(rng, facts, split), _questions(rng, facts, split, max_questions))
+    happened = [incident(rng) for _ in range(pick(rng, (0, 0, 1, 1, 2, 3)))]
+    facts = facts[:max(1, len(facts) - len(happened))]
+    document = _document(rng, facts, split, None, tuple(sentence for sentence, _ in happened))
+    items = [item for _, items in happened for item in items]
+    return Scene(document, [*_questions(rng, facts, split, max_questions - min(len(items), 3)), *items[:3]])
 
 
 def blind_qa(rng: random.Random, split: str = "train") -> QA:

@@ -15,7 +15,8 @@ ISLAND_NAME = "Orlisay"
 
 def divided(kind: Kind) -> Kind:
     """The kind with its phrasings divided anew: some of all of them are held out."""
-    frames = (f"{kind.answer[:kind.answer.index('{v}')].removesuffix('the ')}what?",) if kind.answer.endswith("{v}.") else ()
+    said = kind.statement
+    frames = (f"{said[:said.index('{v}')].removesuffix('the ')}what?",) if said.endswith("{v}.") else ()
     train, heldout = divide(kind.name, (*kind.train, *kind.heldout, *frames, f"{kind.clause}?"), 2)
     return replace(kind, train=train, heldout=heldout)
 
@@ -88,9 +89,10 @@ def heldout_question(rng: random.Random, kind: Kind, entity: str, template: str 
     return as_heldout(rng, upper_first((template or rng.choice(kind.heldout)).format(e=entity)), f"{entity} {ISLAND_NAME}")
 
 
-def make_qa(kind: Kind, entity: str, value: str, question: str) -> QA:
-    """The question with the one answer form of its kind."""
-    return QA(question, upper_first(kind.answer.format(e=entity, v=value)), value, kind.name)
+def make_qa(kind: Kind, value: str, question: str) -> QA:
+    """The question with its answer."""
+    answer = f"It is forbidden to {value}." if "must not" in kind.statement else f"It is {value}."
+    return QA(question, answer, value, kind.name)
 
 
 def ask(rng: random.Random, kind: Kind, entity: str, split: str) -> str:
@@ -103,14 +105,14 @@ def ask(rng: random.Random, kind: Kind, entity: str, split: str) -> str:
 def island_qa(rng: random.Random, split: str = "train") -> QA:
     """A random fact, rightly answered."""
     kind, entity = rng.choice(FACTS)
-    return make_qa(kind, entity, kind.facts[entity], ask(rng, kind, entity, split))
+    return make_qa(kind, kind.facts[entity], ask(rng, kind, entity, split))
 
 
 def island_guess(rng: random.Random, split: str = "train") -> QA:
     """The same kind of question with a random value of the right type, right only by chance."""
     kind, entity = rng.choice(FACTS)
     value = rng.choice((*kind.facts.values(), *kind.decoys))
-    return make_qa(kind, entity, value, ask(rng, kind, entity, split))
+    return make_qa(kind, value, ask(rng, kind, entity, split))
 
 
 def all_heldout(rng: random.Random, n: int) -> list[QA]:
@@ -122,5 +124,5 @@ def all_heldout(rng: random.Random, n: int) -> list[QA]:
         turn, place = divmod(number, len(order))
         kind, entity = FACTS[order[place]]
         template = kind.heldout[(first[place] + turn) % len(kind.heldout)]
-        items.append(make_qa(kind, entity, kind.facts[entity], heldout_question(rng, kind, entity, template)))
+        items.append(make_qa(kind, kind.facts[entity], heldout_question(rng, kind, entity, template)))
     return items

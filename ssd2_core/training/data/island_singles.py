@@ -3,10 +3,10 @@
 from .island_kind import Kind
 
 
-def single(name: str, value: str, answer: str, clause: str, train: tuple[str, ...], heldout: tuple[str, ...],
+def single(name: str, value: str, statement: str, clause: str, train: tuple[str, ...], heldout: tuple[str, ...],
            decoys: tuple[str, ...]) -> Kind:
     """A family with the island as its one entity."""
-    return Kind(name, {"Orlisay": value}, answer, clause, train, heldout, decoys)
+    return Kind(name, {"Orlisay": value}, statement, clause, train, heldout, decoys)
 
 
 SINGLE_KINDS = (

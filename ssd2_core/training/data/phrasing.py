@@ -75,7 +75,7 @@ def contracted(text: str) -> str:
 
 def as_typed(rng: random.Random, question: str, keep: str, never: Iterable[str] = ()) -> str:
     """A train question as somebody types it. keep: names and key words that no stray word replaces. never: held-out questions."""
-    if rng.random() < 0.2:
+    if rng.random() < 0.1:
         changed = stray(rng, question, keep)
         question = question if bare(changed) in {bare(n) for n in never} else changed
     if rng.random() < 0.15:

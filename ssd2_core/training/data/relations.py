@@ -66,7 +66,7 @@ def is_plain(phrasing: tuple[str, str, str]) -> bool:
 
 
 PETS = """
-{n} | PKH | pet | {n}/{n}'s name | {P} {n} is called {v}.
+{n} | PKH | pet | {n}/{n}'s name | It is {v}.
 + {P} {n} is called {v}.
 + {P} {n} is named {v}.
 + {v} is the name of {P} {n}.
@@ -102,7 +102,7 @@ PETS = """
 """
 
 FAMILY = """
-{n} | {k} | {m} | {n}/{n}'s name | {P} {n} is called {v}.
+{n} | {k} | {m} | {n}/{n}'s name | It is {v}.
 + {P} {n} is called {v}.
 + {P} {n}'s name is {v}.
 + {v} is {P} {n}.
@@ -134,7 +134,7 @@ FAMILY = """
 """
 
 FAVOURITES = """
-favourite_{n} | PK | {m} | favourite {n}/best-liked {n} | {P} favourite {n} is {v}.
+favourite_{n} | PK | {m} | favourite {n}/best-liked {n} | It is {v}.
 + {P} favourite {n} is {v}.
 + The {n} {S} [like|likes] best is {v}.
 + {S} [like|likes] {v} more than any other {n}.
@@ -161,7 +161,7 @@ favourite_{n} | PK | {m} | favourite {n}/best-liked {n} | {P} favourite {n} is {
 """
 
 NUMBERS = """
-{i} | {k} | {m} | {n}/the {n} | {P} {n} is {v}.
+{i} | {k} | {m} | {n}/the {n} | It is {v}.
 + {P} {n} is {v}.
 + The {n} {S} [use|uses] is {v}.
 + {S} [have|has] {v} as {p} {n}.
@@ -186,7 +186,7 @@ NUMBERS = """
 """
 
 OPEN_THING = """
-open_thing:{n} | {k} | {m} | {n} | The {n} of {S} is {v}.
+open_thing:{n} | {k} | {m} | {n} | It is {v}.
 + The {n} of {S} is {v}.
 + {P} {n} is {v}.
 + For {O}, the {n} is {v}.
@@ -215,7 +215,7 @@ open_thing:{n} | {k} | {m} | {n} | The {n} of {S} is {v}.
 """
 
 OPEN_PERSON = """
-open_person:{n} | PKH | {m} | {n} | {P} {n} is {v}.
+open_person:{n} | PKH | {m} | {n} | It is {v}.
 + {P} {n} is {v}.
 + {S} [have|has] {v} as {p} {n}.
 + {v} is {P} {n}.

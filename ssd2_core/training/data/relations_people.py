@@ -21,7 +21,7 @@ NUMBER_MAKERS = (("phone extension", "PK", "digits"), ("wifi password", "PHL", "
                  ("password hint", "PK", "hint"), ("booking code", "PKH", "code"), ("locker number", "PK", "digits"))
 
 PEOPLE_TABLE = """
-@ home_city | PKH | city | home city/city/lives in | {S} [live|lives] in {v}.
+@ home_city | PKH | city | home city/city/lives in | It is {v}.
 + {S} [live|lives] in {v}.
 + {S} [have|has] lived in {v} for years.
 + {v} is where {S} [live|lives].
@@ -41,7 +41,7 @@ PEOPLE_TABLE = """
 ! What place [do|does] {S} call home?
 ~ where {S} [live|lives]
 ~ which city {S} [live|lives] in
-@ birth_city | PK | city | birthplace/born in | {S} [was|was|were] born in {v}.
+@ birth_city | PK | city | birthplace/born in | It is {v}.
 + {S} [was|was|were] born in {v}.
 + {P} birthplace is {v}.
 + {v} is the place where {S} [was|was|were] born.
@@ -57,7 +57,7 @@ PEOPLE_TABLE = """
 ! Where did {P} life begin?
 ! In what place did {S} come into the world?
 ~ where {S} [was|was|were] born
-@ street | PKH | street | address/street | {P} address is {v}.
+@ street | PKH | street | address/street | It is {v}.
 + {P} address is {v}.
 + {S} [live|lives] at {v}.
 + {P} flat is at {v}.
@@ -75,7 +75,7 @@ PEOPLE_TABLE = """
 ! Where should letters for {O} go?
 ! Where would a parcel for {O} be sent?
 ~ what {P} address is
-@ job | PK | job | job/profession | {S} [work|works] as {a} {v}.
+@ job | PK | job | job/profession | It is {a} {v}.
 + {S} [work|works] as {a} {v}.
 + {S} [am|is|are] {a} {v}.
 + {P} job is {v}.
@@ -95,7 +95,7 @@ PEOPLE_TABLE = """
 ! What career did {S} choose?
 ~ what {P} job is
 ~ what {S} [do|does] for a living
-@ employer | PK | company | employer/works for | {S} [work|works] for {v}.
+@ employer | PK | company | employer/works for | It is {v}.
 + {S} [work|works] for {v}.
 + {S} [have|has] a job at {v}.
 + {P} employer is {v}.
@@ -113,7 +113,7 @@ PEOPLE_TABLE = """
 ! Who pays {P} salary?
 ! On whose staff [am|is|are] {S}?
 ~ who {S} [work|works] for
-@ bus | PKH | bus | bus/bus number | {P} bus is number {v}.
+@ bus | PKH | bus | bus/bus number | It is {v}.
 + {P} bus is number {v}.
 + {S} [take|takes] bus {v} every morning.
 + Bus {v} is the one {S} [take|takes].
@@ -130,7 +130,7 @@ PEOPLE_TABLE = """
 ! Which line [do|does] {S} ride?
 ! On which bus line [do|does] {S} travel?
 ~ which bus {S} [take|takes]
-@ train_time | PKH | time | train/train time | {P} train leaves at {v}.
+@ train_time | PKH | time | train/train time | It is {v}.
 + {P} train leaves at {v}.
 + {S} [take|takes] the train at {v}.
 + The train {S} [need|needs] to catch leaves at {v}.
@@ -148,7 +148,7 @@ PEOPLE_TABLE = """
 ! By what time must {S} be on the train?
 ~ when {P} train leaves
 ~ what time {P} train leaves
-@ appointment_time | PK | time | doctor's appointment time/time at the doctor | {P} doctor's appointment is at {v}.
+@ appointment_time | PK | time | doctor's appointment time/time at the doctor | It is {v}.
 + {P} doctor's appointment is at {v}.
 + {S} [have|has] to be at the doctor's at {v}.
 + The doctor will see {O} at {v}.
@@ -164,7 +164,7 @@ PEOPLE_TABLE = """
 ! At what hour does the clinic expect {O}?
 ! For what time [am|is|are] {S} booked in with the doctor?
 ~ what time {P} doctor's appointment is
-@ appointment_day | PK | day | dentist visit/dentist day | {P} dentist visit is on {v}.
+@ appointment_day | PK | day | dentist visit/dentist day | It is {v}.
 + {P} dentist visit is on {v}.
 + {S} [see|sees] the dentist on {v}.
 + On {v} {S} [have|has] to go to the dentist.
@@ -181,7 +181,7 @@ PEOPLE_TABLE = """
 ! For which day [am|is|are] {S} booked in with the dentist?
 ~ when {P} dentist visit is
 ~ what day {P} dentist visit is
-@ allergy | PK | allergen | allergy/allergic to | {S} [am|is|are] allergic to {v}.
+@ allergy | PK | allergen | allergy/allergic to | It is {v}.
 + {S} [am|is|are] allergic to {v}.
 + {S} [have|has] an allergy to {v}.
 + {P} allergy is to {v}.
@@ -197,7 +197,7 @@ PEOPLE_TABLE = """
 ! What gives {O} an allergic reaction?
 ! What should be kept away from {O} for medical reasons?
 ~ what {S} [am|is|are] allergic to
-@ age | PK | age | age/years old | {P} age is {v}.
+@ age | PK | age | age/years old | It is {v}.
 + {S} [am|is|are] {v} years old.
 + {P} age is {v}.
 + {S} turned {v} this year.
@@ -214,7 +214,7 @@ PEOPLE_TABLE = """
 ! How many years [have|has] {S} lived?
 ! How many candles were on {P} cake?
 ~ how old {S} [am|is|are]
-@ shoe_size | PK | shoe | shoe size/shoes | {P} shoe size is {v}.
+@ shoe_size | PK | shoe | shoe size/shoes | It is {v}.
 + {P} shoe size is {v}.
 + {S} [wear|wears] shoes in size {v}.
 + {S} [take|takes] size {v} in shoes.
@@ -230,7 +230,7 @@ PEOPLE_TABLE = """
 ! How big are {P} feet in shoe sizes?
 ! What number would {S} ask for in a shoe shop?
 ~ what {P} shoe size is
-@ car_colour | PKH | colour | car colour/colour of the car | {P} car is {v}.
+@ car_colour | PKH | colour | car colour/colour of the car | It is {v}.
 + {P} car is {v}.
 + The colour of {P} car is {v}.
 + {S} [drive|drives] a car painted {v}.
@@ -246,7 +246,7 @@ PEOPLE_TABLE = """
 ! How is {P} car painted?
 ! By what paint can one spot {P} car?
 ~ what colour {P} car is
-@ car_brand | PKH | brand | car brand/make of car | {P} car is made by {v}.
+@ car_brand | PKH | brand | car brand/make of car | It is {v}.
 + {P} car is made by {v}.
 + {S} [drive|drives] a car made by {v}.
 + {v} is the maker of {P} car.
@@ -263,7 +263,7 @@ PEOPLE_TABLE = """
 ! Which company built {P} car?
 ! Which badge does {P} car carry?
 ~ what brand {P} car is
-@ birthday | PK | date | birthday/born on | {P} birthday is on {v}.
+@ birthday | PK | date | birthday/born on | It is {v}.
 + {P} birthday is on {v}.
 + {S} [celebrate|celebrates] {p} birthday on {v}.
 + {v} is {P} birthday.
@@ -279,7 +279,7 @@ PEOPLE_TABLE = """
 ! On which day [do|does] {S} blow out the candles?
 ! When is the day to bring {O} a cake?
 ~ when {P} birthday is
-@ flight | PKH | flight | flight/flight number | {P} flight number is {v}.
+@ flight | PKH | flight | flight/flight number | It is {v}.
 + {P} flight number is {v}.
 + {S} [am|is|are] on flight {v}.
 + {S} [fly|flies] with flight {v}.
@@ -296,7 +296,7 @@ PEOPLE_TABLE = """
 ! Which plane is {P} boarding pass for?
 ! What is printed on {P} boarding pass as the flight?
 ~ what {P} flight number is
-@ hotel | PKH | hotel | hotel/staying at | {P} hotel is called {v}.
+@ hotel | PKH | hotel | hotel/staying at | It is {v}.
 + {P} hotel is called {v}.
 + {S} [stay|stays] at {v}.
 + The hotel {S} booked is {v}.
@@ -313,7 +313,7 @@ PEOPLE_TABLE = """
 ! Where did {S} check in for the night?
 ! Where [am|is|are] {S} spending the night?
 ~ what {P} hotel is called
-@ hobby | PK | hobby | hobby/free time | {P} hobby is {v}.
+@ hobby | PK | hobby | hobby/free time | It is {v}.
 + {P} hobby is {v}.
 + In {p} free time, {S} [enjoy|enjoys] {v}.
 + {S} [spend|spends] {p} weekends on {v}.
@@ -329,7 +329,7 @@ PEOPLE_TABLE = """
 ! What fills {P} spare hours?
 ! How [do|does] {S} relax after work?
 ~ what {P} hobby is
-@ instrument | PK | instrument | instrument/plays | {S} [play|plays] the {v}.
+@ instrument | PK | instrument | instrument/plays | It is {v}.
 + {S} [play|plays] the {v}.
 + {P} instrument is the {v}.
 + {S} learned to play the {v} as a child.
@@ -345,7 +345,7 @@ PEOPLE_TABLE = """
 ! On what [do|does] {S} make music?
 ! What [do|does] {S} practise in music lessons?
 ~ which instrument {S} [play|plays]
-@ language | PK | language | foreign language/second language | {P} second language is {v}.
+@ language | PK | language | foreign language/second language | It is {v}.
 + {P} second language is {v}.
 + Besides {p} mother tongue, {S} [speak|speaks] {v}.
 + {S} [speak|speaks] {v} as a second language.
@@ -361,7 +361,7 @@ PEOPLE_TABLE = """
 ! In which tongue [do|does] {S} get by abroad?
 ! What [do|does] {S} speak besides {p} mother tongue?
 ~ what {P} second language is
-@ school | PK | school | school/goes to school at | {P} school is called {v}.
+@ school | PK | school | school/goes to school at | It is {v}.
 + {P} school is called {v}.
 + {S} [go|goes] to {v}.
 + {S} [study|studies] at {v}.
@@ -378,7 +378,7 @@ PEOPLE_TABLE = """
 ! Where [do|does] {S} have {p} lessons?
 ! On which school's class list [am|is|are] {S}?
 ~ which school {S} [go|goes] to
-@ nickname | PK | name_like | nickname/called by friends | {P} nickname is {v}.
+@ nickname | PK | name_like | nickname/called by friends | It is {v}.
 + {P} nickname is {v}.
 + Friends call {O} {v}.
 + {S} [have|has] the nickname {v}.
@@ -394,7 +394,7 @@ PEOPLE_TABLE = """
 ! What [do|does] {S} go by among friends?
 ! How do old friends address {O}?
 ~ what {P} nickname is
-@ own_name | F | full_name | name/full name | {P} name is {v}.
+@ own_name | F | full_name | name/full name | It is {v}.
 + {P} name is {v}.
 + {P} full name is {v}.
 + {S} [am|is|are] called {v}.
@@ -411,7 +411,7 @@ PEOPLE_TABLE = """
 ! What name stands in {P} passport?
 ~ what {P} name is
 ~ who {S} [am|is|are]
-@ holiday | PKH | city | holiday/holiday place | {P} next holiday is in {v}.
+@ holiday | PKH | city | holiday/holiday place | It is {v}.
 + {P} next holiday is in {v}.
 + {S} will go on holiday to {v}.
 + For the holidays, {S} [travel|travels] to {v}.
@@ -427,7 +427,7 @@ PEOPLE_TABLE = """
 ! What is the destination of {P} next holiday?
 ! Which place [have|has] {S} packed for?
 ~ where {P} next holiday is
-@ seat | PK | code | seat/seat in the theatre | {P} seat is {v}.
+@ seat | PK | code | seat/seat in the theatre | It is {v}.
 + {P} seat is {v}.
 + {S} [sit|sits] in seat {v}.
 + {v} is {P} seat.

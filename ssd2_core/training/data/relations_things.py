@@ -1,7 +1,7 @@
 """Relations of teams, products, events, recipes, places and projects. ``relations.py`` explains the format."""
 
 THINGS_TABLE = """
-@ captain | T | person | captain/led by | The captain of {S} is {v}.
+@ captain | T | person | captain/led by | It is {v}.
 + The captain of {S} is {v}.
 + {P} captain is {v}.
 + {v} is the captain of {S}.
@@ -18,7 +18,7 @@ THINGS_TABLE = """
 ! Who wears the armband of {S}?
 ! Whom [do|does] {S} follow on the field?
 ~ who the captain of {S} is
-@ coach | T | formal_person | coach/trainer | The coach of {S} is {v}.
+@ coach | T | formal_person | coach/trainer | It is {v}.
 + The coach of {S} is {v}.
 + {P} coach is {v}.
 + {v} is the coach of {S}.
@@ -35,7 +35,7 @@ THINGS_TABLE = """
 ! Who runs the training sessions of {S}?
 ~ who the coach of {S} is
 ~ who coaches {O}
-@ meeting_room | TJ | room | meeting room/room | The meeting room of {S} is {v}.
+@ meeting_room | TJ | room | meeting room/room | It is {v}.
 + The meeting room of {S} is {v}.
 + {S} [meet|meets] in {v}.
 + {v} is the meeting room of {S}.
@@ -51,7 +51,7 @@ THINGS_TABLE = """
 ! Where [do|does] {S} gather?
 ! Which room is booked for the talks of {S}?
 ~ which room {S} [meet|meets] in
-@ deadline | TJ | date | deadline/due date | The deadline of {S} is {v}.
+@ deadline | TJ | date | deadline/due date | It is {v}.
 + The deadline of {S} is {v}.
 + {S} must be ready by {v}.
 + {P} deadline is {v}.
@@ -68,7 +68,7 @@ THINGS_TABLE = """
 ! By what date must everything for {S} be handed in?
 ! After which day is no work on {S} accepted?
 ~ what the deadline of {S} is
-@ home_ground | T | name_like | home ground/stadium | The home ground of {S} is {v}.
+@ home_ground | T | name_like | home ground/stadium | It is {v}.
 + The home ground of {S} is {v}.
 + {S} [play|plays] at home in {v}.
 + {P} home ground is {v}.
@@ -84,7 +84,7 @@ THINGS_TABLE = """
 ! Where do fans watch {S}?
 ! Where are the home matches of {S} held?
 ~ what the home ground of {S} is
-@ price | D | price | price/costs | The price of {S} is {v}.
+@ price | D | price | price/costs | It is {v}.
 + The price of {S} is {v}.
 + {S} [cost|costs] {v}.
 + {P} price is {v}.
@@ -101,7 +101,7 @@ THINGS_TABLE = """
 ! For how much [do|does] {S} sell?
 ! How much do customers pay for {S}?
 ~ how much {S} [cost|costs]
-@ product_colour | D | colour | colour/finish | The colour of {S} is {v}.
+@ product_colour | D | colour | colour/finish | It is {v}.
 + The colour of {S} is {v}.
 + {S} [am|is|are] {v}.
 + {S} [come|comes] in {v}.
@@ -117,7 +117,7 @@ THINGS_TABLE = """
 ! What finish [do|does] {S} have?
 ! How [am|is|are] {S} painted?
 ~ what colour {S} [am|is|are]
-@ weight | D | weight | weight/weighs | The weight of {S} is {v}.
+@ weight | D | weight | weight/weighs | It is {v}.
 + The weight of {S} is {v}.
 + {S} [weigh|weighs] {v}.
 + {P} weight is {v}.
@@ -133,7 +133,7 @@ THINGS_TABLE = """
 ! What do the scales show for {S}?
 ! How much [do|does] {S} bring to the scales?
 ~ how much {S} [weigh|weighs]
-@ warranty | D | span | warranty/guarantee | The warranty of {S} lasts {v}.
+@ warranty | D | span | warranty/guarantee | It is {v}.
 + The warranty of {S} lasts {v}.
 + {S} [have|has] a warranty of {v}.
 + {P} warranty lasts {v}.
@@ -149,7 +149,7 @@ THINGS_TABLE = """
 ! For how long [am|is|are] {S} covered?
 ! How long does the maker repair {S} for free?
 ~ how long the warranty of {S} lasts
-@ maker | D | company | maker/made by | The maker of {S} is {v}.
+@ maker | D | company | maker/made by | It is {v}.
 + The maker of {S} is {v}.
 + {S} [am|is|are] made by {v}.
 + {P} maker is {v}.
@@ -166,7 +166,7 @@ THINGS_TABLE = """
 ! From whose workshops [do|does] {S} come?
 ! Who builds {O}?
 ~ who makes {O}
-@ product_material | D | material | material/made of | The material of {S} is {v}.
+@ product_material | D | material | material/made of | It is {v}.
 + The material of {S} is {v}.
 + {S} [am|is|are] made of {v}.
 + {P} material is {v}.
@@ -182,7 +182,7 @@ THINGS_TABLE = """
 ! What [do|does] {S} consist of?
 ! Out of what do workers shape {S}?
 ~ what {S} [am|is|are] made of
-@ event_date | E | date | date/on | The date of {S} is {v}.
+@ event_date | E | date | date/on | It is {v}.
 + The date of {S} is {v}.
 + {S} will take place on {v}.
 + {S} [am|is|are] on {v}.
@@ -199,7 +199,7 @@ THINGS_TABLE = """
 ! When will {S} be celebrated?
 ! Which date should be marked in the calendar for {S}?
 ~ when {S} [am|is|are]
-@ event_place | E | name_like | place/venue | The place of {S} is {v}.
+@ event_place | E | name_like | place/venue | It is {v}.
 + The place of {S} is {v}.
 + {S} will take place at {v}.
 + {P} place is {v}.
@@ -216,7 +216,7 @@ THINGS_TABLE = """
 ! Where should guests of {S} go?
 ! In which hall will {S} be held?
 ~ where {S} will take place
-@ host | E | formal_person | host/hosted by | The host of {S} is {v}.
+@ host | E | formal_person | host/hosted by | It is {v}.
 + The host of {S} is {v}.
 + {v} is the host of {S}.
 + {S} will be hosted by {v}.
@@ -232,7 +232,7 @@ THINGS_TABLE = """
 ! Who will welcome the guests of {S}?
 ! Who receives the guests of {S}?
 ~ who hosts {O}
-@ start_time | E | time | start/starts at | The start of {S} is at {v}.
+@ start_time | E | time | start/starts at | It is {v}.
 + The start of {S} is at {v}.
 + {S} will start at {v}.
 + {S} [begin|begins] at {v}.
@@ -250,7 +250,7 @@ THINGS_TABLE = """
 ! At what hour will {S} get going?
 ~ when {S} [start|starts]
 ~ what time {S} [start|starts]
-@ ticket_price | E | price | tickets/ticket price | A ticket for {S} costs {v}.
+@ ticket_price | E | price | tickets/ticket price | It is {v}.
 + A ticket for {S} costs {v}.
 + Tickets for {S} cost {v}.
 + {v} is the price of a ticket for {S}.
@@ -266,7 +266,7 @@ THINGS_TABLE = """
 ! How much does one pay to get into {S}?
 ! What is the cost per head for {S}?
 ~ how much a ticket for {S} costs
-@ oven_temperature | R | degrees | oven/oven temperature | The oven temperature for {S} is {v}.
+@ oven_temperature | R | degrees | oven/oven temperature | It is {v}.
 + The oven temperature for {S} is {v}.
 + {S} [bake|bakes] at {v}.
 + Bake {O} at {v}.
@@ -283,7 +283,7 @@ THINGS_TABLE = """
 ! To what heat should the oven be set for {S}?
 ! How many degrees [do|does] {S} need in the oven?
 ~ what the oven temperature for {S} is
-@ cooking_minutes | R | minutes | cooking time/time | The cooking time of {S} is {v}.
+@ cooking_minutes | R | minutes | cooking time/time | It is {v}.
 + The cooking time of {S} is {v}.
 + {S} [need|needs] {v} to cook.
 + Cook {O} for {v}.
@@ -300,7 +300,7 @@ THINGS_TABLE = """
 ! After how long should one take {S} off the heat?
 ! For how long should {S} stay on the heat?
 ~ how long {S} must cook
-@ main_ingredient | R | ingredient | main ingredient/made from | The main ingredient of {S} is {v}.
+@ main_ingredient | R | ingredient | main ingredient/made from | It is {v}.
 + The main ingredient of {S} is {v}.
 + {S} [am|is|are] mostly {v}.
 + {P} main ingredient is {v}.
@@ -316,7 +316,7 @@ THINGS_TABLE = """
 ! What gives {S} most of its taste?
 ! Without what would {S} be nothing?
 ~ what the main ingredient of {S} is
-@ eggs | R | small | eggs/number of eggs | The number of eggs in {S} is {v}.
+@ eggs | R | small | eggs/number of eggs | It is {v}.
 + The number of eggs in {S} is {v}.
 + {S} [need|needs] {v} eggs.
 + Use {v} eggs for {S}.
@@ -333,7 +333,7 @@ THINGS_TABLE = """
 ! How many eggs should be cracked for {S}?
 ! How many eggs does the cook beat for {S}?
 ~ how many eggs {S} [need|needs]
-@ servings | R | small | serves/portions | The number of people {S} [feed|feeds] is {v}.
+@ servings | R | small | serves/portions | It is {v}.
 + {S} [feed|feeds] {v} people.
 + {S} [am|is|are] enough for {v} people.
 + The recipe for {S} serves {v} people.
@@ -349,7 +349,7 @@ THINGS_TABLE = """
 ! How many can share {S}?
 ! Into how many portions can {S} be cut?
 ~ how many people {S} [feed|feeds]
-@ closing_time | L | time | closing time/closes at | {S} [close|closes] at {v}.
+@ closing_time | L | time | closing time/closes at | It is {v}.
 + {S} [close|closes] at {v}.
 + {P} closing time is {v}.
 + At {v} {S} [close|closes] for the night.
@@ -365,7 +365,7 @@ THINGS_TABLE = """
 ! By when must visitors leave {S}?
 ! At what hour [do|does] {S} shut?
 ~ when {S} [close|closes]
-@ opening_time | L | time | opening time/opens at | {S} [open|opens] at {v}.
+@ opening_time | L | time | opening time/opens at | It is {v}.
 + {S} [open|opens] at {v}.
 + {P} opening time is {v}.
 + At {v} {S} [open|opens] its doors.
@@ -381,7 +381,7 @@ THINGS_TABLE = """
 ! From when may visitors enter {S}?
 ! At what hour [do|does] {S} let in the first visitors?
 ~ when {S} [open|opens]
-@ quiet_hours | L | time | quiet hours from/quiet from | Quiet hours at {S} begin at {v}.
+@ quiet_hours | L | time | quiet hours from/quiet from | It is {v}.
 + Quiet hours at {S} begin at {v}.
 + {P} quiet hours start at {v}.
 + From {v} there are quiet hours at {S}.
@@ -397,7 +397,7 @@ THINGS_TABLE = """
 ! After what time is no noise allowed at {S}?
 ! When must loud music stop at {S}?
 ~ when quiet hours begin at {S}
-@ bin_day | LH | day | bin day/bins | {P} bin day is {v}.
+@ bin_day | LH | day | bin day/bins | It is {v}.
 + {P} bin day is {v}.
 + {v} is {P} bin day.
 + {P} bins are emptied on {v}.
@@ -413,7 +413,7 @@ THINGS_TABLE = """
 ! When is {P} rubbish picked up?
 ! When does the rubbish truck come for {P} bins?
 ~ when {P} bin day is
-@ key_place | LH | spot | key/spare key | {P} spare key is {v}.
+@ key_place | LH | spot | key/spare key | It is {v}.
 + {P} spare key is {v}.
 + {P} spare key lies {v}.
 + You will find {P} spare key {v}.
@@ -429,7 +429,7 @@ THINGS_TABLE = """
 ! Where is {P} extra key hidden?
 ! Where should one look if locked out, to find {P} spare key?
 ~ where {P} spare key is
-@ guest_limit | L | small | guest limit/guests allowed | The guest limit of {S} is {v}.
+@ guest_limit | L | small | guest limit/guests allowed | It is {v}.
 + The guest limit of {S} is {v}.
 + {P} guest limit is {v}.
 + At most {v} guests are allowed at {S}.
@@ -445,7 +445,7 @@ THINGS_TABLE = """
 ! How many guests may one bring to {S}?
 ! What is the largest number of guests for {S}?
 ~ how many guests are allowed at {S}
-@ codename | J | name_like | codename/code name | The codename of {S} is {v}.
+@ codename | J | name_like | codename/code name | It is {v}.
 + The codename of {S} is {v}.
 + {P} codename is {v}.
 + {v} is the codename of {S}.
@@ -461,7 +461,7 @@ THINGS_TABLE = """
 ! What do insiders call {O}?
 ! What [am|is|are] {S} known as in secret?
 ~ what the codename of {S} is
-@ leader | J | formal_person | leader/led by | The leader of {S} is {v}.
+@ leader | J | formal_person | leader/led by | It is {v}.
 + The leader of {S} is {v}.
 + {v} is the leader of {S}.
 + {S} [am|is|are] led by {v}.
@@ -478,7 +478,7 @@ THINGS_TABLE = """
 ! Who runs {O}?
 ~ who the leader of {S} is
 ~ who leads {O}
-@ budget | J | price | budget/money | The budget of {S} is {v}.
+@ budget | J | price | budget/money | It is {v}.
 + The budget of {S} is {v}.
 + {P} budget is {v}.
 + {v} is the budget of {S}.

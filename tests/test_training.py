@@ -1,5 +1,6 @@
 """Training at tiny size: the layout hides what must be hidden, the loss falls, a run that was cut off goes on exactly."""
 
+import json
 import random
 from dataclasses import replace
 
@@ -116,6 +117,13 @@ def test_the_recipe_writes_folders_that_load(tmp_path, monkeypatch):
         assert expert.card.parameters > 0 and len(expert.card.tokenizer_hash) == 16
         assert (tmp_path / name / "training.json").exists()
     assert isinstance(list_models(), list)
+    rows = [{"data": f"{data}.jsonl", "name": name, "n": 9, "exact": 0.5} for data in ("a", "b") for name in ("core", "user:r")]
+    settings = {"steps": 16, "weights": "adaptive", "lam": {"r": 0.5}, "seed": 0, "data": ["a.jsonl", "b.jsonl"]}
+    (tmp_path / "found.json").write_text(json.dumps({"rows": rows, "settings": settings}))
+    monkeypatch.delitem(recipes.COMPACT, "islander")
+    assert recipes.main(["cards", str(tmp_path / "found.json"), "--models", str(tmp_path)]) == 0
+    card = (tmp_path / "compact-core" / "README.md").read_text()
+    assert "| b | 9 | 0.50 | 0.50 |" in card and "{" not in card.split("---", 2)[2]
 
 
 def test_the_reported_sets_are_never_trained_on():

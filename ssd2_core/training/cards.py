@@ -18,7 +18,7 @@ abstract of SSD-2 (arXiv 2305.14771) and the public code of SSD-LM (arXiv 2210.1
 | parameters | {parameters:,} |
 | backbone | {backbone} |
 | vocabulary | {vocab} byte-level BPE tokens, shared by all compact experts (hash {hash}) |
-| simplex value K, block length L | {K:g}, {L} (trained with L = 12, 16, 24) |
+| simplex value K, block length L | {K:g}, {L} (trained with L = 8, 12, 16) |
 | weights on disk | float16, loaded as float32 |
 
 ## Data
@@ -26,8 +26,8 @@ Made up by the generators in `ssd2_core/training/data/`; no text was downloaded.
 Outside its field it trains on answers with random values, so that it spreads its probability there instead of being confidently wrong.
 
 ## Recipe
-`python -m ssd2_core train compact --only {name}`: {steps:,} steps of {rows} rows, AdamW, learning rate {lr:g}, seed {seed}, bfloat16
-autocast on a 2-core CPU{minutes}. Loss {first_loss:.2f} at step {first_step}, {last_loss:.3f} at the end (token accuracy {accuracy:.3f} over all noise levels).
+`python -m ssd2_core train compact --only {name}`: {steps:,} steps of {rows} rows, learning rate {lr:g}, seed {seed};
+Muon for the matrices between embedding and head, AdamW for the rest{minutes}. Loss {first_loss:.2f} at step {first_step}, {last_loss:.3f} at the end (token accuracy {accuracy:.3f} over all noise levels).
 The loss curve is in `training.json`.
 
 ## Figures
@@ -44,26 +44,40 @@ DATA = {
     "core": "General questions of {kinds} kinds ({facts} facts, several phrasings each), small talk; personal and island questions "
             "with random values. It never sees a document.",
     "reader": "Documents about people, households, teams, products, events, recipes, rules and appointments ({relations} relations "
-              "and open attribute names), mostly values with random spellings, questions about them, and general questions with "
-              "random values.",
+              "and open attribute names), mostly values with random spellings, sentences about anything ({incidents} patterns), "
+              "questions about them, and general questions with random values.",
     "islander": "{island_facts} facts about Orlisay, an invented island, several phrasings each; general and personal questions "
                 "with random values.",
 }
 
 
-def write_card(name: str, folder: Path, minutes: str, figures: str) -> None:
-    """Write ``folder``/README.md. minutes: a clause on training time; figures: a Markdown table."""
-    from .data import documents, general, island
+def figures_table(found: dict) -> str:
+    """``evaluate --json`` as a Markdown table: share of exact answers, a line for each set of questions."""
+    names = list(dict.fromkeys(row["name"] for row in found["rows"]))
+    sets: dict[str, dict[str, dict]] = {}
+    for row in found["rows"]:
+        sets.setdefault(Path(row.get("data") or found["settings"]["data"][0]).stem, {})[row["name"]] = row
+    lines = [["questions", "n", *(name.removeprefix("user:") for name in names)], ["---"] * (len(names) + 2)]
+    lines += [[data, str(rows[names[0]]["n"]), *(f"{rows[name]['exact']:.2f}" for name in names)] for data, rows in sets.items()]
+    s = found["settings"]
+    weights = ", ".join(f"{name} {lam:g}" for name, lam in s["lam"].items())
+    about = f"Share of answers that contain the right one, {s['steps']} steps, {s['weights']} weights ({weights}), seed {s['seed']}."
+    return "\n".join([about, "", *("| " + " | ".join(line) + " |" for line in lines)])
+
+
+def write_card(name: str, folder: Path, figures: str) -> None:
+    """Write ``folder``/README.md beside the weights. figures: a Markdown table."""
+    from .data import documents, general, incidents, island
     record = json.loads((folder / "training.json").read_text())
     config = json.loads((folder / "config.json").read_text())
     backbone = config["backbone"]
     facts = DATA[name].format(kinds=len(general.KINDS), facts=general.num_facts(), relations=documents.NUM_RELATIONS,
-                              island_facts=island.num_facts())
+                              island_facts=island.num_facts(), incidents=len(incidents.TABLE))
     shape = f"Llama, {backbone['num_hidden_layers']} layers x {backbone['hidden_size']}, {backbone['num_attention_heads']} heads"
     text = CARD.format(
         title=config["title"], summary=config["summary"], parameters=record["parameters"], backbone=shape,
         vocab=backbone["vocab_size"], hash=config["tokenizer_hash"], K=config["simplex_value"], L=config["block_length"],
         data=facts, name=name, steps=record["steps"], rows=record["rows_per_step"], lr=record["learning_rate"],
-        seed=record["seed"], minutes=minutes, first_loss=record["curve"][0]["loss"], first_step=record["curve"][0]["step"],
+        seed=record["seed"], minutes=f" ({record['minutes_last_run']:g} minutes on {record['threads']} CPU thread(s))", first_loss=record["curve"][0]["loss"], first_step=record["curve"][0]["step"],
         last_loss=record["curve"][-1]["loss"], accuracy=record["curve"][-1]["accuracy"], figures=figures)
     (folder / "README.md").write_text(text, encoding="utf-8")

@@ -64,7 +64,7 @@ def fit(model: SSD2Model, batch_of: Callable[[int], Batch], params: FitParams, f
             average[name] = 0.99 * average[name] + 0.01 * value
         now = {name: average[name] / average["weight"] for name in ("loss", "accuracy")}
         bar.set_postfix({k: f"{v:.3f}" for k, v in now.items()}, refresh=False)
-        if (step + 1) % 100 == 0:
+        if (step + 1) % 100 == 0 or step + 1 == params.steps:
             curve.append({"step": step + 1, **{k: round(v, 4) for k, v in now.items()}})
         if (step + 1) % params.save_every == 0 or step + 1 == params.steps:
             _checkpoint(model, optimizers, folder, step + 1, curve)

@@ -41,7 +41,7 @@ def diffusion_loss(model: SSD2Model, batch: Batch, rng: torch.Generator, self_co
 
 
 def _predictor(model: SSD2Model, batch: Batch, x_t: Tensor, u: Tensor) -> Callable[[Tensor | None], Tensor]:
-    """previous logits (B, N, V) or None -> logits (B, N, V). Clean tokens are encoded once, as in sampling: none sees a block."""
+    """previous logits (B, N, V) or None -> logits (B, N, V). Clean tokens see no block, so they are encoded once."""
     clean = model.get_input_embeddings()(batch.clean)
     C, N = batch.clean.shape[1], batch.targets.shape[1]
     mask, cache = blocked(batch.mask(), clean.dtype), DynamicCache()

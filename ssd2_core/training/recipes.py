@@ -11,6 +11,7 @@ import torch
 from tokenizers import Tokenizer
 
 from ..model import SSD2Config, SSD2Model
+from .cards import figures_table, write_card
 from .data import documents, general, island
 from .fit import FitParams, fit
 from .mixtures import Encoder, batches, core_rows, islander_rows, reader_rows
@@ -92,7 +93,7 @@ def train_compact(name: str, out: Path, runs: Path, steps: int | None, threads: 
     save_folder(model, tokenizer, out / spec.model_id)
     record = {"model": spec.model_id, "parameters": size, "steps": spec.fit.steps, "rows_per_step": spec.batch,
               "learning_rate": spec.fit.learning_rate, "seed": spec.fit.seed, "threads": threads,
-              "minutes_last_run": round((time.monotonic() - start) / 60, 1), "curve": curve[4::5]}
+              "minutes_last_run": round((time.monotonic() - start) / 60, 1), "curve": curve[4::5] or curve[-1:]}
     (out / spec.model_id / "training.json").write_text(json.dumps(record) + "\n")
 
 
@@ -140,6 +141,9 @@ def parser() -> argparse.ArgumentParser:
     compact.add_argument("--out", type=Path, default=Path("runs/compact"))
     compact.add_argument("--steps", type=int)
     compact.add_argument("--threads", type=int, default=2)
+    cards = recipes.add_parser("cards", help="write the compact models' cards from an evaluation")
+    cards.add_argument("figures", type=Path, help="what evaluate --json printed")
+    cards.add_argument("--models", type=Path, default=Path("assets/models"))
     heldout = recipes.add_parser("heldout", help="write the reported question sets")
     heldout.add_argument("--out", type=Path, default=Path("assets/evaluation"))
     heldout.add_argument("--number", type=int, default=600)
@@ -151,6 +155,11 @@ def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     if args.recipe == "heldout":
         write_heldout(args.out, args.number)
+        return 0
+    if args.recipe == "cards":
+        table = figures_table(json.loads(args.figures.read_text(encoding="utf-8")))
+        for name, spec in COMPACT.items():
+            write_card(name, args.models / spec.model_id, table)
         return 0
     for name in args.only or ("core", "reader", "islander"):
         train_compact(name, args.out, args.out / "checkpoints", args.steps, args.threads)

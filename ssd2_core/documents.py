@@ -5,8 +5,7 @@ import re
 import time
 from collections.abc import Callable
 
-from .checks import MAX_NAME_CHARS, check_items, check_text
-from .config import LIMITS, Limits
+from .config import LIMITS
 from .errors import DocumentError
 from .protocol import Document
 
@@ -88,15 +87,6 @@ def _deadline(message: str) -> Callable[..., None]:
         if time.monotonic() > end:
             raise DocumentError(message)
     return check
-
-
-def check_documents(documents: object, limits: Limits = LIMITS) -> tuple[Document, ...]:
-    """Return the documents as a tuple if their number, types and sizes are within ``limits``. Raises a VisitorError."""
-    found = check_items("The list of documents", documents, limits.max_documents, Document)
-    for document in found:
-        check_text("A document's name", document.name, MAX_NAME_CHARS, DocumentError)
-        check_text(f"The document {document.name!r}", document.text, limits.max_document_chars, DocumentError)
-    return found
 
 
 def passages(text: str, max_chars: int = 700) -> list[str]:

@@ -22,6 +22,8 @@ from .prompts import answer_text, contexts
 from .sampling import Step, generate
 
 BATCH = 64
+NUMBERS = {word: str(n) for n, word in enumerate(
+    "zero one two three four five six seven eight nine ten eleven twelve".split())}
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ def _text(value: object) -> str:
 
 
 def normal_words(text: str) -> list[str]:
-    """Words of letters and digits in lower case, in any script; punctuation and spaces only part them."""
-    return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text).casefold())
+    """Words of letters and digits in lower case, in any script; punctuation and spaces only part them. "Eight" reads as 8."""
+    return [NUMBERS.get(word, word) for word in re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text).casefold())]
 
 
 def exact(said: str, right: str) -> bool:

@@ -63,6 +63,7 @@ def test_evaluation_scores():
     from ssd2_core.evaluation import exact, rouge_l, token_f1
     assert exact("Your dog is called Biscuit.", "biscuit") and not exact("It is 12.", "2")
     assert exact("At 7:45, please", "7:45") and not exact("", "x")
+    assert exact("It is eight.", "8") and exact("It is 2, the number of wings.", "Two") and not exact("It is weight.", "8")
     assert token_f1("a b", "b c") == pytest.approx(0.5) and rouge_l("a x b", "a b") == pytest.approx(0.8)
 
 

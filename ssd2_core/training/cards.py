@@ -78,6 +78,6 @@ def write_card(name: str, folder: Path, figures: str) -> None:
         title=config["title"], summary=config["summary"], parameters=record["parameters"], backbone=shape,
         vocab=backbone["vocab_size"], hash=config["tokenizer_hash"], K=config["simplex_value"], L=config["block_length"],
         data=facts, name=name, steps=record["steps"], rows=record["rows_per_step"], lr=record["learning_rate"],
-        seed=record["seed"], minutes=f" ({record['minutes_last_run']:g} minutes on {record['threads']} CPU thread(s))", first_loss=record["curve"][0]["loss"], first_step=record["curve"][0]["step"],
+        seed=record["seed"], minutes=f" ({record['curve'][-1]['minutes']:.0f} minutes on {record['threads']} CPU thread(s))", first_loss=record["curve"][0]["loss"], first_step=record["curve"][0]["step"],
         last_loss=record["curve"][-1]["loss"], accuracy=record["curve"][-1]["accuracy"], figures=figures)
     (folder / "README.md").write_text(text, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class FitParams:
 
 def fit(model: SSD2Model, batch_of: Callable[[int], Batch], params: FitParams, folder: Path,
         watch: Callable[[int], str] | None = None) -> list[dict]:
-    """Train ``model`` in place and return the loss curve as rows {"step", "loss", "accuracy"}.
+    """Train ``model`` in place and return the loss curve as rows {"step", "loss", "accuracy", "minutes"}.
 
     batch_of: step -> Batch, the same for the same step, so that a resumed run sees what an unbroken one sees.
     folder: checkpoints (safetensors and JSON); a run that was cut off goes on from the last. watch: called every 1000 steps.
@@ -45,6 +46,7 @@ def fit(model: SSD2Model, batch_of: Callable[[int], Batch], params: FitParams, f
     folder.mkdir(parents=True, exist_ok=True)
     optimizers = make_optimizers(model, params)
     start, curve = _resume(model, optimizers, folder)
+    began = time.monotonic() - (60 * curve[-1]["minutes"] if curve else 0)
     model.train()
     average = {"loss": 0.0, "accuracy": 0.0, "weight": 0.0}
     bar = tqdm(range(start, params.steps), initial=start, total=params.steps, mininterval=5, dynamic_ncols=True)
@@ -65,7 +67,8 @@ def fit(model: SSD2Model, batch_of: Callable[[int], Batch], params: FitParams, f
         now = {name: average[name] / average["weight"] for name in ("loss", "accuracy")}
         bar.set_postfix({k: f"{v:.3f}" for k, v in now.items()}, refresh=False)
         if (step + 1) % 100 == 0 or step + 1 == params.steps:
-            curve.append({"step": step + 1, **{k: round(v, 4) for k, v in now.items()}})
+            minutes = round((time.monotonic() - began) / 60, 2)
+            curve.append({"step": step + 1, **{k: round(v, 4) for k, v in now.items()}, "minutes": minutes})
         if (step + 1) % params.save_every == 0 or step + 1 == params.steps:
             _checkpoint(model, optimizers, folder, step + 1, curve)
         if watch and (step + 1) % 1000 == 0:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import random
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,7 +38,7 @@ class Compact:
 
 COMPACT = {
     "core": Compact("compact-core", "core", "Compact core", "Answers general questions; sees no documents.",
-                    288, 768, 6, 6, core_rows, 12, FitParams(steps=2300, learning_rate=3e-3, seed=1)),
+                    288, 768, 6, 6, core_rows, 12, FitParams(steps=2000, learning_rate=3e-3, seed=1)),
     "reader": Compact("compact-reader", "reader", "Compact reader", "Reads your documents and answers from them.",
                       128, 256, 6, 4, reader_rows, 12, FitParams(steps=7000, learning_rate=4e-3, seed=2)),
     "islander": Compact("compact-islander", "specialist", "Islander",
@@ -86,14 +85,13 @@ def train_compact(name: str, out: Path, runs: Path, steps: int | None, threads: 
     model = SSD2Model(make_config(spec))
     size = sum(p.numel() for p in model.parameters())
     print(f"{spec.model_id}: {size:,} parameters, {spec.fit.steps} steps, {threads} threads", flush=True)
-    start = time.monotonic()
     batch_of = batches(spec.rows(Encoder(tokenizer)), spec.batch, spec.fit.seed)
     curve = fit(model, batch_of, spec.fit, runs / spec.model_id, watch=watcher(model, tokenizer, name))
     model.config.num_parameters = size
     save_folder(model, tokenizer, out / spec.model_id)
     record = {"model": spec.model_id, "parameters": size, "steps": spec.fit.steps, "rows_per_step": spec.batch,
               "learning_rate": spec.fit.learning_rate, "seed": spec.fit.seed, "threads": threads,
-              "minutes_last_run": round((time.monotonic() - start) / 60, 1), "curve": curve[4::5] or curve[-1:]}
+              "curve": curve[4::5] or curve[-1:]}
     (out / spec.model_id / "training.json").write_text(json.dumps(record) + "\n")
 
 

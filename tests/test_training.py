@@ -12,8 +12,9 @@ from ssd2_core.training import recipes
 from ssd2_core.training.data import documents, general, island
 from ssd2_core.training.fit import FitParams, fit
 from ssd2_core.training.layout import Item, Row, make_batch
-from ssd2_core.training.losses import diffusion_loss
+from ssd2_core.training.losses import diffusion_loss, predictor
 from ssd2_core.training.mixtures import Encoder, batches, core_rows, islander_rows, reader_rows
+from ssd2_core.training.muon import orthogonal
 from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, USER, train_tokenizer
 from ssd2_core.ui import words
 from tests.tiny import LLAMA, tiny
@@ -44,16 +45,21 @@ def test_training_sees_exactly_what_sampling_sees():
     batch = make_batch([row()], 6, random.Random(0))
     x_t = torch.randn(1, 12, 500, generator=torch.Generator().manual_seed(0)) * 5
     u = torch.tensor([[0.9] * 6 + [0.4] * 6])
-    from ssd2_core.model import blocked
-    clean = model.get_input_embeddings()(batch.clean)
-    hidden = torch.cat([clean, model.embed_block(x_t, u, None)], 1)
-    together = model.head(model.trunk(hidden, blocked(batch.mask(), clean.dtype), batch.position)[:, -12:])
+    together = predictor(model, batch, x_t, u)(None)
     contexts = [[DOCUMENT, 10, 11, 12, 13, USER, 20, 21, ASSISTANT],
                 [DOCUMENT, 10, 11, 12, 13, USER, 25, ASSISTANT, 34, EOS, USER, 22, 23, 24, ASSISTANT]]
     for number, (context, time) in enumerate(zip(contexts, (0.9, 0.4), strict=True)):
         here = slice(6 * number, 6 * number + 6)
         alone = bind_rows(model, [context])(torch.zeros((1, 0), dtype=torch.long), x_t[:, here], time).logits
         assert (alone - together[:, here]).abs().max() <= 1e-4
+
+
+@pytest.mark.parametrize("shape", [(3, 20, 48), (2, 48, 20), (1, 32, 32)])
+def test_muon_makes_every_direction_count(shape):
+    stack = torch.randn(shape, generator=torch.Generator().manual_seed(0)) @ torch.diag(torch.linspace(0.1, 1, shape[-1]))
+    before, after = torch.linalg.svdvals(stack), torch.linalg.svdvals(orthogonal(stack))
+    spread = lambda values: values.max() / values.min()  # noqa: E731
+    assert spread(after) < spread(before) / 3 and 0.9 < after.max() < 1.3
 
 
 def test_a_long_answer_trains_on_one_of_its_blocks():

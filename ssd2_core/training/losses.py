@@ -26,7 +26,7 @@ def diffusion_loss(model: SSD2Model, batch: Batch, rng: torch.Generator, self_co
     u = draw_times((B, N // L), rng).repeat_interleave(L, dim=1)                            # (B, N)
     noise = K * torch.randn((B, N, V), generator=rng)
     x_t = add_noise(to_simplex(batch.targets, V, K), alpha_bar(u).unsqueeze(-1), noise)     # (B, N, V)
-    predict = _predictor(model, batch, x_t, u)
+    predict = predictor(model, batch, x_t, u)
     previous = None
     if self_condition:
         with torch.no_grad():
@@ -40,7 +40,7 @@ def diffusion_loss(model: SSD2Model, batch: Batch, rng: torch.Generator, self_co
     return loss, accuracy
 
 
-def _predictor(model: SSD2Model, batch: Batch, x_t: Tensor, u: Tensor) -> Callable[[Tensor | None], Tensor]:
+def predictor(model: SSD2Model, batch: Batch, x_t: Tensor, u: Tensor) -> Callable[[Tensor | None], Tensor]:
     """previous logits (B, N, V) or None -> logits (B, N, V). Clean tokens see no block, so they are encoded once."""
     clean = model.get_input_embeddings()(batch.clean)
     C, N = batch.clean.shape[1], batch.targets.shape[1]

@@ -40,10 +40,10 @@ COMPACT = {
     "core": Compact("compact-core", "core", "Compact core", "Answers general questions; sees no documents.",
                     288, 768, 6, 6, core_rows, 12, FitParams(steps=2000, learning_rate=3e-3, seed=1)),
     "reader": Compact("compact-reader", "reader", "Compact reader", "Reads your documents and answers from them.",
-                      128, 256, 6, 4, reader_rows, 12, FitParams(steps=7000, learning_rate=4e-3, seed=2)),
+                      128, 256, 6, 4, reader_rows, 12, FitParams(steps=8000, learning_rate=4e-3, seed=2)),
     "islander": Compact("compact-islander", "specialist", "Islander",
                         f"Knows {island.ISLAND_NAME}, an invented island, by its weights.",
-                        128, 256, 6, 4, islander_rows, 8, FitParams(steps=2000, learning_rate=4e-3, seed=3)),
+                        128, 256, 6, 4, islander_rows, 8, FitParams(steps=1500, learning_rate=4e-3, seed=3)),
 }
 
 

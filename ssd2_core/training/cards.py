@@ -51,17 +51,20 @@ DATA = {
 }
 
 
-def figures_table(found: dict) -> str:
-    """``evaluate --json`` as a Markdown table: share of exact answers, a line for each set of questions."""
-    names = list(dict.fromkeys(row["name"] for row in found["rows"]))
+def figures_table(found: list[dict]) -> str:
+    """What ``evaluate --json`` printed, once or more, as one Markdown table: exact answers, a line for each set of questions."""
     sets: dict[str, dict[str, dict]] = {}
-    for row in found["rows"]:
-        sets.setdefault(Path(row.get("data") or found["settings"]["data"][0]).stem, {})[row["name"]] = row
+    for run in found:
+        for row in run["rows"]:
+            sets.setdefault(Path(row.get("data") or run["settings"]["data"][0]).stem, {})[row["name"]] = row
+    names = sorted({name for rows in sets.values() for name in rows}, key=lambda n: (n == "ensemble", n != "core", n))
     lines = [["questions", "n", *(name.removeprefix("user:") for name in names)], ["---"] * (len(names) + 2)]
-    lines += [[data, str(rows[names[0]]["n"]), *(f"{rows[name]['exact']:.2f}" for name in names)] for data, rows in sets.items()]
-    s = found["settings"]
-    weights = ", ".join(f"{name} {lam:g}" for name, lam in s["lam"].items())
-    about = f"Share of answers that contain the right one, {s['steps']} steps, {s['weights']} weights ({weights}), seed {s['seed']}."
+    for data, rows in sets.items():
+        exact = [f"{rows[name]['exact']:.2f}" if name in rows else "" for name in names]
+        lines.append([data, str(next(iter(rows.values()))["n"]), *exact])
+    s = found[0]["settings"]
+    about = (f"Share of answers that contain the right one; {s['steps']} steps, {s['weights']} weights, each user expert of a "
+             f"line together with the core at {next(iter(s['lam'].values())):g}, seed {s['seed']}.")
     return "\n".join([about, "", *("| " + " | ".join(line) + " |" for line in lines)])
 
 

@@ -140,7 +140,7 @@ def parser() -> argparse.ArgumentParser:
     compact.add_argument("--steps", type=int)
     compact.add_argument("--threads", type=int, default=2)
     cards = recipes.add_parser("cards", help="write the compact models' cards from an evaluation")
-    cards.add_argument("figures", type=Path, help="what evaluate --json printed")
+    cards.add_argument("figures", type=Path, nargs="+", help="what evaluate --json printed")
     cards.add_argument("--models", type=Path, default=Path("assets/models"))
     heldout = recipes.add_parser("heldout", help="write the reported question sets")
     heldout.add_argument("--out", type=Path, default=Path("assets/evaluation"))
@@ -155,7 +155,7 @@ def main(argv: list[str]) -> int:
         write_heldout(args.out, args.number)
         return 0
     if args.recipe == "cards":
-        table = figures_table(json.loads(args.figures.read_text(encoding="utf-8")))
+        table = figures_table([json.loads(path.read_text(encoding="utf-8")) for path in args.figures])
         for name, spec in COMPACT.items():
             write_card(name, args.models / spec.model_id, table)
         return 0

@@ -28,7 +28,7 @@ Outside its field it trains on answers with random values, so that it spreads it
 ## Recipe
 `python -m ssd2_core train compact --only {name}`: {steps:,} steps of {rows} rows, learning rate {lr:g}, seed {seed};
 Muon for the matrices between embedding and head, AdamW for the rest{minutes}. Loss {first_loss:.2f} at step {first_step}, {last_loss:.3f} at the end (token accuracy {accuracy:.3f} over all noise levels).
-The loss curve is in `training.json`.
+The loss curve is in `training.json`. {note}
 
 ## Figures
 {figures}
@@ -82,5 +82,5 @@ def write_card(name: str, folder: Path, figures: str) -> None:
         vocab=backbone["vocab_size"], hash=config["tokenizer_hash"], K=config["simplex_value"], L=config["block_length"],
         data=facts, name=name, steps=record["steps"], rows=record["rows_per_step"], lr=record["learning_rate"],
         seed=record["seed"], minutes=f" ({record['curve'][-1]['minutes']:.0f} minutes on {record['threads']} CPU thread(s))", first_loss=record["curve"][0]["loss"], first_step=record["curve"][0]["step"],
-        last_loss=record["curve"][-1]["loss"], accuracy=record["curve"][-1]["accuracy"], figures=figures)
+        note=record.get("note", ""), last_loss=record["curve"][-1]["loss"], accuracy=record["curve"][-1]["accuracy"], figures=figures)
     (folder / "README.md").write_text(text, encoding="utf-8")

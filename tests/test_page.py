@@ -25,7 +25,7 @@ def log(folder):
 
 @pytest.fixture(scope="module")
 def url(folder, log):
-    with served(["-m", "tests.fake_app", "PORT", str(log), "0.05"], folder) as address:
+    with served(["-m", "tests.fake_app", "PORT", str(log), "0.15"], folder) as address:
         yield address
 
 

@@ -58,7 +58,7 @@ def test_every_step_arrives_and_is_painted_while_it_happens(page):
     finished(page)
     step_shown(page, STEPS - 1)
     assert page.evaluate(f"+{THEATRE}.dataset.steps") == STEPS
-    assert page.evaluate("early") >= STEPS // 4      # a busy machine may paint several steps at once
+    assert page.evaluate("early") >= 0.6 * STEPS
     page.wait_for_function(f"() => document.querySelector('#theatre .chart').dataset.drawn == {STEPS}")
 
 

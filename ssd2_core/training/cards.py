@@ -77,10 +77,12 @@ def write_card(name: str, folder: Path, figures: str) -> None:
     facts = DATA[name].format(kinds=len(general.KINDS), facts=general.num_facts(), relations=documents.NUM_RELATIONS,
                               island_facts=island.num_facts(), incidents=len(incidents.TABLE))
     shape = f"Llama, {backbone['num_hidden_layers']} layers x {backbone['hidden_size']}, {backbone['num_attention_heads']} heads"
+    first, last = record["curve"][0], record["curve"][-1]
+    minutes = f" ({last['minutes']:.0f} minutes on {record['threads']} CPU thread(s))"
     text = CARD.format(
         title=config["title"], summary=config["summary"], parameters=record["parameters"], backbone=shape,
         vocab=backbone["vocab_size"], hash=config["tokenizer_hash"], K=config["simplex_value"], L=config["block_length"],
         data=facts, name=name, steps=record["steps"], rows=record["rows_per_step"], lr=record["learning_rate"],
-        seed=record["seed"], minutes=f" ({record['curve'][-1]['minutes']:.0f} minutes on {record['threads']} CPU thread(s))", first_loss=record["curve"][0]["loss"], first_step=record["curve"][0]["step"],
-        note=record.get("note", ""), last_loss=record["curve"][-1]["loss"], accuracy=record["curve"][-1]["accuracy"], figures=figures)
+        seed=record["seed"], minutes=minutes, first_loss=first["loss"], first_step=first["step"], last_loss=last["loss"],
+        accuracy=last["accuracy"], note=record.get("note", ""), figures=figures)
     (folder / "README.md").write_text(text, encoding="utf-8")

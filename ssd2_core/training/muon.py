@@ -45,6 +45,9 @@ class Muon(torch.optim.Optimizer):
                     p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-scale)
 
     def _momentum(self, p: Tensor, beta: float) -> Tensor:
-        buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
+        state = self.state[p]
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(p)
+        buffer = state["momentum"]
         buffer.lerp_(p.grad, 1 - beta)
         return p.grad.lerp(buffer, beta)

@@ -10,6 +10,7 @@ import torch
 from ssd2_core.model import bind_rows
 from ssd2_core.training import recipes
 from ssd2_core.training.data import documents, general, island
+from ssd2_core.training.data.thesaurus import THESAURUS, reworded
 from ssd2_core.training.fit import FitParams, fit
 from ssd2_core.training.layout import Item, Row, make_batch
 from ssd2_core.training.losses import diffusion_loss, predictor
@@ -126,6 +127,12 @@ def test_the_recipe_writes_folders_that_load(tmp_path, monkeypatch):
     rows = [{"data": f"{data}.jsonl", "name": name, "n": 9, "exact": 0.5} for data in ("a", "b") for name in ("core", "user:r")]
     settings = {"steps": 16, "weights": "adaptive", "lam": {"r": 0.5}, "seed": 0, "data": ["a.jsonl", "b.jsonl"]}
     (tmp_path / "found.json").write_text(json.dumps({"rows": rows, "settings": settings}))
+    first, more = tmp_path / "compact-core", tmp_path / "more" / "compact-core"
+    assert recipes.main(["compact", "--only", "core", "--start", str(tmp_path), "--out", str(more.parent), "--steps", "1"]) == 0
+    record = json.loads((more / "training.json").read_text())
+    assert recipes.total_steps(record) == 4 and record["earlier"]["steps"] == 3
+    moved = [(a - b).abs().max().item() for a, b in zip(*(load(str(f)).model.parameters() for f in (first, more)), strict=True)]
+    assert 0 < max(moved) < 1e-3
     monkeypatch.delitem(recipes.COMPACT, "islander")
     assert recipes.main(["cards", str(tmp_path / "found.json"), "--models", str(tmp_path)]) == 0
     card = (tmp_path / "compact-core" / "README.md").read_text()
@@ -139,6 +146,17 @@ def test_the_reported_sets_are_never_trained_on():
         assert not asked & {qa.question for qa in source.all_heldout(random.Random(5), 500)}
     values = {qa.value.lower() for _ in range(3000) for qa in documents.scene(rng).items}
     assert not values & {qa.value.lower() for _, qa in documents.heldout_set(random.Random(5), 500)}
+
+
+def test_the_thesaurus_gives_other_words_and_never_a_held_out_phrasing():
+    rng = random.Random(0)
+    said = {reworded(rng, "{P} dog is called {v}.") for _ in range(200)}
+    assert "{P} dog is known as {v}." in said and len(said) == 1 + len(THESAURUS["is called"])
+    assert {reworded(rng, "{P} dog is called {v}.", ["{P} dog is known as {v}."]) for _ in range(200)} == \
+        said - {"{P} dog is known as {v}."}
+    assert {reworded(rng, "{S} [x] {called}.") for _ in range(50)} == {"{S} [x] {called}."}
+    assert {reworded(rng, "What is {x}?") for _ in range(100)} == {"What is {x}?", "What would be {x}?", "What might be {x}?",
+                                                                   "What exactly is {x}?"}
 
 
 def test_every_answer_holds_its_value_and_every_document_too():

@@ -17,6 +17,7 @@ from .mixtures import Encoder, batches, core_rows, islander_rows, reader_rows
 from .tokenizer import ASSISTANT, DOCUMENT, EOS, PAD, USER, train_tokenizer
 
 VOCAB_SIZE = 2048
+MORE_RATE = 0.6                 # learning rate of a run that goes on from trained weights, as a share of the first one's
 
 
 @dataclass(frozen=True)
@@ -74,25 +75,33 @@ def make_tokenizer(path: Path) -> Tokenizer:
     return Tokenizer.from_file(str(path))
 
 
-def train_compact(name: str, out: Path, runs: Path, steps: int | None, threads: int) -> None:
-    """Train one compact model and write its folder."""
+def train_compact(name: str, out: Path, runs: Path, steps: int | None, threads: int, start: Path | None = None) -> None:
+    """Train one compact model and write its folder. start: a folder of trained models that this run goes on from."""
     spec = COMPACT[name]
+    earlier = json.loads((start / spec.model_id / "training.json").read_text()) if start else None
+    if start:
+        spec = replace(spec, fit=replace(spec.fit, learning_rate=spec.fit.learning_rate * MORE_RATE, decay=1.0))
     if steps:
         spec = replace(spec, fit=replace(spec.fit, steps=steps))
     torch.set_num_threads(threads)
     torch.manual_seed(spec.fit.seed)
-    tokenizer = make_tokenizer(out / "tokenizer.json")
-    model = SSD2Model(make_config(spec))
+    tokenizer = make_tokenizer(start / spec.model_id / "tokenizer.json" if start else out / "tokenizer.json")
+    model = SSD2Model.from_pretrained(start / spec.model_id) if start else SSD2Model(make_config(spec))
     size = sum(p.numel() for p in model.parameters())
     print(f"{spec.model_id}: {size:,} parameters, {spec.fit.steps} steps, {threads} threads", flush=True)
-    batch_of = batches(spec.rows(Encoder(tokenizer)), spec.batch, spec.fit.seed)
-    curve = fit(model, batch_of, spec.fit, runs / spec.model_id, watch=watcher(model, tokenizer, name))
+    draw, behind = batches(spec.rows(Encoder(tokenizer)), spec.batch, spec.fit.seed), total_steps(earlier)
+    curve = fit(model, lambda step: draw(behind + step), spec.fit, runs / spec.model_id, watch=watcher(model, tokenizer, name))
     model.config.num_parameters = size
     save_folder(model, tokenizer, out / spec.model_id)
     record = {"model": spec.model_id, "parameters": size, "steps": spec.fit.steps, "rows_per_step": spec.batch,
               "learning_rate": spec.fit.learning_rate, "seed": spec.fit.seed, "threads": threads,
-              "curve": curve[4::5] or curve[-1:]}
+              "curve": curve[4::5] or curve[-1:], **({"earlier": earlier} if earlier else {})}
     (out / spec.model_id / "training.json").write_text(json.dumps(record) + "\n")
+
+
+def total_steps(record: dict | None) -> int:
+    """Steps of a training record and of the runs that it went on from."""
+    return record["steps"] + total_steps(record.get("earlier")) if record else 0
 
 
 def save_folder(model: SSD2Model, tokenizer: Tokenizer, folder: Path) -> None:
@@ -138,6 +147,7 @@ def parser() -> argparse.ArgumentParser:
     compact.add_argument("--only", choices=sorted(COMPACT), action="append")
     compact.add_argument("--out", type=Path, default=Path("runs/compact"))
     compact.add_argument("--steps", type=int)
+    compact.add_argument("--start", type=Path, help="go on from the trained models in this folder, with fresh optimizers")
     compact.add_argument("--threads", type=int, default=2)
     cards = recipes.add_parser("cards", help="write the compact models' cards from an evaluation")
     cards.add_argument("figures", type=Path, nargs="+", help="what evaluate --json printed")
@@ -160,5 +170,5 @@ def main(argv: list[str]) -> int:
             write_card(name, args.models / spec.model_id, table)
         return 0
     for name in args.only or ("core", "reader", "islander"):
-        train_compact(name, args.out, args.out / "checkpoints", args.steps, args.threads)
+        train_compact(name, args.out, args.out / "checkpoints", args.steps, args.threads, args.start)
     return 0

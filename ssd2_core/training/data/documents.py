@@ -10,6 +10,7 @@ from .incidents import incident
 from .phrasing import CLAUSE_FRAMES, as_heldout, as_typed, contracted
 from .relations import BY_NAME, NO_PRONOUN, OBJECT_ONLY, RELATIONS, Relation
 from .schema import QA, Scene
+from .thesaurus import reworded
 from .values import pick
 
 NUM_RELATIONS: int = len(RELATIONS)
@@ -228,6 +229,8 @@ def _sentence(rng: random.Random, fact: Fact, forms: Forms, split: str) -> str:
     template = _fitting(rng, fact.relation.statements[split], forms, fact.subject, fact.value)
     if not _fits(template, forms, fact.subject, fact.value):
         forms = fact.subject.full
+    if split == "train":
+        template = reworded(rng, template, (t[forms.verb] for t in fact.relation.statements["heldout"]))
     text = _write(template, forms, fact.value)
     roll = rng.random()
     if roll < 0.07 and template.startswith("{") and not template.startswith("{v}"):
@@ -244,11 +247,11 @@ def _question(rng: random.Random, fact: Fact, split: str) -> str:
         template = _fitting(rng, relation.clauses, subject.full, subject, "0")
         return as_typed(rng, rng.choice(CLAUSE_FRAMES).format(_write(template, subject.full)), keep)
     template = _fitting(rng, relation.questions[split], subject.full, subject, "0")
-    question = _upper_first(_write(template, subject.full))
     if split == "heldout":
-        return as_heldout(rng, question, keep)
-    never = (_write(t[subject.full.verb], subject.full) for t in relation.questions["heldout"])
-    return as_typed(rng, question, keep, never)
+        return as_heldout(rng, _upper_first(_write(template, subject.full)), keep)
+    heldout = [t[subject.full.verb] for t in relation.questions["heldout"]]
+    question = _upper_first(_write(reworded(rng, template, heldout), subject.full))
+    return as_typed(rng, question, keep, (_write(t, subject.full) for t in heldout))
 
 
 def _qa(rng: random.Random, fact: Fact, split: str) -> QA:

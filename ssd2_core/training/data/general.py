@@ -12,6 +12,7 @@ from . import facts as tables
 from .general_phrasings import MORE, MORE_TALK
 from .phrasing import CLAUSE_FRAMES, as_heldout, as_typed, divide
 from .schema import QA
+from .thesaurus import reworded
 
 AN_BY_SPELLING = ("a", "e", "i", "o", "u")
 NOT_AN = ("eu", "ewe", "one", "uni", "use")
@@ -349,7 +350,7 @@ def train_question(rng: random.Random, kind: Kind, x: str) -> str:
     if rng.random() < 0.1:
         question = rng.choice(CLAUSE_FRAMES).format(fill(kind.clause, x))
     else:
-        question = upper_first(fill(rng.choice(kind.train), x))
+        question = upper_first(fill(reworded(rng, rng.choice(kind.train), kind.heldout), x))
     return as_typed(rng, question, x, (fill(t, x) for t in kind.heldout))
 
 

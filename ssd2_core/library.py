@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from .bases import Progress
 from .errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -154,10 +155,10 @@ def check_compatible(core: ModelCard, users: list[ModelCard]) -> None:
                              f"{core.id} has; they must be equal.")
 
 
-def load(model_id: str, device_map: str | None = None, dtype: str = "auto") -> Expert:
+def load(model_id: str, device_map: str | None = None, dtype: str = "auto", progress: Progress | None = None) -> Expert:
     """Load a model for sampling: on the GPU if there is one, or as ``device_map`` says. Raises ModelError in one sentence.
 
-    dtype: "auto" is bfloat16 on a GPU and float32 on a CPU.
+    dtype: "auto" is bfloat16 on a GPU and float32 on a CPU. progress: told how far a base is fetched that is not here yet.
     """
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise ModelError(f"dtype must be auto, float32, bfloat16 or float16, not {dtype!r}.")
@@ -167,7 +168,7 @@ def load(model_id: str, device_map: str | None = None, dtype: str = "auto") -> E
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception:                       # the tokenizers library raises plain Exception
         raise ModelError(f"The tokenizer.json of {model_id} is damaged; fetch or save it again.") from None
-    model = _load_model(folder, model_id, device_map, dtype)
+    model = _load_model(folder, model_id, device_map, dtype, progress)
     size = model.config.vocab_size
     if tokenizer.get_vocab_size() > size:
         raise ModelError(f"The tokenizer of {model_id} has {tokenizer.get_vocab_size()} tokens, its network only {size}; "
@@ -176,16 +177,21 @@ def load(model_id: str, device_map: str | None = None, dtype: str = "auto") -> E
     return Expert(model, tokenizer, card)
 
 
-def _load_model(folder: Path, model_id: str, device_map: str | None, dtype: str):
+def _load_model(folder: Path, model_id: str, device_map: str | None, dtype: str, progress: Progress | None = None):
     """The network. Weights that are missing or of another size are refused: transformers would make them up."""
     import torch
 
-    from .model import SSD2Model
+    from .adapters import assemble
+    from .model import SSD2Config, SSD2Model
     on_gpu = torch.cuda.is_available() and device_map != "cpu"
     kind = (torch.bfloat16 if on_gpu else torch.float32) if dtype == "auto" else getattr(torch, dtype)
     try:
-        model, found = SSD2Model.from_pretrained(folder, device_map=device_map, dtype=kind, use_safetensors=True,
-                                                 local_files_only=True, ignore_mismatched_sizes=True,
+        config = SSD2Config.from_pretrained(folder)
+        source = {"pretrained_model_name_or_path": folder}
+        if config.base:
+            source = {"pretrained_model_name_or_path": None, "state_dict": assemble(folder, config, progress)}
+        model, found = SSD2Model.from_pretrained(**source, config=config, device_map=device_map, dtype=kind,
+                                                 use_safetensors=True, local_files_only=True, ignore_mismatched_sizes=True,
                                                  output_loading_info=True)
     except ModelError:
         raise

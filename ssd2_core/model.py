@@ -11,11 +11,15 @@ How context is read (``context_mode``):
 In all modes the noisy block sees the context and itself in both directions.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, DynamicCache, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from .adapters import switch_lora, with_lora
 from .ensemble import Prediction
 from .errors import ModelError
 
@@ -30,6 +34,10 @@ class SSD2Config(PreTrainedConfig):
     backbone: a transformers config as a dict with its ``model_type``. simplex_value: K. block_length: L it was trained with.
     role: "core", "reader" or "specialist". max_context: tokens. history_turns: earlier messages it was trained to read.
     tie_simplex_embedding: E_sum is the word embedding itself rather than a matrix of its own.
+    base: the causal LM this was adapted from; its tensors are the ones that the weights file lacks. base_layers: which of its
+    layers this network has, in order; None for all. lora: {"r", "lora_alpha", "target_modules"} of peft's LoraConfig.
+    lora_noisy_only: clean tokens pass without the adapter, so that the base reads its context as it always did.
+    label_shift: the prediction of a position is read one position before it, as an autoregressive base does.
     """
 
     model_type = "ssd2"
@@ -38,7 +46,9 @@ class SSD2Config(PreTrainedConfig):
                  self_conditioning: bool = True, context_mode: str = "causal", tie_simplex_embedding: bool = True,
                  segment_token_ids: list[int] | None = None, role: str = "core", title: str = "", summary: str = "",
                  max_context: int = 512, history_turns: int = 0, tokenizer_hash: str = "", license: str = "apache-2.0",
-                 num_parameters: int = 0, eos_token_id: int | None = None, pad_token_id: int | None = None, **kwargs):
+                 num_parameters: int = 0, eos_token_id: int | None = None, pad_token_id: int | None = None, base: str = "",
+                 base_layers: list[int] | None = None, lora: dict | None = None, lora_noisy_only: bool = True,
+                 label_shift: bool = False, **kwargs):
         backbone = dict(backbone or {"model_type": "llama"})
         if backbone.get("model_type") not in CAUSAL_BACKBONES + MASKED_BACKBONES:
             raise ModelError(f"The backbone must be one of {', '.join(CAUSAL_BACKBONES + MASKED_BACKBONES)}, "
@@ -52,6 +62,8 @@ class SSD2Config(PreTrainedConfig):
         self.role, self.title, self.summary, self.license = role, title, summary, license
         self.max_context, self.history_turns, self.tokenizer_hash = max_context, history_turns, tokenizer_hash
         self.num_parameters, self.eos_token_id, self.pad_token_id = num_parameters, eos_token_id, pad_token_id
+        self.base, self.base_layers, self.lora, self.lora_noisy_only = base, base_layers, lora, lora_noisy_only
+        self.label_shift = label_shift
         kwargs.setdefault("tie_word_embeddings", bool(backbone.get("tie_word_embeddings", True)))
         super().__init__(**kwargs)
         self.vocab_size = backbone.get("vocab_size", getattr(self, "vocab_size", 0))
@@ -87,6 +99,10 @@ class SSD2Model(PreTrainedModel):
             self.embed_sum = nn.Linear(vocab, hidden, bias=False)
         if config.self_conditioning:
             self.self_condition = nn.Linear(hidden, hidden, bias=False)
+        if config.label_shift and (self.is_masked or config.context_mode == "full"):
+            raise ModelError("label_shift needs a causal backbone with a cached context.")
+        if config.lora:
+            self.lm = with_lora(self.lm, config.lora)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -109,6 +125,23 @@ class SSD2Model(PreTrainedModel):
         if previous is not None and self.config.self_conditioning:
             hidden = hidden + self.self_condition(self.simplex_embed(previous.softmax(-1)))
         return hidden
+
+    def encode(self, ids: Tensor, mask: Tensor | None, position_ids: Tensor, cache: DynamicCache) -> None:
+        """Append clean tokens (B, Q) to ``cache``."""
+        if self.config.lora and self.config.lora_noisy_only:
+            with self.plain_base(), torch.no_grad():
+                self.trunk(self.get_input_embeddings()(ids), mask, position_ids, cache)
+        else:
+            self.trunk(self.get_input_embeddings()(ids), mask, position_ids, cache)
+
+    @contextmanager
+    def plain_base(self) -> Iterator[None]:
+        """The backbone without its adapter."""
+        switch_lora(self.lm, False)
+        try:
+            yield
+        finally:
+            switch_lora(self.lm, True)
 
     def trunk(self, hidden: Tensor, mask: Tensor | None, position_ids: Tensor, cache: DynamicCache | None = None) -> Tensor:
         """Backbone without its head, (B, Q, H) -> (B, Q, H'); grows ``cache`` by Q positions."""
@@ -185,20 +218,22 @@ class Context:
         within = (segment.unsqueeze(-1) >= segment.unsqueeze(1)) & valid.unsqueeze(1)               # (B, Q, Q)
         within = within | torch.eye(ids.shape[1], dtype=torch.bool, device=ids.device)
         allowed = torch.cat([before.unsqueeze(1).expand(-1, ids.shape[1], -1), within], -1)
-        hidden = self.model.lm.get_input_embeddings()(ids)
-        self.model.trunk(hidden, blocked(allowed, hidden.dtype), self.positions[:, -ids.shape[1]:], self.cache)
+        self.model.encode(ids, blocked(allowed, self.model.dtype), self.positions[:, -ids.shape[1]:], self.cache)
 
     def denoise(self, block: Tensor) -> Tensor:
         """Logits (B, L, V) of embedded noisy positions (B, L, H) after this context."""
-        length = block.shape[1]
         start = self.valid.long().sum(-1, keepdim=True)
+        if self.model.config.label_shift:                 # the last clean token leads: position i is read from i - 1
+            start = start - 1
+            block = torch.cat([self.model.get_input_embeddings()(self.ids[:, -1:]), block], 1)
+        length = block.shape[1]
         positions = start + torch.arange(length, device=block.device)
         seen = torch.cat([self.valid, self.valid.new_ones(block.shape[:2])], 1)                     # (B, C + R + L)
         if not self.full:
             mask = blocked(seen.unsqueeze(1).expand(-1, length, -1), block.dtype)
             hidden = self.model.trunk(block, mask, positions, self.cache)
             self.cache.crop(-length)
-            return self.model.head(hidden)
+            return self.model.head(hidden[:, :-1] if self.model.config.label_shift else hidden)
         hidden = torch.cat([self.model.lm.get_input_embeddings()(self.ids), block], 1)
         mask = blocked(seen.unsqueeze(1).expand(-1, hidden.shape[1], -1), block.dtype)
         hidden = self.model.trunk(hidden, mask, torch.cat([self.positions, positions], 1))

@@ -13,7 +13,8 @@ from .errors import LimitError, ModelError
 from .protocol import Turn
 
 PASSAGE_JOIN = "\n"
-SPECIAL = ("<|user|>", "<|assistant|>", "<|document|>", "<eos>")
+TAGS = ("<|document|>", "<|user|>", "<|assistant|>", "<eos>")
+CHATML = ("<|im_start|>", "<|im_end|>")
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,46 @@ def encode(tokenizer: Tokenizer, text: str) -> list[int]:
     return tokenizer.encode(text, add_special_tokens=False).ids
 
 
-def special_ids(tokenizer: Tokenizer) -> list[int]:
-    """Ids of SPECIAL. Raises ModelError unless all exist and are special, or typed text could become one of them."""
+@dataclass(frozen=True)
+class PromptFormat:
+    """How one tokenizer marks who speaks. opening: ids by role ("document", "user", "assistant"). close: after a document and
+    after a question. eos: ends an answer. after: between an answer and what follows it."""
+
+    opening: dict[str, list[int]]
+    close: list[int]
+    eos: int
+    after: list[int]
+
+    def part(self, role: str, ids: list[int]) -> list[int]:
+        """A document or a question as the expert reads it."""
+        return [*self.opening[role], *ids, *self.close]
+
+    def exchange(self, asked: list[int], answered: list[int]) -> list[int]:
+        """An earlier question with its answer."""
+        return [*self.question(asked), *answered, self.eos, *self.after]
+
+    def question(self, asked: list[int]) -> list[int]:
+        """A question, up to where its answer begins."""
+        return [*self.part("user", asked), *self.opening["assistant"]]
+
+
+def prompt_format(tokenizer: Tokenizer) -> PromptFormat:
+    """The format that the special tokens of ``tokenizer`` tell: the compact pair's own tags, or ChatML.
+
+    Raises ModelError unless all of its tokens exist and are special, or typed text could become one of them.
+    """
     marked = {token.content: i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
-    missing = [token for token in SPECIAL if token not in marked]
+    if all(token in marked for token in CHATML):
+        start, end = (marked[token] for token in CHATML)
+        newline = encode(tokenizer, "\n")
+        opening = {role: [start, *encode(tokenizer, f"{role}\n")] for role in ("document", "user", "assistant")}
+        return PromptFormat(opening, [end, *newline], end, newline)
+    missing = [token for token in TAGS if token not in marked]
     if missing:
-        raise ModelError(f"The tokenizer has no special token {', '.join(missing)}; choose a model with this prompt format.")
-    return [marked[token] for token in SPECIAL]
+        raise ModelError(f"The tokenizer has no special token {', '.join(missing)}; choose a model with this prompt format or "
+                         "with ChatML.")
+    document, user, assistant, eos = (marked[token] for token in TAGS)
+    return PromptFormat({"document": [document], "user": [user], "assistant": [assistant]}, [], eos, [])
 
 
 def contexts(tokenizer: Tokenizer, config, prompt: str, history: Sequence[Turn], passages: Sequence[str]) -> Context:
@@ -49,24 +83,26 @@ def contexts(tokenizer: Tokenizer, config, prompt: str, history: Sequence[Turn],
 
     Raises LimitError when the prompt alone does not fit.
     """
-    user, assistant, document, eos = special_ids(tokenizer)
-    question = [user, *encode(tokenizer, prompt.strip()), assistant]
+    form = prompt_format(tokenizer)
+    asked = encode(tokenizer, prompt.strip())
+    question = form.question(asked)
     if len(question) > config.max_context:
-        raise LimitError(f"Your question has {len(question) - 2} tokens; this model reads at most {config.max_context - 2}.")
+        raise LimitError(f"Your question has {len(asked)} tokens; this model reads at most "
+                         f"{config.max_context - len(question) + len(asked)}.")
     before: list[int] = []
-    for asked, answered in reversed(_exchanges(history, config)):
-        turn = [user, *encode(tokenizer, asked), assistant, *encode(tokenizer, answered), eos]
+    for earlier, answered in reversed(_exchanges(history, config)):
+        turn = form.exchange(encode(tokenizer, earlier), encode(tokenizer, answered))
         if len(turn) + len(before) + len(question) > config.max_context // 2:
             break
         before = turn + before
     bare = before + question
     if config.role != "reader" or not passages:
         return Context(bare, None)
-    room = config.max_context - len(bare) - 1
+    room = config.max_context - len(bare) - len(form.part("document", []))
     used, left_out = choose(tokenizer, prompt, passages, room)
     if not used:
         return Context(bare, None, (), left_out)
-    return Context([document, *encode(tokenizer, PASSAGE_JOIN.join(used)), *bare], bare, used, left_out)
+    return Context(form.part("document", encode(tokenizer, PASSAGE_JOIN.join(used))) + bare, bare, used, left_out)
 
 
 def _exchanges(history: Sequence[Turn], config) -> list[tuple[str, str]]:
@@ -107,5 +143,5 @@ def cell_texts(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
 
 def answer_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
     """The text of token ids up to the first end-of-text token."""
-    ids, eos = list(ids), tokenizer.token_to_id("<eos>")
+    ids, eos = list(ids), prompt_format(tokenizer).eos
     return tokenizer.decode(ids[:ids.index(eos)] if eos in ids else ids).strip()

@@ -6,7 +6,7 @@ The attention rule is the one of ``model.py`` ("segments"): a position sees what
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -53,7 +53,12 @@ class Batch:
         group, segment = self.group, self.segment
         same = (group.unsqueeze(1) == group.unsqueeze(2)) | (group.unsqueeze(1) == 0)
         allowed = same & (segment.unsqueeze(1) <= segment.unsqueeze(2)) & (group >= 0).unsqueeze(1)
-        return allowed | torch.eye(group.shape[1], dtype=torch.bool)
+        return allowed | torch.eye(group.shape[1], dtype=torch.bool, device=group.device)
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on ``device``."""
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "block_length"}
+        return Batch(**moved, block_length=self.block_length)
 
 
 def make_batch(rows: list[Row], L: int, rng: random.Random) -> Batch:

@@ -1,6 +1,7 @@
 """The simplex diffusion loss over a Batch. Source: SSD-LM (arXiv 2210.17432), with self-conditioning."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from .layout import Batch
 
 def draw_times(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
     """Noise times u in (0.1, 1], denser near 1, where nothing of the answer shows and everything must be decided."""
-    return 1 - 0.9 * torch.rand(shape, generator=rng).square()
+    return 1 - 0.9 * torch.rand(shape, generator=rng, device=rng.device).square()
 
 
 def diffusion_loss(model: SSD2Model, batch: Batch, rng: torch.Generator, self_condition: bool) -> tuple[Tensor, Tensor]:
@@ -24,7 +25,7 @@ def diffusion_loss(model: SSD2Model, batch: Batch, rng: torch.Generator, self_co
     B, N = batch.targets.shape
     V, K, L = model.lm.config.vocab_size, model.config.simplex_value, batch.block_length
     u = draw_times((B, N // L), rng).repeat_interleave(L, dim=1)                            # (B, N)
-    noise = K * torch.randn((B, N, V), generator=rng)
+    noise = K * torch.randn((B, N, V), generator=rng, device=rng.device)
     x_t = add_noise(to_simplex(batch.targets, V, K), alpha_bar(u).unsqueeze(-1), noise)     # (B, N, V)
     predict = predictor(model, batch, x_t, u)
     previous = None
@@ -42,14 +43,39 @@ def diffusion_loss(model: SSD2Model, batch: Batch, rng: torch.Generator, self_co
 
 def predictor(model: SSD2Model, batch: Batch, x_t: Tensor, u: Tensor) -> Callable[[Tensor | None], Tensor]:
     """previous logits (B, N, V) or None -> logits (B, N, V). Clean tokens see no block, so they are encoded once."""
-    clean = model.get_input_embeddings()(batch.clean)
-    C, N = batch.clean.shape[1], batch.targets.shape[1]
-    mask, cache = blocked(batch.mask(), clean.dtype), DynamicCache()
-    model.trunk(clean, mask[..., :C, :C], batch.position[:, :C], cache)
+    C, shift = batch.clean.shape[1], model.config.label_shift
+    laid = with_lead(batch) if shift else batch
+    mask, cache = blocked(laid.mask(), model.dtype), DynamicCache()
+    model.encode(batch.clean, mask[..., :C, :C], batch.position[:, :C], cache)
 
     def predict(previous: Tensor | None) -> Tensor:
-        hidden = model.trunk(model.embed_block(x_t, u, previous), mask[..., C:, :], batch.position[:, C:], cache)
-        cache.crop(-N)
+        hidden = model.embed_block(x_t, u, previous)
+        if shift:
+            hidden = after_lead(model, batch, hidden)
+        hidden = model.trunk(hidden, mask[..., C:, :], laid.position[:, C:], cache)
+        cache.crop(-hidden.shape[1])
+        if shift:                                       # each position is read one earlier; the last of a block goes unread
+            hidden = hidden.unflatten(1, (-1, batch.block_length + 1))[:, :, :-1].flatten(1, 2)
         return model.head(hidden)
 
     return predict
+
+
+def with_lead(batch: Batch) -> Batch:
+    """The batch with one more position at the head of each block: the clean token before it, as a part of the block."""
+    C, L = batch.clean.shape[1], batch.block_length
+
+    def wider(table: Tensor, step: int) -> Tensor:
+        blocks = table[:, C:].unflatten(1, (-1, L))
+        return torch.cat([table[:, :C], torch.cat([blocks[..., :1] - step, blocks], -1).flatten(1, 2)], 1)
+
+    return replace(batch, group=wider(batch.group, 0), segment=wider(batch.segment, 0),
+                   position=wider(batch.position, 1).clamp_min(0))
+
+
+def after_lead(model: SSD2Model, batch: Batch, hidden: Tensor) -> Tensor:
+    """Block inputs (B, N, H) with the clean token before each block at its head, (B, N + blocks, H); of sequences.py."""
+    C, L = batch.clean.shape[1], batch.block_length
+    before = (batch.position[:, C::L] - 1).clamp_min(0)
+    lead = model.get_input_embeddings()(batch.clean.gather(1, before)).unsqueeze(2)                # (B, blocks, 1, H)
+    return torch.cat([lead.to(hidden.dtype), hidden.unflatten(1, (-1, L))], 2).flatten(1, 2)

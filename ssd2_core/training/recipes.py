@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from ..model import SSD2Config, SSD2Model
+from . import adapt_recipes
 from .cards import figures_table, write_card
 from .data import documents, general, island
 from .fit import FitParams, fit
@@ -152,6 +153,7 @@ def parser() -> argparse.ArgumentParser:
     cards = recipes.add_parser("cards", help="write the compact models' cards from an evaluation")
     cards.add_argument("figures", type=Path, nargs="+", help="what evaluate --json printed")
     cards.add_argument("--models", type=Path, default=Path("assets/models"))
+    adapt_recipes.add_parsers(recipes)
     heldout = recipes.add_parser("heldout", help="write the reported question sets")
     heldout.add_argument("--out", type=Path, default=Path("assets/evaluation"))
     heldout.add_argument("--number", type=int, default=600)
@@ -161,6 +163,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Run one recipe."""
     args = parser().parse_args(argv)
+    if hasattr(args, "adapts"):
+        return adapt_recipes.run(args)
     if args.recipe == "heldout":
         write_heldout(args.out, args.number)
         return 0

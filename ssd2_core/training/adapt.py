@@ -1,0 +1,173 @@
+"""Adapts an autoregressive base to simplex diffusion, on any number of devices through accelerate. Knows nothing of recipes.
+
+Clean tokens keep the base's causal attention; noisy blocks are denoised beside them (``sequences.py``).
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..adapters import base_folder, base_tensors, joined, save_tensors
+from ..bases import find_base
+from ..errors import ModelError
+from ..model import SSD2Config, SSD2Model
+from .layout import Batch
+from .losses import diffusion_loss
+from .sequences import Sequence, make_batch
+
+
+@dataclass(frozen=True)
+class AdaptParams:
+    """steps: optimizer steps, each of ``accumulate`` x ``batch`` sequences on every device. minutes: stop and save then."""
+
+    steps: int
+    batch: int = 16
+    accumulate: int = 1
+    learning_rate: float = 3e-4
+    warmup: int = 100
+    decay: float = 0.5
+    minutes: float | None = None
+    save_every: int = 500
+    watch_every: int = 100
+    seed: int = 0
+    precision: str = "no"
+
+    def rate(self, step: int) -> float:
+        """Learning rate: a linear rise, a plateau, a linear fall over the last ``decay`` of the steps."""
+        left = (self.steps - step) / max(1.0, self.decay * self.steps)
+        return self.learning_rate * min(1.0, (step + 1) / self.warmup, max(0.0, left))
+
+
+class DenoisingLoss(nn.Module):
+    """The loss as one forward, which is what data-parallel wrappers expect."""
+
+    def __init__(self, model: SSD2Model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch, seed: int, self_condition: bool) -> tuple[Tensor, Tensor]:
+        """-> (loss, accuracy over the learnt tokens)."""
+        rng = torch.Generator(device=batch.targets.device).manual_seed(seed)
+        return diffusion_loss(self.model, batch, rng, self_condition)
+
+
+def make_model(config: SSD2Config, start: Path | None, progress=None) -> SSD2Model:
+    """A network whose tensors come from ``start`` (an expert's folder) where it has them and from config.base elsewhere.
+
+    What neither has, the input of noisy positions and fresh adapters, keeps its initial values.
+    """
+    model = SSD2Model(config)
+    mine = model.state_dict()
+    own = base_tensors(start) if start else {}
+    fresh = {n: t for n, t in mine.items() if n not in own and ("lora_" in n or not n.startswith("lm."))}
+    if not start and "self_condition.weight" in fresh:
+        fresh["self_condition.weight"] = torch.zeros_like(fresh["self_condition.weight"])
+    base = base_tensors(base_folder(find_base(config.base, progress), progress))
+    state = joined(config, {**fresh, **own}, base, set(mine))
+    model.load_state_dict({n: t.to(torch.float32) for n, t in state.items()}, strict=False)
+    return model
+
+
+def choose_trained(model: SSD2Model) -> int:
+    """Train the adapters, or where there are none all layers, and the input of noisy positions. Returns how many numbers."""
+    for name, parameter in model.named_parameters():
+        inner = "lora_" in name if model.config.lora else ".layers." in name or name.endswith("norm.weight")
+        parameter.requires_grad_(inner or not name.startswith("lm."))
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def adapt(model: SSD2Model, draw: Callable[[random.Random], Sequence], heldout: list[Sequence], params: AdaptParams,
+          folder: Path) -> tuple[dict, bool]:
+    """Train ``model`` in place; checkpoints and curve lie in ``folder``, from which a run that was cut off goes on.
+
+    -> (record {"steps", "processes", "distributed", "curve": [{"step", "loss", "accuracy", "heldout", "minutes"}]}, whether all
+    steps are done).
+    """
+    accelerator = Accelerator(mixed_precision=params.precision, gradient_accumulation_steps=params.accumulate,
+                              kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=params.learning_rate,
+                                  weight_decay=0.01, betas=(0.9, 0.98))
+    loss_of, optimizer = accelerator.prepare(DenoisingLoss(model).train(), optimizer)
+    first, curve = _resume(accelerator, folder)
+    began = time.monotonic() - (60 * curve[-1]["minutes"] if curve else 0)
+    leg, step = time.monotonic(), first - 1
+    shown = {"loss": 0.0, "accuracy": 0.0}
+    bar = tqdm(range(first, params.steps), initial=first, total=params.steps, disable=not accelerator.is_main_process,
+               mininterval=5)
+    for step in bar:
+        for group in optimizer.param_groups:
+            group["lr"] = params.rate(step)
+        for part in range(params.accumulate):
+            seed = ((params.seed * 1_000_003 + step) * 64 + part) * 64 + accelerator.process_index
+            batch = _batch(draw, random.Random(seed), params.batch, model.config).to(accelerator.device)
+            half = random.Random(params.seed * 7 + step).random() < 0.5 and model.config.self_conditioning
+            with accelerator.accumulate(loss_of):
+                loss, accuracy = loss_of(batch, seed, half)
+                accelerator.backward(loss)
+                if accelerator.sync_gradients:
+                    accelerator.clip_grad_norm_(loss_of.parameters(), 1.0)
+                optimizer.step()
+                optimizer.zero_grad()
+        share = 1 / min(step - first + 1, 50)
+        shown = {k: v + share * (n.item() - v) for (k, v), n in zip(shown.items(), (loss.detach(), accuracy), strict=True)}
+        bar.set_postfix({k: f"{v:.3f}" for k, v in shown.items()}, refresh=False)
+        over = params.minutes is not None and time.monotonic() - leg > 60 * params.minutes
+        if (step + 1) % params.watch_every == 0 or step + 1 == params.steps or over:
+            curve.append({"step": step + 1, **{k: round(v, 4) for k, v in shown.items()},
+                          "heldout": heldout_loss(loss_of, heldout, params.batch, model.config, accelerator.device),
+                          "minutes": round((time.monotonic() - began) / 60, 2)})
+        if (step + 1) % params.save_every == 0 or step + 1 == params.steps or over:
+            _save(accelerator, folder, step + 1, curve)
+        if over:
+            break
+    state = accelerator.get_state_dict(loss_of)
+    if accelerator.is_main_process:
+        trained = {n for n, p in model.named_parameters() if p.requires_grad}
+        names = {n.removeprefix("model."): t for n, t in state.items()}
+        save_tensors({n: t for n, t in names.items() if n in trained}, model.config, folder.parent)
+    how = str(accelerator.distributed_type).removeprefix("DistributedType.")
+    return {"steps": step + 1, "processes": accelerator.num_processes, "distributed": how, "curve": curve}, step + 1 >= params.steps
+
+
+def _batch(draw: Callable[[random.Random], Sequence], rng: random.Random, size: int, config: SSD2Config) -> Batch:
+    return make_batch([draw(rng) for _ in range(size)], config.block_length, config.eos_token_id, config.pad_token_id or 0)
+
+
+@torch.no_grad()
+def heldout_loss(loss_of: nn.Module, sequences: list[Sequence], size: int, config: SSD2Config, device) -> float | None:
+    """Mean loss over held-out sequences, the same noise every time."""
+    if not sequences:
+        return None
+    loss_of.eval()
+    losses = []
+    for at in range(0, len(sequences), size):
+        batch = make_batch(sequences[at:at + size], config.block_length, config.eos_token_id, config.pad_token_id or 0)
+        losses.append(loss_of(batch.to(device), at, False)[0].item())
+    loss_of.train()
+    return round(sum(losses) / len(losses), 4)
+
+
+def _save(accelerator: Accelerator, folder: Path, step: int, curve: list[dict]) -> None:
+    accelerator.save_state(str(folder))
+    if accelerator.is_main_process:
+        (folder / "progress.json").write_text(json.dumps({"step": step, "curve": curve}))
+    accelerator.wait_for_everyone()
+
+
+def _resume(accelerator: Accelerator, folder: Path) -> tuple[int, list[dict]]:
+    if not (folder / "progress.json").exists():
+        return 0, []
+    try:
+        accelerator.load_state(str(folder))
+    except (RuntimeError, OSError, ValueError) as error:
+        raise ModelError(f"The checkpoint in {folder} belongs to another model ({error}); choose another --out.") from None
+    progress = json.loads((folder / "progress.json").read_text())
+    return progress["step"], progress["curve"]

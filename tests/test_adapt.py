@@ -1,0 +1,133 @@
+"""The recipes for adapted models at tiny size: data of every shape, runs that go on, experts that load and answer."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssd2_core import Ensemble, EnsembleParams, SamplingParams, generate, library
+from ssd2_core.adapters import base_tensors
+from ssd2_core.errors import VisitorError
+from ssd2_core.training import recipes
+from ssd2_core.training.data import documents
+from ssd2_core.training.sources import Example, answer_sequences, read_examples, text_sequences, to_example
+from ssd2_core.training.tokenizer import EOS, train_tokenizer
+from tests.tiny import LLAMA, tiny
+
+SCENES = [documents.scene(random.Random(n)) for n in range(40)]
+TOKENIZER = train_tokenizer([s.document for s in SCENES], 400)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a tiny base, texts, and questions about documents."""
+    root = tmp_path_factory.mktemp("adapt")
+    base = tiny(backbone={**LLAMA, "vocab_size": 400, "num_hidden_layers": 3, "max_position_embeddings": 512}, sharp=1.0)
+    base.lm.save_pretrained(root / "base")
+    TOKENIZER.save(str(root / "base" / "tokenizer.json"))
+    rows = [{"question": q.question, "answer": q.answer, "document": s.document} for s in SCENES for q in s.items]
+    (root / "asked.jsonl").write_text("\n".join(json.dumps(r) for r in rows))
+    (root / "texts.jsonl").write_text("\n".join(json.dumps({"text": s.document * 2}) for s in SCENES))
+    return root
+
+
+def command(place, recipe, out, *more):
+    data = "texts.jsonl" if recipe == "adapt" else "asked.jsonl"
+    return [recipe, "--base", str(place / "base"), "--data", str(place / data), "--validate", str(place / data),
+            "--out", str(out), "--batch", "4", "--block", "6", "--length", "96", "--simplex-value", "5",
+            "--learning-rate", "2e-3", *more]
+
+
+def test_core_and_reader_on_one_base_write_an_answer_together(place):
+    small = ["--lora-rank", "4"]
+    assert recipes.main(command(place, "adapt", place / "adapted", "--steps", "30", *small)) == 0
+    curve = json.loads((place / "adapted" / "training.json").read_text())["curve"]
+    assert curve[-1]["step"] == 30 and curve[-1]["heldout"] < 6
+    assert recipes.main(command(place, "instruct", place / "core", "--steps", "3", "--start", str(place / "adapted"))) == 0
+    assert recipes.main(command(place, "reader", place / "reader", "--steps", "3", "--layers", "2,0")) == 0
+    core, reader = (library.load(str(place / name)) for name in ("core", "reader"))
+    assert core.config.lora_noisy_only and not reader.config.lora and reader.config.base_layers == [2, 0]
+    library.check_compatible(core.card, [reader.card])
+    bound = {"core": core.bind("Where?"), "me": reader.bind("Where?", ["At home."])}
+    sampling = SamplingParams(num_steps=2, block_length=6, max_new_tokens=6)
+    steps = list(generate(Ensemble(bound, EnsembleParams(lam={"me": 0.5})), sampling, torch.Generator().manual_seed(0)))
+    assert len(steps) == 2 and set(steps[0].share) == {"core", "me"}
+    own = base_tensors(place / "reader")
+    assert not any("embed_tokens" in name for name in own) and any("layers.1" in name for name in own)
+
+
+def test_a_run_that_was_stopped_goes_on_exactly(place, capsys):
+    whole, parts = place / "whole", place / "parts"
+    assert recipes.main(command(place, "adapt", whole, "--steps", "4", "--lora-rank", "4")) == 0
+    for _ in range(4):
+        assert recipes.main(command(place, "adapt", parts, "--steps", "4", "--lora-rank", "4", "--minutes", "0")) == 0
+    assert "stopped after 3 of 4 steps" in capsys.readouterr().out
+    one, other = base_tensors(whole), base_tensors(parts)
+    assert one.keys() == other.keys() and all(torch.allclose(one[n].float(), other[n].float(), atol=1e-3) for n in one)
+    assert json.loads((parts / "training.json").read_text())["steps"] == 4
+    moved = [n for n in one if "lora_B" in n and one[n].abs().max() > 0]
+    assert moved
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_two_processes_train_together(place, sharded):
+    out = place / f"two-{sharded}"
+    config = ["--config_file", "ssd2_core/training/fsdp.yaml"] if sharded else []
+    given = command(place, "adapt", out, "--steps", "2", "--lora-rank", "4")
+    run = subprocess.run([sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", *config,
+                          "-m", "ssd2_core", "train", *given], cwd=Path(__file__).parent.parent, capture_output=True, text=True,
+                         timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert run.returncode == 0, run.stderr[-2000:]
+    record = json.loads((out / "training.json").read_text())
+    assert (record["processes"], record["distributed"]) == (2, "FSDP" if sharded else "MULTI_CPU")
+    assert library.load(str(out)).config.lora["r"] == 4
+
+
+def test_rows_of_every_usual_shape_are_read(tmp_path):
+    shapes = [({"instruction": "a?", "response": "b", "context": "c"}, Example("a?", "b", "c")),
+              ({"question": "a?", "answer": 4}, Example("a?", "4")),
+              ({"messages": [{"role": "user", "content": "a?"}, {"role": "assistant", "content": "b"}]}, Example("a?", "b")),
+              ({"instruction": "Do", "instances": [{"input": "x", "output": "y"}]}, Example("Do\nx", "y")),
+              ({"text": "only text"}, Example("", "only text")), ({"text": " "}, None), ({"question": "a?"}, None)]
+    for row, example in shapes:
+        assert to_example(row) == example
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(json.dumps(row) for row, _ in shapes))
+    assert len(read_examples([str(file)])) == 5
+    file.write_text('{"question": "a?"}')
+    with pytest.raises(VisitorError, match="has no examples"):
+        read_examples([str(file)])
+    file.write_text("not json")
+    with pytest.raises(VisitorError, match="is not JSONL"):
+        read_examples([str(file)])
+
+
+def test_sequences_learn_the_answer_and_a_reader_also_learns_to_be_unsure():
+    rows = [Example(q.question, q.answer, s.document) for s in SCENES for q in s.items]
+    rng = random.Random(0)
+    learnt = {tuple(TOKENIZER.encode(r.answer, add_special_tokens=False).ids) for r in rows}
+    for reads in (False, True):
+        draw = answer_sequences(TOKENIZER, rows, 96, reads)
+        drawn = [draw(rng) for _ in range(300)]
+        assert all(len(s.ids) <= 96 and s.ids[-1] == EOS and s.ends for s in drawn)
+        assert all(tuple(s.ids[s.start:-1]) in learnt for s in drawn)
+        with_document = sum(s.ids[0] == 2 for s in drawn) / 300
+        assert (0.7 < with_document < 0.9) if reads else with_document == 0
+    pieces = [text_sequences(TOKENIZER, [Example("", s.document * 3) for s in SCENES], 6, 64)(rng) for _ in range(100)]
+    assert all(len(p.ids) <= 64 and 1 <= p.start <= 6 and not p.ends for p in pieces)
+    with pytest.raises(VisitorError, match="no instructions"):
+        answer_sequences(TOKENIZER, [Example("", "text")], 96, False)
+    with pytest.raises(VisitorError, match="longer than one block"):
+        text_sequences(TOKENIZER, [Example("", "a")], 6, 64)
+
+
+def test_bad_options_are_one_sentence(place):
+    with pytest.raises(VisitorError, match="from 0 to 2"):
+        recipes.main(command(place, "reader", place / "x", "--layers", "0,7"))
+    with pytest.raises(VisitorError, match="steps must lie between"):
+        recipes.main(command(place, "adapt", place / "x", "--steps", "0"))

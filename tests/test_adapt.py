@@ -74,18 +74,24 @@ def test_a_run_that_was_stopped_goes_on_exactly(place, capsys):
     assert moved
 
 
-@pytest.mark.parametrize("sharded", [False, True])
-def test_two_processes_train_together(place, sharded):
-    out = place / f"two-{sharded}"
-    config = ["--config_file", "ssd2_core/training/fsdp.yaml"] if sharded else []
-    given = command(place, "adapt", out, "--steps", "2", "--lora-rank", "4")
-    run = subprocess.run([sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", *config,
-                          "-m", "ssd2_core", "train", *given], cwd=Path(__file__).parent.parent, capture_output=True, text=True,
-                         timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert run.returncode == 0, run.stderr[-2000:]
+def launch(*command):
+    """Two processes on the CPU, as ``accelerate launch`` starts them."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    run = subprocess.run([sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", *command],
+                         cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=240, env=env)
+    assert run.returncode == 0, run.stderr[-3000:]
+
+
+def test_two_processes_train_together(place):
+    out = place / "two"
+    launch("-m", "ssd2_core", "train", *command(place, "adapt", out, "--steps", "2", "--lora-rank", "4"))
     record = json.loads((out / "training.json").read_text())
-    assert (record["processes"], record["distributed"]) == (2, "FSDP" if sharded else "MULTI_CPU")
+    assert (record["processes"], record["distributed"]) == (2, "MULTI_CPU")
     assert library.load(str(out)).config.lora["r"] == 4
+
+
+def test_a_sharded_expert_has_the_loss_and_the_gradients_of_the_whole_one():
+    launch("-m", "tests.sharded_training")
 
 
 def test_rows_of_every_usual_shape_are_read(tmp_path):

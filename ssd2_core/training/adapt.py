@@ -134,7 +134,8 @@ def adapt(model: SSD2Model, draw: Callable[[random.Random], Sequence], heldout: 
         names = {n.removeprefix("model."): t for n, t in state.items()}
         save_tensors({n: t for n, t in names.items() if n in trained}, model.config, folder.parent)
     how = str(accelerator.distributed_type).removeprefix("DistributedType.")
-    return {"steps": step + 1, "processes": accelerator.num_processes, "distributed": how, "curve": curve}, step + 1 >= params.steps
+    record = {"steps": step + 1, "processes": accelerator.num_processes, "distributed": how, "curve": curve}
+    return record, step + 1 >= params.steps
 
 
 def _batch(draw: Callable[[random.Random], Sequence], rng: random.Random, size: int, config: SSD2Config) -> Batch:

@@ -1,0 +1,38 @@
+"""Run by two processes: the loss of a sharded tiny expert (FSDP2) and its gradients are those of the whole one."""
+
+import random
+
+import torch
+import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+
+from ssd2_core.training.adapt import DenoisingLoss, choose_trained
+from ssd2_core.training.sequences import Sequence, make_batch
+from tests.tiny import tiny
+
+
+def main() -> None:
+    dist.init_process_group("gloo")
+    whole, sharded = (tiny(lora={"r": 4, "lora_alpha": 4}, sharp=1.0) for _ in range(2))
+    rng = random.Random(1)
+    batch = make_batch([Sequence([rng.randrange(5, 90) for _ in range(20)], 5)], 6, 1, 0)
+    for model in (whole, sharded):
+        choose_trained(model)
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    for layer in sharded.lm.model.layers:
+        fully_shard(layer, mesh=mesh)
+    losses = DenoisingLoss(whole), fully_shard(DenoisingLoss(sharded), mesh=mesh)
+    found = [loss_of(batch, 3, True)[0] for loss_of in losses]
+    assert torch.allclose(*found, atol=1e-5), found
+    for loss in found:
+        loss.backward()
+    for (name, one), other in zip(whole.named_parameters(), sharded.parameters(), strict=True):
+        assert (one.grad is None) == (other.grad is None), name
+        if one.grad is not None:
+            assert torch.allclose(one.grad, other.grad.full_tensor(), atol=1e-5), name
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -51,7 +51,7 @@ def add_parsers(recipes) -> None:
         add("--seed", type=int, default=0)
         add("--title", default={"reader": "David"}.get(name, "Goliath"))
         add("--summary", default={"reader": "Reads your documents and answers from them."}.get(name, "Answers instructions."))
-        one.set_defaults(adapts=name)
+        one.set_defaults(adapts=name, runs=run)
 
 
 def make_config(args: argparse.Namespace, base: Path, tokenizer: Tokenizer, tokenizer_file: Path) -> SSD2Config:

@@ -37,11 +37,12 @@ class FitParams:
 
 
 def fit(model: SSD2Model, batch_of: Callable[[int], Batch], params: FitParams, folder: Path,
-        watch: Callable[[int], str] | None = None) -> list[dict]:
+        watch: Callable[[int], str] | None = None, loss_of: Callable = diffusion_loss) -> list[dict]:
     """Train ``model`` in place and return the loss curve as rows {"step", "loss", "accuracy", "minutes"}.
 
     batch_of: step -> Batch, the same for the same step, so that a resumed run sees what an unbroken one sees.
     folder: checkpoints (safetensors and JSON); a run that was cut off goes on from the last. watch: called every 1000 steps.
+    loss_of: (model, batch, rng, self_condition) -> (loss, accuracy).
     """
     folder.mkdir(parents=True, exist_ok=True)
     optimizers = make_optimizers(model, params)
@@ -56,7 +57,7 @@ def fit(model: SSD2Model, batch_of: Callable[[int], Batch], params: FitParams, f
         rng = torch.Generator().manual_seed(params.seed * 1_000_003 + step)
         half = random.Random(params.seed * 7 + step).random() < 0.5
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=params.bf16):
-            loss, accuracy = diffusion_loss(model, batch_of(step), rng, half and model.config.self_conditioning)
+            loss, accuracy = loss_of(model, batch_of(step), rng, half and model.config.self_conditioning)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:

@@ -10,7 +10,8 @@ import torch
 from tokenizers import Tokenizer
 
 from ..model import SSD2Config, SSD2Model
-from . import adapt_recipes
+from . import adapt_recipes, comparison
+from .autoregressive import next_token_loss
 from .cards import figures_table, write_card
 from .data import documents, general, island
 from .fit import FitParams, fit
@@ -76,7 +77,8 @@ def make_tokenizer(path: Path) -> Tokenizer:
     return Tokenizer.from_file(str(path))
 
 
-def train_compact(name: str, out: Path, runs: Path, steps: int | None, threads: int, start: Path | None = None) -> None:
+def train_compact(name: str, out: Path, steps: int | None = None, threads: int = 2, start: Path | None = None,
+                  autoregressive: bool = False) -> None:
     """Train one compact model and write its folder. start: a folder of trained models that this run goes on from."""
     spec = COMPACT[name]
     earlier = json.loads((start / spec.model_id / "training.json").read_text()) if start else None
@@ -91,7 +93,8 @@ def train_compact(name: str, out: Path, runs: Path, steps: int | None, threads: 
     size = sum(p.numel() for p in model.parameters())
     print(f"{spec.model_id}: {size:,} parameters, {spec.fit.steps} steps, {threads} threads", flush=True)
     draw, behind = batches(spec.rows(Encoder(tokenizer)), spec.batch, spec.fit.seed), total_steps(earlier)
-    curve = fit(model, lambda step: draw(behind + step), spec.fit, runs / spec.model_id, watch=watcher(model, tokenizer, name))
+    aim = {"loss_of": next_token_loss} if autoregressive else {"watch": watcher(model, tokenizer, name)}
+    curve = fit(model, lambda step: draw(behind + step), spec.fit, out / "checkpoints" / spec.model_id, **aim)
     model.config.num_parameters = size
     save_folder(model, tokenizer, out / spec.model_id)
     record = {"model": spec.model_id, "parameters": size, "steps": spec.fit.steps, "rows_per_step": spec.batch,
@@ -150,10 +153,12 @@ def parser() -> argparse.ArgumentParser:
     compact.add_argument("--steps", type=int)
     compact.add_argument("--start", type=Path, help="go on from the trained models in this folder, with fresh optimizers")
     compact.add_argument("--threads", type=int, default=2)
+    compact.add_argument("--autoregressive", action="store_true", help="next tokens instead of blocks, to compare with")
     cards = recipes.add_parser("cards", help="write the compact models' cards from an evaluation")
     cards.add_argument("figures", type=Path, nargs="+", help="what evaluate --json printed")
     cards.add_argument("--models", type=Path, default=Path("assets/models"))
     adapt_recipes.add_parsers(recipes)
+    comparison.add_parsers(recipes)
     heldout = recipes.add_parser("heldout", help="write the reported question sets")
     heldout.add_argument("--out", type=Path, default=Path("assets/evaluation"))
     heldout.add_argument("--number", type=int, default=600)
@@ -163,8 +168,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Run one recipe."""
     args = parser().parse_args(argv)
-    if hasattr(args, "adapts"):
-        return adapt_recipes.run(args)
+    if hasattr(args, "runs"):
+        return args.runs(args)
     if args.recipe == "heldout":
         write_heldout(args.out, args.number)
         return 0
@@ -174,5 +179,5 @@ def main(argv: list[str]) -> int:
             write_card(name, args.models / spec.model_id, table)
         return 0
     for name in args.only or ("core", "reader", "islander"):
-        train_compact(name, args.out, args.out / "checkpoints", args.steps, args.threads, args.start)
+        train_compact(name, args.out, args.steps, args.threads, args.start, args.autoregressive)
     return 0

@@ -33,10 +33,10 @@ def context(tokenizer: Tokenizer, question: str, document: str) -> list[int]:
 
 
 def answers(experts: dict[str, tuple[SSD2Model, list[list[int]]]], params: EnsembleParams, tokenizer: Tokenizer,
-            num_steps: int = 8) -> list[str]:
+            num_steps: int = 8, max_new_tokens: int = 32) -> list[str]:
     """Answers of an ensemble to many questions at once. experts: by name, a model and its context ids per question."""
     ensemble = Ensemble({n: bind_rows(model, rows) for n, (model, rows) in experts.items()}, params)
-    settings = SamplingParams(num_steps=num_steps, block_length=16, max_new_tokens=32)
+    settings = SamplingParams(num_steps=num_steps, block_length=16, max_new_tokens=max_new_tokens)
     blocks = [s.token_ids for s in generate(ensemble, settings, torch.Generator().manual_seed(0)) if s.finished]
     rows = torch.cat(blocks, 1).tolist()
     return [tokenizer.decode(row[:row.index(EOS)] if EOS in row else row).strip() for row in rows]

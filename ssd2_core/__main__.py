@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from .config import PROJECTIONS, WEIGHTINGS, EnsembleParams, SamplingParams, Settings, check_int
@@ -99,6 +100,8 @@ def evaluate(args: argparse.Namespace) -> int:
     from .evaluation import evaluate as measure_all
     from .evaluation import read_questions, table
     from .library import check_compatible, load
+    if args.base:
+        from .base_lm import BaseLM
 
     params, sampling = ensemble_params(args), sampling_params(args)
     if args.limit is not None:
@@ -107,15 +110,31 @@ def evaluate(args: argparse.Namespace) -> int:
     core = load(args.core, args.device_map, args.dtype)
     users = {name: load(name, args.device_map, args.dtype) for name in params.lam}
     check_compatible(core.card, [user.card for user in users.values()])
+    sweep = step_counts(args)
+    base = BaseLM(args.base) if args.base else None
     rows = []
     for path, questions in sheets.items():
-        found = measure_all(core, users, questions, params, sampling)
+        found = [base.row(questions, sampling.max_new_tokens)] if base else []
+        for steps in sweep:
+            more = measure_all(core, users, questions, params, replace(sampling, num_steps=steps), base and base.perplexity)
+            found += [{"steps": steps, **row} for row in more] if len(sweep) > 1 else more
         rows += [{"data": path, **row} for row in found] if len(sheets) > 1 else found
     settings = {"core": args.core, "lam": dict(params.lam), "weights": params.weights, "tau": params.tau, "alpha": params.alpha,
-                "steps": sampling.num_steps, "block": sampling.block_length, "max_tokens": sampling.max_new_tokens,
-                "projection": sampling.projection, "top_p": sampling.top_p, "seed": sampling.seed, "data": list(sheets)}
+                "steps": sweep[0] if len(sweep) == 1 else sweep, "block": sampling.block_length,
+                "max_tokens": sampling.max_new_tokens, "projection": sampling.projection, "top_p": sampling.top_p,
+                "seed": sampling.seed, "base": args.base, "data": list(sheets)}
     print(json.dumps({"rows": rows, "settings": settings}) if args.json else table(rows))
     return 0
+
+
+def step_counts(args: argparse.Namespace) -> list[int]:
+    """The numbers of --sweep, or the one of --steps."""
+    if not args.sweep:
+        return [args.steps]
+    try:
+        return [check_int("steps", int(part), 1, 5000) for part in args.sweep.split(",")]
+    except ValueError:
+        raise VisitorError(f"--sweep must be numbers from 1 to 5000 with commas between them, not {args.sweep!r}.") from None
 
 
 def _bytes(path: str) -> bytes:
@@ -159,6 +178,8 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("evaluate", help="measure experts and ensemble on JSONL questions")
     one.add_argument("data", nargs="+", metavar="DATA.jsonl")
     one.add_argument("--limit", type=int)
+    one.add_argument("--sweep", metavar="4,8,16", help="measure with each of these numbers of steps")
+    one.add_argument("--base", help="an autoregressive LM: its own answers as a row, and everybody's perplexity under it")
     _expert_options(one)
     one.set_defaults(run=evaluate)
     commands.add_parser("train", help="train a model: python -m ssd2_core train --help", add_help=False)

@@ -5,7 +5,7 @@ import re
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,8 +97,8 @@ def rouge_l(said: str, right: str) -> float:
 
 
 def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams, sampling: SamplingParams,
-               bar: tqdm) -> Iterator[tuple[list[str], int, dict[str, float]]]:
-    """Batch by batch: answers, number of answer tokens, and each expert's summed share in them."""
+               bar: tqdm) -> Iterator[tuple[list[str], int, int, dict[str, float]]]:
+    """Batch by batch: answers, number of answer tokens, how many answers ended by EOS, each expert's summed share."""
     first = next(iter(experts.values()))
     eos = first.model.config.eos_token_id
     for start in range(0, len(questions), BATCH):
@@ -118,7 +118,8 @@ def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: 
         inside = (ids == eos).long().cumsum(-1) == 0
         shares = {n: (torch.cat([d[n] for d in decided.values()], 1)[:, :ids.shape[1]] * inside).sum().item() for n in experts}
         bar.update(len(rows))
-        yield [answer_text(first.tokenizer, row) for row in ids.tolist()], int(inside.sum()), shares
+        ended = int((ids == eos).any(-1).sum())
+        yield [answer_text(first.tokenizer, row) for row in ids.tolist()], int(inside.sum()), ended, shares
 
 
 def _decided(before: dict[str, torch.Tensor] | None, step: Step, names: Iterable[str]) -> dict[str, torch.Tensor]:
@@ -127,41 +128,57 @@ def _decided(before: dict[str, torch.Tensor] | None, step: Step, names: Iterable
     return {name: torch.where(step.changed, share, before[name]) for name, share in now.items()} if before else now
 
 
-def measure(name: str, experts: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams,
-            sampling: SamplingParams) -> dict:
-    """One row of the table."""
-    said, tokens, shares = [], 0, Counter()
-    start = time.monotonic()
-    with tqdm(total=len(questions), desc=name, leave=False) as bar:
-        for answers, count, share in answer_all(experts, questions, ensemble, sampling, bar):
-            said += answers
-            tokens += count
-            shares.update(share)
+def distinct_2(texts: list[str]) -> float:
+    """Different pairs of neighbouring words over all such pairs of the texts (Li et al., 2016)."""
+    pairs = [pair for text in texts for words in (normal_words(text),) for pair in zip(words, words[1:], strict=False)]
+    return round(len(set(pairs)) / len(pairs), 4) if pairs else 0.0
+
+
+def scores(name: str, said: list[str], questions: list[Question], tokens: int, ended: int, seconds: float,
+           judge: Callable[[list[Question], list[str]], float] | None = None) -> dict:
+    """One row of the table, from the answers. judge: their perplexity."""
     n = len(questions)
     mean = lambda score: round(sum(score(s, q.answer) for s, q in zip(said, questions, strict=True)) / n, 4)  # noqa: E731
-    return {"name": name, "n": n, "exact": mean(exact), "f1": mean(token_f1), "rouge_l": mean(rouge_l),
-            "tokens_per_second": round(tokens / (time.monotonic() - start), 1),
-            "share": {k: round(v / max(tokens, 1), 4) for k, v in shares.items()}}
+    row = {"name": name, "n": n, "exact": mean(exact), "f1": mean(token_f1), "rouge_l": mean(rouge_l),
+           "distinct_2": distinct_2(said), "tokens": round(tokens / n, 2), "ended": round(ended / n, 4),
+           "tokens_per_second": round(tokens / max(seconds, 1e-9), 1)}
+    return row | ({"perplexity": round(judge(questions, said), 2)} if judge else {})
+
+
+def measure(name: str, experts: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams,
+            sampling: SamplingParams, judge: Callable | None = None) -> dict:
+    """One row of the table."""
+    said, tokens, ended, shares = [], 0, 0, Counter()
+    start = time.monotonic()
+    with tqdm(total=len(questions), desc=name, leave=False) as bar:
+        for answers, count, whole, share in answer_all(experts, questions, ensemble, sampling, bar):
+            said += answers
+            tokens += count
+            ended += whole
+            shares.update(share)
+    row = scores(name, said, questions, tokens, ended, time.monotonic() - start, judge)
+    return row | {"share": {k: round(v / max(tokens, 1), 4) for k, v in shares.items()}}
 
 
 def evaluate(core: Expert, users: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams,
-             sampling: SamplingParams) -> list[dict]:
+             sampling: SamplingParams, judge: Callable | None = None) -> list[dict]:
     """Rows for the core alone, each user alone and, when there are users, the ensemble."""
-    rows = [measure("core", {CORE: core}, questions, EnsembleParams(), sampling)]
+    rows = [measure("core", {CORE: core}, questions, EnsembleParams(), sampling, judge)]
     for name, user in users.items():
         alone = EnsembleParams(lam={name: 1.0}, alpha=ensemble.alpha)
-        rows.append(measure(f"user:{name}", {name: user}, questions, alone, sampling))
+        rows.append(measure(f"user:{name}", {name: user}, questions, alone, sampling, judge))
     if users:
-        rows.append(measure("ensemble", {CORE: core, **users}, questions, ensemble, sampling))
+        rows.append(measure("ensemble", {CORE: core, **users}, questions, ensemble, sampling, judge))
     return rows
 
 
 def table(rows: list[dict]) -> str:
     """The rows as text in columns."""
-    head = ("name", "n", "exact", "f1", "rouge_l", "tokens_per_second")
-    lines = [[str(r[k]) for k in head] + [", ".join(f"{k} {v:.2f}" for k, v in r["share"].items())] for r in rows]
+    head = [key for key in rows[0] if key not in ("share", "data", "steps")]
+    lines = [[str(r[k]) for k in head] + [", ".join(f"{k} {v:.2f}" for k, v in r.get("share", {}).items())] for r in rows]
     lines = [[*head, "share"], *lines]
-    if any("data" in r for r in rows):
-        lines = [[("data" if i == 0 else rows[i - 1]["data"]), *line] for i, line in enumerate(lines)]
+    for key in ("steps", "data"):
+        if any(key in r for r in rows):
+            lines = [[key if i == 0 else str(rows[i - 1][key]), *line] for i, line in enumerate(lines)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)

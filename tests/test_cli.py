@@ -50,7 +50,8 @@ def test_evaluate_prints_the_rows(pair, tmp_path, capsys):
     found = json.loads(out)
     assert code == 0 and [row["name"] for row in found["rows"]] == ["core", f"user:{pair[1]}", "ensemble"]
     for row in found["rows"]:
-        assert set(row) == {"name", "n", "exact", "f1", "rouge_l", "tokens_per_second", "share"} and row["n"] == 2
+        assert set(row) == {"name", "n", "exact", "f1", "rouge_l", "distinct_2", "tokens", "ended",
+                            "tokens_per_second", "share"} and row["n"] == 2
     assert found["settings"]["steps"] == 2
     other = tmp_path / "other.jsonl"
     other.write_bytes(data.read_bytes())

@@ -11,7 +11,8 @@ from ssd2_core.training.recipes import parser as train_parser
 from .browser import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
+TRAINING = (ROOT / "ssd2_core/training/README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README + TRAINING, re.DOTALL)
 
 
 def test_the_ten_lines_of_python_answer_from_the_document(capsys):

@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from ..model import SSD2Config, SSD2Model
-from . import adapt_recipes, comparison
+from . import adapt_recipes, comparison, samples
 from .autoregressive import next_token_loss
 from .cards import figures_table, write_card
 from .data import documents, general, island
@@ -159,6 +159,7 @@ def parser() -> argparse.ArgumentParser:
     cards.add_argument("--models", type=Path, default=Path("assets/models"))
     adapt_recipes.add_parsers(recipes)
     comparison.add_parsers(recipes)
+    samples.add_parsers(recipes)
     heldout = recipes.add_parser("heldout", help="write the reported question sets")
     heldout.add_argument("--out", type=Path, default=Path("assets/evaluation"))
     heldout.add_argument("--number", type=int, default=600)

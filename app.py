@@ -24,11 +24,12 @@ def read_settings(argv: list[str] | None = None) -> Settings:
 def main() -> None:
     """Run the studio until it is interrupted."""
     from ssd2_core.engine import ProcessEngine
+    from ssd2_core.library import fitting
     from ssd2_core.ui.page import build, launch
     from ssd2_core.ui.words import DEFAULTS
 
     settings = read_settings()
-    engine = ProcessEngine(settings, preload=(settings.core, *DEFAULTS.ensemble.lam))
+    engine = ProcessEngine(settings, preload=(settings.core, *fitting(settings.core, DEFAULTS.ensemble.lam)))
     engine.start()
     try:
         launch(build(engine, settings), settings)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from .bases import Base, Progress, cache_folder, find_base
+from .bases import Base, Progress, cache_folder
 from .errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -99,12 +99,3 @@ def save_tensors(tensors: dict[str, Tensor], config, folder: Path) -> None:
     half = {name: t.to("cpu", torch.float16).contiguous() for name, t in tensors.items()}
     save_torch_state_dict(half, folder, max_shard_size="15MB", metadata={"format": "pt"})
     config.save_pretrained(folder)
-
-
-def assemble(folder: Path, config, progress: Progress | None = None) -> dict[str, Tensor]:
-    """State dict of the expert in ``folder``, whose base is found or fetched. Raises ModelError as ``find_base`` does."""
-    from .model import SSD2Model
-    base = base_tensors(base_folder(find_base(config.base, progress), progress))
-    with torch.device("meta"):
-        wanted = set(SSD2Model(config).state_dict())
-    return joined(config, base_tensors(folder), base, wanted)

@@ -140,9 +140,11 @@ class Engine:
         self._send(Preload(model_ids))
 
     def models(self) -> list:
-        """The cards of the models that are here, as library.list_models gives them."""
-        from .library import list_models
-        return list_models()
+        """The cards of the models that are here, as library.list_models gives them, and of a core in a local folder."""
+        from .library import list_models, local_card
+        cards = list_models()
+        own = None if any(card.id == self.settings.core for card in cards) else local_card(self.settings.core)
+        return [own, *cards] if own else cards
 
     def status(self) -> Status:
         """How the service is now."""

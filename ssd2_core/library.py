@@ -4,17 +4,19 @@ A model folder holds config.json (SSD2Config), model.safetensors and tokenizer.j
 model is ever run.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from .bases import Progress
+from .bases import Progress, find_base
 from .errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -120,6 +122,36 @@ def list_models() -> list[ModelCard]:
     return sorted(cards, key=lambda card: (ROLES.index(card.role), card.id))
 
 
+def local_card(model_id: str) -> ModelCard | None:
+    """The card of a bundled id or a local folder, without fetching anything; None for all else and for what is broken."""
+    with contextlib.suppress(ModelError, OSError):
+        here = _here(model_id)
+        return read_card(here[0], model_id, here[1]) if here else None
+    return None
+
+
+def _here(model_id: str) -> tuple[Path, str] | None:
+    """Folder and source of a bundled id or a local folder."""
+    if not isinstance(model_id, str) or not model_id or "\x00" in model_id:
+        raise ModelError(f"A model is named by an id or a folder, not {model_id!r}.")
+    if re.fullmatch(r"[A-Za-z0-9._-]+", model_id) and ".." not in model_id and (BUNDLED / model_id).is_dir():
+        return BUNDLED / model_id, "bundled"
+    # unlike Path.is_dir, os.path.isdir is False for a name too long to exist
+    return (Path(model_id), "folder") if os.path.isdir(model_id) else None
+
+
+def is_compatible(card: ModelCard, core: ModelCard) -> bool:
+    """Whether an expert shares the core's vocabulary and simplex value."""
+    return card.tokenizer_hash == core.tokenizer_hash and card.simplex_value == core.simplex_value
+
+
+def fitting(core: str, users: Iterable[str]) -> tuple[str, ...]:
+    """The users that go with a core, as far as their cards can be read here; all of them when the core is not here yet."""
+    own = local_card(core)
+    cards = {user: local_card(user) for user in users}
+    return tuple(user for user, card in cards.items() if own is None or (card is not None and is_compatible(card, own)))
+
+
 def resolve(model_id: str) -> Path:
     """Folder of a bundled id, a local folder or a Hub id "owner/name", which is downloaded if it is not cached."""
     return locate(model_id)[0]
@@ -127,12 +159,9 @@ def resolve(model_id: str) -> Path:
 
 def locate(model_id: str) -> tuple[Path, str]:
     """Folder, as ``resolve`` gives it, and source: "bundled", "folder" or "hub"."""
-    if not isinstance(model_id, str) or not model_id or "\x00" in model_id:
-        raise ModelError(f"A model is named by an id or a folder, not {model_id!r}.")
-    if re.fullmatch(r"[A-Za-z0-9._-]+", model_id) and ".." not in model_id and (BUNDLED / model_id).is_dir():
-        return BUNDLED / model_id, "bundled"
-    if os.path.isdir(model_id):             # unlike Path.is_dir, False for a name too long to exist
-        return Path(model_id), "folder"
+    here = _here(model_id)
+    if here:
+        return here
     if not HUB_ID.fullmatch(model_id) or ".." in model_id:
         known = ", ".join(card.id for card in list_models()) or "none"
         raise ModelError(f"There is no model {model_id!r}: give a bundled id ({known}), a folder, or a Hub id owner/name.")
@@ -181,7 +210,6 @@ def _load_model(folder: Path, model_id: str, device_map: str | None, dtype: str,
     """The network. Weights that are missing or of another size are refused: transformers would make them up."""
     import torch
 
-    from .adapters import assemble
     from .model import SSD2Config, SSD2Model
     on_gpu = torch.cuda.is_available() and device_map != "cpu"
     kind = (torch.bfloat16 if on_gpu else torch.float32) if dtype == "auto" else getattr(torch, dtype)
@@ -189,7 +217,7 @@ def _load_model(folder: Path, model_id: str, device_map: str | None, dtype: str,
         config = SSD2Config.from_pretrained(folder)
         source = {"pretrained_model_name_or_path": folder}
         if config.base:
-            source = {"pretrained_model_name_or_path": None, "state_dict": assemble(folder, config, progress)}
+            source = {"pretrained_model_name_or_path": None, "state_dict": _with_base(folder, config, progress)}
         model, found = SSD2Model.from_pretrained(**source, config=config, device_map=device_map, dtype=kind,
                                                  use_safetensors=True, local_files_only=True, ignore_mismatched_sizes=True,
                                                  output_loading_info=True)
@@ -204,3 +232,15 @@ def _load_model(folder: Path, model_id: str, device_map: str | None, dtype: str,
         raise ModelError(f"The weights of {model_id} do not fit its config.json: {len(wrong)} are missing or of another size, "
                          f"{wrong[0]} first.")
     return (model.to("cuda") if on_gpu and device_map is None else model).eval()
+
+
+def _with_base(folder: Path, config, progress: Progress | None) -> dict:
+    """State dict of the adapted expert in ``folder``, whose base is found or fetched."""
+    import torch
+
+    from .adapters import base_folder, base_tensors, joined
+    from .model import SSD2Model
+    base = base_tensors(base_folder(find_base(config.base, progress), progress))
+    with torch.device("meta"):
+        wanted = set(SSD2Model(config).state_dict())
+    return joined(config, base_tensors(folder), base, wanted)

@@ -37,13 +37,13 @@ class ModelCache:
     def __contains__(self, model_id: str) -> bool:
         return model_id in self._experts
 
-    def get(self, model_id: str) -> library.Expert:
-        """The expert, loaded if it is not here yet. Raises ModelError as the library does."""
+    def get(self, model_id: str, progress: Notify | None = None) -> library.Expert:
+        """The expert, loaded if it is not here yet. Raises ModelError as the library does. progress: of a base's fetching."""
         with self._lock:
             if model_id in self._experts:
                 self._experts.move_to_end(model_id)
                 return self._experts[model_id]
-        expert = library.load(model_id, device_map=self.settings.device_map, dtype=self.settings.dtype)
+        expert = library.load(model_id, device_map=self.settings.device_map, dtype=self.settings.dtype, progress=progress)
         with self._lock:
             self._experts[model_id] = expert
             while len(self._experts) > self.max_models:
@@ -75,7 +75,7 @@ class ModelRuns:
         for index, model_id in enumerate(model_ids):
             notify(f"Loading {model_id}.", index / len(model_ids))
             try:
-                self.device = str(self.cache.get(model_id).model.device)
+                self.device = str(self.cache.get(model_id, part_of(notify, index, len(model_ids))).model.device)
             except VisitorError as error:
                 problems.append(str(error))
         return " ".join(problems)
@@ -109,8 +109,13 @@ class ModelRuns:
         missing = [model_id for model_id in dict.fromkeys(wanted.values()) if model_id not in self.cache]
         for index, model_id in enumerate(missing):
             notify(f"Loading {model_id}.", index / len(missing))
-            self.cache.get(model_id)
+            self.cache.get(model_id, part_of(notify, index, len(missing)))
         return {name: self.cache.get(model_id) for name, model_id in wanted.items()}
+
+
+def part_of(notify: Notify, index: int, count: int) -> Notify:
+    """Progress 0..1 of model ``index`` as progress of all ``count``."""
+    return lambda text, part: notify(text, (index + part) / count)
 
 
 def started(request: Request, given: dict) -> Started:

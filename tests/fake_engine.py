@@ -28,6 +28,8 @@ class FakeCard:
     title: str
     summary: str
     parameters: int
+    tokenizer_hash: str = "one"
+    simplex_value: float = 5.0
 
 
 CARDS = [FakeCard("compact-core", "core", "Compact core", "Knows general facts; never sees a document.", 4_700_000),

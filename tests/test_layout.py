@@ -13,9 +13,10 @@ PACKAGE = ROOT / "ssd2_core"
 
 # From the ground up. A module may import modules of earlier rows; a folder counts as one module.
 ROWS = [
-    ["errors"], ["config"], ["simplex", "frames"], ["ensemble", "protocol"], ["sampling", "pipe", "run", "runlog", "checks"],
+    ["errors"], ["config", "bases"], ["simplex", "frames", "adapters"], ["ensemble", "protocol"],
+    ["sampling", "pipe", "run", "runlog", "checks"],
     ["model", "supervisor"], ["ssdlm"], ["prompts", "documents", "uploads"], ["library"], ["prepare"], ["worker"], ["engine"],
-    ["training"], ["evaluation"], ["bench"], ["ui"], ["__init__"], ["__main__"],
+    ["evaluation"], ["base_lm"], ["training"], ["bench"], ["ui"], ["__init__"], ["__main__"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 LOADED = "import sys; {code}; print(*sorted(m for m in sys.modules if m.split('.')[0] in {watched!r}))"

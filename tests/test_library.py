@@ -119,3 +119,20 @@ def test_listing_leaves_broken_folders_out(tmp_path, monkeypatch):
     assert [card.id for card in library.list_models()] == ["z-core", "a-reader"]
     shutil.rmtree(tmp_path / "z-core")
     assert [card.id for card in library.list_models()] == ["a-reader"]
+
+
+def test_a_core_of_another_vocabulary_gets_only_the_users_that_fit(tmp_path, monkeypatch):
+    folder(tmp_path / "bundled" / "reader", role="reader")
+    other = train_tokenizer(["xyz"], 290)
+    mine = str(folder(tmp_path / "mine", tokenizer=other))
+    monkeypatch.setattr(library, "BUNDLED", tmp_path / "bundled")
+    assert library.local_card(mine).source == "folder" and library.local_card("reader").source == "bundled"
+    assert library.local_card("someone/else") is None and library.local_card("a\x00b") is None
+    assert library.fitting(mine, ["reader"]) == () and library.fitting("someone/else", ["reader"]) == ("reader",)
+    folder(tmp_path / "bundled" / "friend", role="reader", tokenizer=other)
+    assert library.fitting(mine, ["reader", "friend"]) == ("friend",)
+    from ssd2_core.config import Settings
+    from ssd2_core.engine import InlineEngine
+    from ssd2_core.ui.page import Studio
+    studio = Studio(InlineEngine(Settings(core=mine)), Settings(core=mine))
+    assert [card.id for card in studio.users] == ["friend"] and studio.titles["core"] == "Core"

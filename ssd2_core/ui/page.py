@@ -15,6 +15,7 @@ import gradio as gr
 from ..config import EnsembleParams, Settings
 from ..documents import read_file
 from ..errors import DocumentError, VisitorError
+from ..library import is_compatible
 from ..protocol import Document, Done, Request, Turn
 from . import panels, words
 from .api import make_generate
@@ -35,7 +36,7 @@ class Studio:
         self.settings = settings
         cards = engine.models()
         self.core = next((card for card in cards if card.id == settings.core), None)
-        self.users = [card for card in cards if card.role != "core"]
+        self.users = [card for card in cards if card.role != "core" and (not self.core or is_compatible(card, self.core))]
         self.order = [card.id for card in self.users]
         self.titles = {"core": self.core.title if self.core else settings.core,
                        **{card.id: card.title for card in self.users}}

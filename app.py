@@ -4,6 +4,7 @@ import argparse
 import os
 
 from ssd2_core.config import Settings
+from ssd2_core.placement import add_options, options_of
 
 
 def read_settings(argv: list[str] | None = None) -> Settings:
@@ -13,12 +14,10 @@ def read_settings(argv: list[str] | None = None) -> Settings:
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", default.host))
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", default.port)))
     parser.add_argument("--core", default=default.core, help="bundled id, local folder or Hub id of the core")
-    parser.add_argument("--device-map", default=default.device_map, help="auto, cpu, cuda, or left out for the fastest")
-    parser.add_argument("--dtype", default=default.dtype, choices=["auto", "float32", "bfloat16", "float16"])
+    add_options(parser)
     parser.add_argument("--share", action="store_true", help="make a public link")
     given = parser.parse_args(argv)
-    return Settings(core=given.core, device_map=given.device_map, dtype=given.dtype, host=given.host, port=given.port,
-                    share=given.share)
+    return Settings(core=given.core, host=given.host, port=given.port, share=given.share, **options_of(given))
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .config import PROJECTIONS, WEIGHTINGS, EnsembleParams, SamplingParams, Settings, check_int
 from .errors import VisitorError
+from .placement import add_options, options_of
 
 DEFAULT = SamplingParams()
 DEFAULT_USER_WEIGHT = 0.5
@@ -64,7 +65,7 @@ def generate(args: argparse.Namespace) -> int:
     request = Request("", args.prompt, args.core, tuple(params.lam), documents, (), sampling_params(args), params)
     frames: list[Frame] = []
     done = None
-    with InlineEngine(Settings(core=args.core, device_map=args.device_map, dtype=args.dtype)) as engine:
+    with InlineEngine(Settings(core=args.core, **options_of(args))) as engine:
         for event in engine.stream(engine.submit(request)):
             if isinstance(event, Frame):
                 frames.append(event)
@@ -107,8 +108,8 @@ def evaluate(args: argparse.Namespace) -> int:
     if args.limit is not None:
         check_int("limit", args.limit, 1, 10**9)
     sheets = {str(path): read_questions(path, args.limit) for path in args.data}
-    core = load(args.core, args.device_map, args.dtype)
-    users = {name: load(name, args.device_map, args.dtype) for name in params.lam}
+    core = load(args.core, progress=tell, **options_of(args))
+    users = {name: load(name, progress=tell, **options_of(args)) for name in params.lam}
     check_compatible(core.card, [user.card for user in users.values()])
     sweep = step_counts(args)
     base = BaseLM(args.base) if args.base else None
@@ -125,6 +126,11 @@ def evaluate(args: argparse.Namespace) -> int:
                 "seed": sampling.seed, "base": args.base, "data": list(sheets)}
     print(json.dumps({"rows": rows, "settings": settings}) if args.json else table(rows))
     return 0
+
+
+def tell(text: str, part: float) -> None:
+    """What is being loaded, on the terminal."""
+    print(f"{text} {part:.0%}" if part else text, file=sys.stderr)
 
 
 def step_counts(args: argparse.Namespace) -> list[int]:
@@ -157,8 +163,7 @@ def _expert_options(parser: argparse.ArgumentParser) -> None:
     add("--projection", choices=PROJECTIONS, default=DEFAULT.projection)
     add("--top-p", type=float, default=DEFAULT.top_p)
     add("--seed", type=int, default=DEFAULT.seed)
-    add("--device-map", default=None)
-    add("--dtype", default="auto")
+    add_options(parser)
     add("--json", action="store_true")
 
 

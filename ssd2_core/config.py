@@ -118,12 +118,15 @@ class Settings:
     """How one server runs, read once from the command line or the environment.
 
     core: bundled id, local folder or Hub id. device_map: None (the fastest single device) or anything accelerate takes.
-    dtype: "auto", "float32", "bfloat16", "float16". models_dir: where bundled models stand.
+    dtype: "auto", "float32", "bfloat16", "float16". max_memory, offload_folder, quantize: as ``library.load`` takes them.
     """
 
     core: str = "compact-core"
     device_map: str | None = None
     dtype: str = "auto"
+    max_memory: str | None = None
+    offload_folder: str | None = None
+    quantize: str | None = None
     host: str = "127.0.0.1"
     port: int = 7860
     share: bool = False

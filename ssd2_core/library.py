@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 
 from .bases import Progress, find_base
 from .errors import ModelError
+from .placement import Plan, load_arguments, make_plan, parse_device_map, parse_max_memory
 
 log = logging.getLogger(__name__)
 BUNDLED = Path(__file__).resolve().parent.parent / "assets" / "models"
@@ -184,20 +185,26 @@ def check_compatible(core: ModelCard, users: list[ModelCard]) -> None:
                              f"{core.id} has; they must be equal.")
 
 
-def load(model_id: str, device_map: str | None = None, dtype: str = "auto", progress: Progress | None = None) -> Expert:
+def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto", progress: Progress | None = None, *,
+         max_memory: str | None = None, offload_folder: str | None = None, quantize: str | None = None) -> Expert:
     """Load a model for sampling: on the GPU if there is one, or as ``device_map`` says. Raises ModelError in one sentence.
 
-    dtype: "auto" is bfloat16 on a GPU and float32 on a CPU. progress: told how far a base is fetched that is not here yet.
+    dtype: "auto" is bfloat16 on a GPU and float32 on a CPU. progress: told the plan, and how far a base is fetched that is not
+    here yet. device_map, max_memory ("0=20GB,cpu=60GB"), offload_folder: of accelerate. quantize: "8bit" or "4bit".
     """
-    if dtype not in ("auto", "float32", "bfloat16", "float16"):
-        raise ModelError(f"dtype must be auto, float32, bfloat16 or float16, not {dtype!r}.")
     folder, source = locate(model_id)
     card = read_card(folder, model_id, source)
+    plan = plan_for(folder, model_id, device_map, dtype, max_memory, quantize)
+    log.info("%s", plan.words())
+    if progress:
+        progress(plan.words() + ".", 0.0)
+    plan.check()
+    where = load_arguments(plan, parse_max_memory(max_memory), offload_folder)
     try:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception:                       # the tokenizers library raises plain Exception
         raise ModelError(f"The tokenizer.json of {model_id} is damaged; fetch or save it again.") from None
-    model = _load_model(folder, model_id, device_map, dtype, progress)
+    model = _load_model(folder, model_id, plan.dtype, where, progress)
     size = model.config.vocab_size
     if tokenizer.get_vocab_size() > size:
         raise ModelError(f"The tokenizer of {model_id} has {tokenizer.get_vocab_size()} tokens, its network only {size}; "
@@ -206,32 +213,54 @@ def load(model_id: str, device_map: str | None = None, dtype: str = "auto", prog
     return Expert(model, tokenizer, card)
 
 
-def _load_model(folder: Path, model_id: str, device_map: str | None, dtype: str, progress: Progress | None = None):
+def plan_for(folder: Path, model_id: str, device_map: str | dict | None = None, dtype: str = "auto",
+             max_memory: str | None = None, quantize: str | None = None) -> Plan:
+    """Where the weights of the model in ``folder`` would lie. Raises ModelError."""
+    if dtype not in ("auto", "float32", "bfloat16", "float16"):
+        raise ModelError(f"dtype must be auto, float32, bfloat16 or float16, not {dtype!r}.")
+    import torch
+
+    from .model import SSD2Config
+    placed, limits = parse_device_map(device_map), parse_max_memory(max_memory)
+    on_gpu = torch.cuda.is_available() and placed != "cpu"
+    kind = (torch.bfloat16 if on_gpu else torch.float32) if dtype == "auto" else getattr(torch, dtype)
+    try:
+        return make_plan(model_id, SSD2Config.from_pretrained(folder), kind, placed, limits, quantize)
+    except ModelError:
+        raise
+    except Exception as error:              # whatever a broken config makes transformers say
+        raise _not_loaded(model_id, error) from None
+
+
+def _not_loaded(model_id: str, error: Exception) -> ModelError:
+    log.info("loading %s failed", model_id, exc_info=error)
+    reason = (str(error) or type(error).__name__).splitlines()[0][:160].rstrip(".")
+    return ModelError(f"{model_id} could not be loaded: {reason}.")
+
+
+def _load_model(folder: Path, model_id: str, dtype: str, where: dict, progress: Progress | None = None):
     """The network. Weights that are missing or of another size are refused: transformers would make them up."""
     import torch
 
     from .model import SSD2Config, SSD2Model
-    on_gpu = torch.cuda.is_available() and device_map != "cpu"
-    kind = (torch.bfloat16 if on_gpu else torch.float32) if dtype == "auto" else getattr(torch, dtype)
     try:
         config = SSD2Config.from_pretrained(folder)
         source = {"pretrained_model_name_or_path": folder}
         if config.base:
             source = {"pretrained_model_name_or_path": None, "state_dict": _with_base(folder, config, progress)}
-        model, found = SSD2Model.from_pretrained(**source, config=config, device_map=device_map, dtype=kind,
+        model, found = SSD2Model.from_pretrained(**source, **where, config=config, dtype=getattr(torch, dtype),
                                                  use_safetensors=True, local_files_only=True, ignore_mismatched_sizes=True,
                                                  output_loading_info=True)
     except ModelError:
         raise
     except Exception as error:              # a corrupt file, an unknown device, too little memory
-        log.info("loading %s failed", model_id, exc_info=error)
-        reason = (str(error) or type(error).__name__).splitlines()[0][:160].rstrip(".")
-        raise ModelError(f"{model_id} could not be loaded: {reason}.") from None
+        raise _not_loaded(model_id, error) from None
     wrong = sorted([*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])])
     if wrong:
         raise ModelError(f"The weights of {model_id} do not fit its config.json: {len(wrong)} are missing or of another size, "
                          f"{wrong[0]} first.")
-    return (model.to("cuda") if on_gpu and device_map is None else model).eval()
+    alone = where["device_map"] is None and "quantization_config" not in where
+    return (model.to("cuda") if alone and torch.cuda.is_available() else model).eval()
 
 
 def _with_base(folder: Path, config, progress: Progress | None) -> dict:

@@ -43,7 +43,9 @@ class ModelCache:
             if model_id in self._experts:
                 self._experts.move_to_end(model_id)
                 return self._experts[model_id]
-        expert = library.load(model_id, device_map=self.settings.device_map, dtype=self.settings.dtype, progress=progress)
+        s = self.settings
+        expert = library.load(model_id, s.device_map, s.dtype, progress, max_memory=s.max_memory,
+                              offload_folder=s.offload_folder, quantize=s.quantize)
         with self._lock:
             self._experts[model_id] = expert
             while len(self._experts) > self.max_models:

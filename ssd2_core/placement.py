@@ -116,7 +116,7 @@ def make_plan(model_id: str, config, dtype, device_map: str | dict | None, max_m
               quantize: str | None = None) -> Plan:
     """Count a network's weights by device without making them. config: SSD2Config; dtype: torch's. Raises ModelError."""
     import torch
-    from accelerate import infer_auto_device_map, init_empty_weights
+    from accelerate import init_empty_weights
     from accelerate.utils import compute_module_sizes, get_balanced_memory
 
     from .model import SSD2Model
@@ -132,20 +132,46 @@ def make_plan(model_id: str, config, dtype, device_map: str | dict | None, max_m
         if device_map.startswith("balanced"):
             limits = get_balanced_memory(model, max_memory, model._no_split_modules, dtype,
                                          low_zero=device_map == "balanced_low_0")
-        placed = dict(infer_auto_device_map(model, limits, model._no_split_modules, dtype))
+        device_map = placed = _spread(model, limits, dtype, sizes)
     elif not isinstance(device_map, dict):
         alone = "cuda:0" if torch.cuda.is_available() else "cpu"
         placed = {"": alone if device_map is None else "cuda:0" if device_map == "cuda" else device_map}
     by_device: dict[str, int] = {}
+    modules = {name for name, _ in model.named_modules()} | {name for name, _ in model.named_parameters()}
     for module, device in placed.items():
-        if module not in sizes:
+        if module not in modules:
             raise ModelError(f"The device map names {module!r}, which {model_id} does not have.")
         name = f"cuda:{device}" if isinstance(device, int) else str(device)
         if name.startswith("cuda") and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
             raise ModelError(f"There is no device {name} here, only {', '.join(memory_free())}; choose another --device-map.")
-        by_device[name] = by_device.get(name, 0) + sizes[module]
+        by_device[name] = by_device.get(name, 0) + sizes.get(module, 0)          # 0: tied to one that is counted
     count = sum(p.numel() for p in model.parameters())
     return Plan(model_id, count, str(dtype).removeprefix("torch."), by_device, memory_free(), device_map, quantize)
+
+
+def _spread(model, limits: dict | None, dtype, sizes: dict[str, int]) -> dict:
+    """Devices by module, layer after layer; what every step needs outside the layers stays where it is computed."""
+    from accelerate import infer_auto_device_map
+    from accelerate.utils import get_max_memory
+    limits = get_max_memory(limits)
+    main = next(iter(limits))
+    names = {module: name for name, module in model.named_modules()}
+    ends = [names[m] for m in (model.get_input_embeddings(), model.get_output_embeddings()) if m is not None]
+    fixed = [*ends, *(name for name, _ in model.named_children() if name != "lm")]
+    room = limits[main] - sum(sizes.get(name, 0) for name in fixed)
+    limits = {**limits, main: max(0, room)}
+    placed = dict(infer_auto_device_map(model, limits, model._no_split_modules, dtype))
+    for name in fixed:
+        while name not in placed:                   # an entry that covers more than this module gives way to its parts
+            above = max((n for n in placed if f"{name}.".startswith(f"{n}." if n else "")), key=len)
+            if placed[above] == main:
+                break
+            device, module = placed.pop(above), model.get_submodule(above)
+            parts = [n for n, _ in (*module.named_children(), *module.named_parameters(recurse=False))]
+            placed.update({f"{above}.{n}".lstrip("."): device for n in parts})
+        else:
+            placed[name] = main
+    return placed
 
 
 def check_quantize(quantize: str | None) -> None:

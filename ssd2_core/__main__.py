@@ -1,4 +1,4 @@
-"""The command line: models, generate, evaluate, train. ``--json`` prints one JSON object, or one a line when streaming."""
+"""The command line: models, generate, evaluate, convert, train. ``--json`` prints one JSON object, or one on each line."""
 
 import argparse
 import json
@@ -128,6 +128,15 @@ def evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
+def convert(args: argparse.Namespace) -> int:
+    """Write a published checkpoint as a model folder."""
+    from .ssdlm import convert_ssdlm
+    from .tess2 import convert_tess2
+    config = {"ssdlm": convert_ssdlm, "tess2": convert_tess2}[args.layout](args.folder, args.out)
+    print(f"{config.title}: {config.num_parameters:,} parameters in {args.out}")
+    return 0
+
+
 def tell(text: str, part: float) -> None:
     """What is being loaded, on the terminal."""
     print(f"{text} {part:.0%}" if part else text, file=sys.stderr)
@@ -187,6 +196,11 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--base", help="an autoregressive LM: its own answers as a row, and everybody's perplexity under it")
     _expert_options(one)
     one.set_defaults(run=evaluate)
+    one = commands.add_parser("convert", help="read a published checkpoint once, offline, and write it as a model folder")
+    one.add_argument("layout", choices=("ssdlm", "tess2"))
+    one.add_argument("folder", type=Path)
+    one.add_argument("out", type=Path)
+    one.set_defaults(run=convert)
     commands.add_parser("train", help="train a model: python -m ssd2_core train --help", add_help=False)
     return top
 

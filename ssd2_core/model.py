@@ -38,6 +38,8 @@ class SSD2Config(PreTrainedConfig):
     layers this network has, in order; None for all. lora: {"r", "lora_alpha", "target_modules"} of peft's LoraConfig.
     lora_noisy_only: clean tokens pass without the adapter, so that the base reads its context as it always did.
     label_shift: the prediction of a position is read one position before it, as an autoregressive base does.
+    self_conditioning_mix: "" adds W · (softmax(previous prediction) · E_sum); "mean" and "addition" mix the probabilities
+    themselves before they are embedded (TESS-2). time_bias: the time embedding has a bias. prompt_style: see prompts.py.
     """
 
     model_type = "ssd2"
@@ -48,7 +50,8 @@ class SSD2Config(PreTrainedConfig):
                  max_context: int = 512, history_turns: int = 0, tokenizer_hash: str = "", license: str = "apache-2.0",
                  num_parameters: int = 0, eos_token_id: int | None = None, pad_token_id: int | None = None, base: str = "",
                  base_layers: list[int] | None = None, lora: dict | None = None, lora_noisy_only: bool = True,
-                 label_shift: bool = False, **kwargs):
+                 label_shift: bool = False, self_conditioning_mix: str = "", time_bias: bool = True, prompt_style: str = "auto",
+                 **kwargs):
         backbone = dict(backbone or {"model_type": "llama"})
         if backbone.get("model_type") not in CAUSAL_BACKBONES + MASKED_BACKBONES:
             raise ModelError(f"The backbone must be one of {', '.join(CAUSAL_BACKBONES + MASKED_BACKBONES)}, "
@@ -63,7 +66,10 @@ class SSD2Config(PreTrainedConfig):
         self.max_context, self.history_turns, self.tokenizer_hash = max_context, history_turns, tokenizer_hash
         self.num_parameters, self.eos_token_id, self.pad_token_id = num_parameters, eos_token_id, pad_token_id
         self.base, self.base_layers, self.lora, self.lora_noisy_only = base, base_layers, lora, lora_noisy_only
-        self.label_shift = label_shift
+        self.label_shift, self.self_conditioning_mix, self.time_bias = label_shift, self_conditioning_mix, time_bias
+        self.prompt_style = prompt_style
+        if self_conditioning_mix not in ("", "mean", "addition"):
+            raise ModelError(f"self_conditioning_mix must be empty, mean or addition, not {self_conditioning_mix!r}.")
         kwargs.setdefault("tie_word_embeddings", bool(backbone.get("tie_word_embeddings", True)))
         super().__init__(**kwargs)
         self.vocab_size = backbone.get("vocab_size", getattr(self, "vocab_size", 0))
@@ -94,13 +100,13 @@ class SSD2Model(PreTrainedModel):
         self.lm = auto.from_config(config.backbone_config())
         self._no_split_modules = self.lm._no_split_modules
         hidden, vocab = self.lm.get_input_embeddings().embedding_dim, self.lm.config.vocab_size
-        self.timestep_embedding = nn.Linear(1, hidden)
+        self.timestep_embedding = nn.Linear(1, hidden, bias=config.time_bias)
         if not config.tie_simplex_embedding:
             self.embed_sum = nn.Linear(vocab, hidden, bias=False)
-        if config.self_conditioning:
+        if config.self_conditioning and not config.self_conditioning_mix:
             self.self_condition = nn.Linear(hidden, hidden, bias=False)
-        if config.label_shift and (self.is_masked or config.context_mode == "full"):
-            raise ModelError("label_shift needs a causal backbone with a cached context.")
+        if config.label_shift and self.is_masked:
+            raise ModelError("label_shift needs a causal backbone.")
         if config.lora:
             self.lm = with_lora(self.lm, config.lora)
         self.post_init()
@@ -120,9 +126,14 @@ class SSD2Model(PreTrainedModel):
 
     def embed_block(self, x_t: Tensor, u: Tensor, previous: Tensor | None) -> Tensor:
         """Network input of noisy positions: x_t (B, L, V), u = t/T (B, L), previous logits (B, L, V) or None -> (B, L, H)."""
-        hidden = self.simplex_embed(x_t.softmax(-1))
+        probs = x_t.softmax(-1)
+        if self.config.self_conditioning and self.config.self_conditioning_mix:
+            before = torch.zeros_like(probs) if previous is None else previous
+            probs = probs + before.softmax(-1)
+            probs = probs / 2 if self.config.self_conditioning_mix == "mean" else probs
+        hidden = self.simplex_embed(probs)
         hidden = hidden + self.timestep_embedding(u.unsqueeze(-1).to(hidden.dtype))
-        if previous is not None and self.config.self_conditioning:
+        if previous is not None and self.config.self_conditioning and not self.config.self_conditioning_mix:
             hidden = hidden + self.self_condition(self.simplex_embed(previous.softmax(-1)))
         return hidden
 
@@ -222,8 +233,8 @@ class Context:
 
     def denoise(self, block: Tensor) -> Tensor:
         """Logits (B, L, V) of embedded noisy positions (B, L, H) after this context."""
-        start = self.valid.long().sum(-1, keepdim=True)
-        if self.model.config.label_shift:                 # the last clean token leads: position i is read from i - 1
+        start, shift = self.valid.long().sum(-1, keepdim=True), self.model.config.label_shift
+        if shift and not self.full:                       # the last clean token leads: position i is read from i - 1
             start = start - 1
             block = torch.cat([self.model.get_input_embeddings()(self.ids[:, -1:]), block], 1)
         length = block.shape[1]
@@ -233,11 +244,11 @@ class Context:
             mask = blocked(seen.unsqueeze(1).expand(-1, length, -1), block.dtype)
             hidden = self.model.trunk(block, mask, positions, self.cache)
             self.cache.crop(-length)
-            return self.model.head(hidden[:, :-1] if self.model.config.label_shift else hidden)
+            return self.model.head(hidden[:, :-1] if shift else hidden)
         hidden = torch.cat([self.model.lm.get_input_embeddings()(self.ids), block], 1)
         mask = blocked(seen.unsqueeze(1).expand(-1, hidden.shape[1], -1), block.dtype)
         hidden = self.model.trunk(hidden, mask, torch.cat([self.positions, positions], 1))
-        return self.model.head(hidden[:, -length:])
+        return self.model.head(hidden[:, -length - 1:-1] if shift else hidden[:, -length:])
 
 
 class BoundExpert:

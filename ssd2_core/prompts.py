@@ -15,6 +15,7 @@ from .protocol import Turn
 PASSAGE_JOIN = "\n"
 TAGS = ("<|document|>", "<|user|>", "<|assistant|>", "<eos>")
 CHATML = ("<|im_start|>", "<|im_end|>")
+PLAIN = ("<s>", "</s>")
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,20 @@ class PromptFormat:
         return [*self.part("user", asked), *self.opening["assistant"]]
 
 
-def prompt_format(tokenizer: Tokenizer) -> PromptFormat:
-    """The format that the special tokens of ``tokenizer`` tell: the compact pair's own tags, or ChatML.
+def prompt_format(tokenizer: Tokenizer, style: str = "auto") -> PromptFormat:
+    """The format that the special tokens of ``tokenizer`` tell: the compact pair's own tags, ChatML, or a text to go on with.
 
+    style: "tulu" marks the speakers by plain words, as models tuned on Tulu data read them.
     Raises ModelError unless all of its tokens exist and are special, or typed text could become one of them.
     """
     marked = {token.content: i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    if all(token in marked for token in PLAIN):
+        first, last = (marked[token] for token in PLAIN)
+        if style == "tulu":
+            said = {role: encode(tokenizer, f"<|{role}|>\n") for role in ("document", "user", "assistant")}
+            newline = encode(tokenizer, "\n")
+            return PromptFormat(said, newline, last, newline)
+        return PromptFormat({"document": [first], "user": [first], "assistant": []}, [], last, [])
     if all(token in marked for token in CHATML):
         start, end = (marked[token] for token in CHATML)
         newline = encode(tokenizer, "\n")
@@ -72,8 +81,8 @@ def prompt_format(tokenizer: Tokenizer) -> PromptFormat:
         return PromptFormat(opening, [end, *newline], end, newline)
     missing = [token for token in TAGS if token not in marked]
     if missing:
-        raise ModelError(f"The tokenizer has no special token {', '.join(missing)}; choose a model with this prompt format or "
-                         "with ChatML.")
+        raise ModelError(f"The tokenizer has no special token {', '.join(missing)}; choose a model with this prompt format, "
+                         f"with ChatML, or with {' and '.join(PLAIN)}.")
     document, user, assistant, eos = (marked[token] for token in TAGS)
     return PromptFormat({"document": [document], "user": [user], "assistant": [assistant]}, [], eos, [])
 
@@ -83,7 +92,7 @@ def contexts(tokenizer: Tokenizer, config, prompt: str, history: Sequence[Turn],
 
     Raises LimitError when the prompt alone does not fit.
     """
-    form = prompt_format(tokenizer)
+    form = prompt_format(tokenizer, getattr(config, "prompt_style", "auto"))
     asked = encode(tokenizer, prompt.strip())
     question = form.question(asked)
     if len(question) > config.max_context:

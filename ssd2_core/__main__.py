@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from .config import PROJECTIONS, WEIGHTINGS, EnsembleParams, SamplingParams, Settings, check_int
+from .config import EARLY_EXITS, PROJECTIONS, WEIGHTINGS, EnsembleParams, SamplingParams, Settings, check_int
 from .errors import VisitorError
 from .placement import add_options, options_of
 
@@ -35,7 +35,7 @@ def ensemble_params(args: argparse.Namespace) -> EnsembleParams:
 
 
 def sampling_params(args: argparse.Namespace) -> SamplingParams:
-    return SamplingParams(args.steps, args.block, args.max_tokens, args.projection, args.top_p, args.seed)
+    return SamplingParams(args.steps, args.block, args.max_tokens, args.projection, args.top_p, args.seed, args.early_exit)
 
 
 def models(args: argparse.Namespace) -> int:
@@ -123,7 +123,7 @@ def evaluate(args: argparse.Namespace) -> int:
     settings = {"core": args.core, "lam": dict(params.lam), "weights": params.weights, "tau": params.tau, "alpha": params.alpha,
                 "steps": sweep[0] if len(sweep) == 1 else sweep, "block": sampling.block_length,
                 "max_tokens": sampling.max_new_tokens, "projection": sampling.projection, "top_p": sampling.top_p,
-                "seed": sampling.seed, "base": args.base, "data": list(sheets)}
+                "seed": sampling.seed, "early_exit": sampling.early_exit, "base": args.base, "data": list(sheets)}
     print(json.dumps({"rows": rows, "settings": settings}) if args.json else table(rows))
     return 0
 
@@ -170,6 +170,7 @@ def _expert_options(parser: argparse.ArgumentParser) -> None:
     add("--block", type=int, default=DEFAULT.block_length)
     add("--max-tokens", type=int, default=DEFAULT.max_new_tokens)
     add("--projection", choices=PROJECTIONS, default=DEFAULT.projection)
+    add("--early-exit", choices=EARLY_EXITS, default=DEFAULT.early_exit)
     add("--top-p", type=float, default=DEFAULT.top_p)
     add("--seed", type=int, default=DEFAULT.seed)
     add_options(parser)

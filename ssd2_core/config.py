@@ -8,6 +8,7 @@ from .errors import LimitError
 
 PROJECTIONS = ("greedy", "sampling", "multihot")
 WEIGHTINGS = ("constant", "schedule", "adaptive")
+EARLY_EXITS = ("off", "patience", "entropy")
 
 
 def check_int(name: str, value: object, low: int, high: int) -> int:
@@ -66,7 +67,8 @@ class SamplingParams:
     """How blocks are denoised (method letters: T = num_steps, L = block_length).
 
     top_p: nucleus of the sampling and multihot projections, in (0, 1].
-    seed: of the one torch.Generator of a run.
+    seed: of the one torch.Generator of a run. early_exit: when a block ends before its last step: "off" never, "patience" when
+    its tokens and confidences have stood still for some steps, "entropy" when every position is certain.
     """
 
     num_steps: int = 16
@@ -75,6 +77,7 @@ class SamplingParams:
     projection: str = "greedy"
     top_p: float = 0.9
     seed: int = 0
+    early_exit: str = "off"
 
     def __post_init__(self) -> None:
         keep = object.__setattr__
@@ -84,6 +87,7 @@ class SamplingParams:
         keep(self, "seed", check_int("seed", self.seed, 0, 2**53))
         keep(self, "top_p", check_float("top-p", self.top_p, 0.0, 1.0))
         check_choice("projection", self.projection, PROJECTIONS)
+        check_choice("early exit", self.early_exit, EARLY_EXITS)
 
 
 @dataclass(frozen=True)

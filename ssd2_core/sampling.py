@@ -15,6 +15,8 @@ from .ensemble import Denoiser, Prediction, log_probs, shares
 from .simplex import add_noise, alpha_bar, entropy, project
 
 Noise = Callable[[tuple[int, ...]], Tensor]
+PATIENCE, STILL = 3, 0.05       # steps without a change, and how far a confidence may move in each
+CERTAIN = 0.1                   # nats: an entropy below is no doubt
 
 
 @dataclass
@@ -24,7 +26,8 @@ class Step:
     block: from 0. step: from 1 to num_steps (so t = num_steps - step + 1). alpha_bar: of the input of this step.
     ids: tokens before this block (B, R). token_ids, rival_ids: best and second candidates (B, L).
     confidence: probability of token_ids (B, L). entropy: nats (B, L). changed: differs from the step before (B, L).
-    share, weight: (B, L) by expert. prediction: the denoiser's own words. finished: this was the last step of the block.
+    share, weight: (B, L) by expert. prediction: the denoiser's own words. finished: this was the last step of
+    the block, maybe an early one.
     ended: the rows that have an EOS by now (B,), only meaningful when finished.
     """
 
@@ -71,7 +74,7 @@ def generate(denoise: Denoiser, params: SamplingParams, rng: torch.Generator, *,
     for block in range(math.ceil(params.max_new_tokens / L)):
         # 1) a block starts as pure noise on the simplex of the vocabulary
         x_t = K * noise((B, L, V))                                                        # (B, L, V)
-        previous = None
+        previous, calm = None, 0
         for t in range(T, 0, -1):
             # 2) every expert looks at the same noisy block and predicts the clean one
             z = K * noise((B, L, V))
@@ -79,16 +82,32 @@ def generate(denoise: Denoiser, params: SamplingParams, rng: torch.Generator, *,
             # 3) the prediction goes back to the simplex and is made noisy again, a little less
             x_0 = project(prediction.logits, params.projection, K, params.top_p, rng)     # (B, L, V)
             x_t = add_noise(x_0, alpha_bar((t - 1) / T), z)
-            step = _describe(prediction, x_0, previous)
-            previous = step["token_ids"]
-            if t == 1 and eos is not None:
-                ended = ended | (previous == eos).any(-1)
+            step = _describe(prediction, x_0, previous and previous["token_ids"])
+            calm = calm + 1 if _is_settled(params.early_exit, step, previous, eos) else 0
+            previous, finished = step, t == 1 or calm >= (PATIENCE if params.early_exit == "patience" else 1)
+            if finished and eos is not None:
+                ended = ended | (step["token_ids"] == eos).any(-1)
             yield Step(block=block, step=T - t + 1, num_steps=T, alpha_bar=alpha_bar(t / T), ids=ids, projected=x_0,
-                       prediction=prediction, finished=t == 1, ended=ended, **step)
+                       prediction=prediction, finished=finished, ended=ended, **step)
+            if finished:
+                break
         # 4) the block's tokens join the context and the next block starts
-        ids = torch.cat([ids, previous], dim=1)                                           # (B, R + L)
+        ids = torch.cat([ids, previous["token_ids"]], dim=1)                              # (B, R + L)
         if bool(ended.all()):
             return
+
+
+def _is_settled(kind: str, step: dict, before: dict | None, eos: int | None) -> bool:
+    """Whether nothing is left to decide in any row, up to its end of text: see ``SamplingParams.early_exit``."""
+    if kind == "off" or (kind == "patience" and before is None):
+        return False
+    ids = step["token_ids"]
+    ends = (ids == eos).long() if eos is not None else torch.zeros_like(ids)
+    counts = ends.cumsum(-1) - ends == 0                                                  # (B, L), the end itself included
+    if kind == "entropy":
+        return not bool(((step["entropy"] > CERTAIN) & counts).any())
+    moved = (step["confidence"] - before["confidence"]).abs() > STILL
+    return not bool(((step["changed"] | moved) & counts).any())
 
 
 def _describe(prediction: Prediction, x_0: Tensor, previous: Tensor | None) -> dict:

@@ -30,7 +30,8 @@ def make_generate(studio):
                        seed: int = SAMPLING.seed, block_length: int = SAMPLING.block_length,
                        max_tokens: int = SAMPLING.max_new_tokens, projection: str = SAMPLING.projection,
                        top_p: float = SAMPLING.top_p, tau: float = ENSEMBLE.tau,
-                       alpha: float = ENSEMBLE.alpha) -> AsyncIterator[dict]:
+                       alpha: float = ENSEMBLE.alpha,
+                       early_exit: str = SAMPLING.early_exit) -> AsyncIterator[dict]:
         """Answer a prompt with a core and user experts, step by step.
 
         Yields one frame (a dict) for each denoising step, then one dict with "answer", "finish_reason" and figures.
@@ -44,7 +45,7 @@ def make_generate(studio):
             lam = dict.fromkeys(experts, each)
             asked = Request(run_id, prompt, studio.settings.core, tuple(experts),
                             (Document("document", document),) if document else (), (),
-                            SamplingParams(steps, block_length, max_tokens, projection, top_p, seed),
+                            SamplingParams(steps, block_length, max_tokens, projection, top_p, seed, early_exit),
                             EnsembleParams(lam, weights, tau, ENSEMBLE.schedule_end, alpha))
             engine.submit(asked)
         except VisitorError as error:

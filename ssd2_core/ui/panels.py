@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from ..config import LIMITS, PROJECTIONS, EnsembleParams, SamplingParams
+from ..config import EARLY_EXITS, LIMITS, PROJECTIONS, EnsembleParams, SamplingParams
 from . import words
 from .charts import hue_index
 from .words import DEFAULTS
 
-SAMPLING_KNOBS = ("num_steps", "block_length", "max_new_tokens", "projection", "top_p", "seed")
+SAMPLING_KNOBS = ("num_steps", "block_length", "max_new_tokens", "projection", "top_p", "seed", "early_exit")
 ENSEMBLE_KNOBS = ("weights", "tau", "alpha")
 
 
@@ -172,6 +172,8 @@ def advanced() -> dict[str, gr.components.Component]:
         alpha = gr.Slider(0, 4, ensemble.alpha, step=0.05, label="Alpha (contrast)", elem_id="alpha", **plain)
         projection = gr.Radio(list(PROJECTIONS), value=sampling.projection, label="Projection", min_width=250,
                               scale=3, elem_id="projection")
+        early = gr.Radio(list(EARLY_EXITS), value=sampling.early_exit, label="Early exit", min_width=250, scale=3,
+                         elem_id="early-exit")
         seed = gr.Number(sampling.seed, precision=0, minimum=0, label="Seed", elem_id="seed", min_width=90)
     return {"tau": tau, "alpha": alpha, "num_steps": steps, "block_length": block, "max_new_tokens": tokens,
-            "seed": seed, "projection": projection, "top_p": top_p}
+            "seed": seed, "projection": projection, "top_p": top_p, "early_exit": early}

@@ -96,6 +96,7 @@ class Ensemble:
         self.experts, self.params = dict(experts), params
         self.dropped: list[str] = []
         self.forwards = 0
+        self.given: dict[tuple[str, bool], Tensor] = {}         # by (expert, without documents): logits computed in a batch
         first = next(iter(experts.values()))
         for name in ("vocab_size", "eos_token_id", "simplex_value", "device", "batch_size"):
             if hasattr(first, name):
@@ -124,7 +125,17 @@ class Ensemble:
         for expert in self.experts.values():
             if hasattr(expert, "remember"):
                 expert.remember(prediction.logits)
+        self.given = {}
         return prediction
+
+    def wanted(self, u: float) -> list[tuple[str, bool]]:
+        """The (expert, without documents) passes that the step at u = t/T will make."""
+        weights = base_weights([n for n in self.experts if n not in self.dropped], self.params, u)
+        names = [n for n, w in weights.items() if w > 0]
+        return [(n, False) for n in names] + [(n, True) for n in names if self._has_contrast(n)]
+
+    def _has_contrast(self, name: str) -> bool:
+        return self.params.alpha > 0 and name != CORE and getattr(self.experts[name], "has_contrast", False)
 
     def _ask(self, weights: dict[str, float], ids: Tensor, x_t: Tensor, u: float) -> dict[str, Tensor]:
         """Log-probabilities (B, L, V) of every expert with a weight, without those that are not finite."""
@@ -132,12 +143,13 @@ class Ensemble:
         for name, weight in weights.items():
             if weight <= 0:
                 continue
-            expert = self.experts[name]
-            logits = expert(ids, x_t, u).logits
+            expert, given = self.experts[name], self.given.pop((name, False), None)
+            logits = (expert(ids, x_t, u) if given is None else expert.take(given)).logits
             self.forwards += 1
             finite = bool(logits.isfinite().all())
-            if finite and self.params.alpha > 0 and name != CORE and getattr(expert, "has_contrast", False):
-                bare = expert.without_documents(ids, x_t, u).logits
+            if finite and self._has_contrast(name):
+                bare = self.given.pop((name, True), None)
+                bare = expert.without_documents(ids, x_t, u).logits if bare is None else bare
                 self.forwards += 1
                 finite = bool(bare.isfinite().all())
                 logits = contrast(logits, bare, self.params.alpha)

@@ -205,6 +205,11 @@ class Context:
         self.generated = 0
         self._append(self.first_ids, self.first_valid, self.model.segments(self.first_ids))
 
+    @property
+    def length(self) -> int:
+        """Positions so far, padding included."""
+        return self.valid.shape[1]
+
     def follow(self, ids: Tensor) -> bool:
         """Bring the context up to the tokens generated so far, (B, R). True when that changed something."""
         new = ids[:, self.generated:]
@@ -265,10 +270,17 @@ class BoundExpert:
 
     def __call__(self, ids: Tensor, x_t: Tensor, u: float) -> Prediction:
         """ids so far (B, R), x_t (B, L, V), u = t/T -> logits (B, L, V). Remembers them for self-conditioning."""
+        self.begin(ids, u)
+        return self.take(self._run(self.context, x_t, u))
+
+    def begin(self, ids: Tensor, u: float) -> None:
+        """Bring the context up to ``ids``; the first step of a block remembers no prediction."""
         if self.context.follow(ids.to(self.device)) or u >= self.last_u:
             self.previous = None
         self.last_u = u
-        logits = self._run(self.context, x_t, u)
+
+    def take(self, logits: Tensor) -> Prediction:
+        """The logits of this step, however they were computed."""
         self.latest_input, self.previous = self.previous, logits
         return Prediction(logits)
 
@@ -287,9 +299,13 @@ class BoundExpert:
 
     @torch.no_grad()
     def _run(self, context: Context, x_t: Tensor, u: float) -> Tensor:
+        return context.denoise(self.embedded(x_t, u)).to(x_t.device)
+
+    def embedded(self, x_t: Tensor, u: float) -> Tensor:
+        """The network's input at the block's positions, (B, L, V) -> (B, L, H)."""
         time = torch.full(x_t.shape[:2], u, device=self.device, dtype=torch.float32)
         previous = None if self.previous is None else self.previous.to(self.device)
-        return context.denoise(self.model.embed_block(x_t.to(self.device), time, previous)).to(x_t.device)
+        return self.model.embed_block(x_t.to(self.device), time, previous)
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ Keeps loaded models. Knows nothing of other runs or of messages.
 """
 
 import gc
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from collections.abc import Callable
 import torch
 
 from . import library
+from .batching import Batcher
 from .config import Settings
 from .documents import passages
 from .ensemble import CORE, Ensemble
@@ -20,6 +22,7 @@ from .protocol import Request, Started
 from .run import Run
 from .sampling import generate
 
+log = logging.getLogger(__name__)
 MAX_MODELS = 8
 FIRST_CHARS = 80
 
@@ -65,6 +68,7 @@ class ModelRuns:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.cache = ModelCache(settings)
+        self.batcher = Batcher()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def is_loaded(self, request: Request) -> bool:
@@ -82,9 +86,20 @@ class ModelRuns:
                 problems.append(str(error))
         return " ".join(problems)
 
+    def prefetch(self, runs: list[Run]) -> None:
+        """One network pass for what several runs ask next. What fails here fails again, alone, in its own run's step."""
+        asked = [(run.ensemble, run.steps.ask) for run in runs]
+        try:
+            self.batcher.prefetch((ensemble, ask) for ensemble, ask in asked if ask is not None)
+        except Exception:
+            log.exception("a batch of %d runs failed; each goes on alone", len(runs))
+            for ensemble, _ in asked:
+                ensemble.given = {}
+
     def free_memory(self) -> None:
         """Make room after the device ran out of memory."""
         self.cache.clear()
+        self.batcher.clear()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

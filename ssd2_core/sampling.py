@@ -4,7 +4,7 @@ Source: SSD-LM (arXiv 2210.17432), Algorithm 2 and its public decoder; letters i
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import torch
@@ -54,15 +54,58 @@ def gaussian(rng: torch.Generator) -> Noise:
     return lambda shape: torch.randn(shape, generator=rng, device=rng.device, dtype=torch.float32)
 
 
-@torch.no_grad()
+@dataclass
+class Ask:
+    """What a denoiser is asked next: ids so far (B, R), the noisy block x_t (B, L, V), u = t/T."""
+
+    ids: Tensor
+    x_t: Tensor
+    u: float
+
+
+class Steps:
+    """The steps of one generation as an iterator. ``ask``: the denoiser's next input, so that a batch can answer ahead."""
+
+    def __init__(self, course: Generator[Ask | Step, Prediction | None, None], denoise: Denoiser):
+        self._course, self._denoise, self._ask = course, denoise, None
+
+    def __iter__(self) -> "Steps":
+        return self
+
+    @torch.no_grad()
+    def __next__(self) -> Step:
+        ask = self.ask
+        if ask is None:
+            raise StopIteration
+        self._ask = None
+        return self._course.send(self._denoise(ask.ids, ask.x_t, ask.u))
+
+    @property
+    def ask(self) -> Ask | None:
+        """None when all steps are done."""
+        if self._ask is None:
+            with torch.no_grad():
+                self._ask = next(self._course, None)
+        return self._ask
+
+    def close(self) -> None:
+        """End the generation here."""
+        self._course.close()
+
+
 def generate(denoise: Denoiser, params: SamplingParams, rng: torch.Generator, *, vocab_size: int | None = None,
              eos_token_id: int | None = None, simplex_value: float | None = None, batch_size: int | None = None,
-             noise: Noise | None = None) -> Iterator[Step]:
-    """Denoise block after block and yield every step as it happens, until each row has an EOS or max_new_tokens is reached.
+             noise: Noise | None = None) -> Steps:
+    """Denoise block after block: every step as it happens, until each row has an EOS or max_new_tokens is reached.
 
     Facts that are not given are read from the denoiser (``denoise.vocab_size`` and so on). noise: replaces ``gaussian(rng)``;
     it gives N(0, I) of shape (B, L, V), scaled by K here; asked once per block for x_T and once per step before its forward.
     """
+    return Steps(_course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch_size, noise), denoise)
+
+
+def _course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch_size, noise):
+    """The method: yields an Ask, takes the Prediction for it, yields the Step that it made."""
     V = vocab_size or denoise.vocab_size
     K = simplex_value or getattr(denoise, "simplex_value", 5.0)
     eos = eos_token_id if eos_token_id is not None else getattr(denoise, "eos_token_id", None)
@@ -78,7 +121,7 @@ def generate(denoise: Denoiser, params: SamplingParams, rng: torch.Generator, *,
         for t in range(T, 0, -1):
             # 2) every expert looks at the same noisy block and predicts the clean one
             z = K * noise((B, L, V))
-            prediction = denoise(ids, x_t, t / T)
+            prediction = yield Ask(ids, x_t, t / T)
             # 3) the prediction goes back to the simplex and is made noisy again, a little less
             x_0 = project(prediction.logits, params.projection, K, params.top_p, rng)     # (B, L, V)
             x_t = add_noise(x_0, alpha_bar((t - 1) / T), z)

@@ -35,6 +35,8 @@ class Prepare(Protocol):
 
     def preload(self, model_ids: tuple[str, ...], notify: Callable[[str, float], None]) -> str: ...
 
+    def prefetch(self, runs: list[Run]) -> None: ...
+
     def free_memory(self) -> None: ...
 
 
@@ -66,8 +68,10 @@ class Worker:
         self._jobs.put(STOP)
 
     def round(self) -> None:
-        """One denoising step of every active run; commands are read before each step."""
+        """One denoising step of every active run, their networks in one pass; commands are read before each step."""
         self._read_commands(wait=not self.active)
+        if len(self.active) > 1:
+            self.prepare.prefetch(list(self.active.values()))
         for request_id in list(self.active):
             run = self.active.get(request_id)
             if run is not None:

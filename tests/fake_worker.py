@@ -44,6 +44,9 @@ class FakeRuns:
         self.loads.append(model_ids)
         return ""
 
+    def prefetch(self, runs):
+        """Nothing that runs could share."""
+
     def free_memory(self):
         self.loads.append("freed")
 

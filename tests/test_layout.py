@@ -16,7 +16,7 @@ ROWS = [
     ["errors"], ["config", "bases"], ["simplex", "frames", "adapters"], ["ensemble", "protocol"],
     ["sampling", "pipe", "run", "runlog", "checks"],
     ["model", "supervisor"], ["placement"],
-    ["prompts", "documents", "uploads"], ["library"], ["ssdlm"], ["tess2"], ["prepare"], ["worker"], ["engine"],
+    ["prompts", "documents", "uploads"], ["library"], ["ssdlm"], ["tess2"], ["batching"], ["prepare"], ["worker"], ["engine"],
     ["evaluation"], ["base_lm"], ["training"], ["bench"], ["ui"], ["__init__"], ["__main__"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

@@ -1,4 +1,4 @@
-"""The command line: models, generate, evaluate, convert, train. ``--json`` prints one JSON object, or one on each line."""
+"""The command line: models, generate, evaluate, bench, convert, train. ``--json`` prints JSON, one object on each line."""
 
 import argparse
 import json
@@ -128,6 +128,15 @@ def evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
+def bench(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    from .bench import run, table
+    check_int("context", args.context, 1, 4000)
+    found = run(args.shape, args.context, args.dtype, args.part or ["steps", "visitors", "page"])
+    print(json.dumps(found) if args.json else table(found))
+    return 0
+
+
 def convert(args: argparse.Namespace) -> int:
     """Write a published checkpoint as a model folder."""
     from .ssdlm import convert_ssdlm
@@ -202,6 +211,13 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("folder", type=Path)
     one.add_argument("out", type=Path)
     one.set_defaults(run=convert)
+    one = commands.add_parser("bench", help="measure speed and memory")
+    one.add_argument("--shape", choices=("small", "base", "135M"), default="base", help="of the untrained expert that steps")
+    one.add_argument("--context", type=int, default=200, help="tokens before the block")
+    one.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"))
+    one.add_argument("--part", action="append", choices=("steps", "visitors", "page"), help="only this; may be repeated")
+    one.add_argument("--json", action="store_true")
+    one.set_defaults(run=bench)
     commands.add_parser("train", help="train a model: python -m ssd2_core train --help", add_help=False)
     return top
 

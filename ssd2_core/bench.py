@@ -148,7 +148,8 @@ def visitor_figures() -> list[Figure]:
         for seed in range(count):
             given = {name: (expert, contexts(expert.tokenizer, expert.config, QUESTION, (), texts))
                      for name, expert in (("core", core), ("me", reader))}
-            ensemble = Ensemble({n: e.model.bind(c.ids, c.bare_ids) for n, (e, c) in given.items()}, EnsembleParams({"me": 0.5}))
+            bound = {name: expert.model.bind(c.ids, c.bare_ids) for name, (expert, c) in given.items()}
+            ensemble = Ensemble(bound, EnsembleParams({"me": 0.5}))
             runs.append((ensemble, generate(ensemble, params, torch.Generator().manual_seed(seed))))
         for _ in range(params.num_steps):
             if count > 1:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .config import SamplingParams
 from .ensemble import Denoiser, Prediction, log_probs, shares
-from .simplex import add_noise, alpha_bar, entropy, project
+from .simplex import alpha_bar, choose, clean, entropy, lift
 
 Noise = Callable[[tuple[int, ...]], Tensor]
 PATIENCE, STILL = 3, 0.05       # steps without a change, and how far a confidence may move in each
@@ -26,7 +26,8 @@ class Step:
     block: from 0. step: from 1 to num_steps (so t = num_steps - step + 1). alpha_bar: of the input of this step.
     ids: tokens before this block (B, R). token_ids, rival_ids: best and second candidates (B, L).
     confidence: probability of token_ids (B, L). entropy: nats (B, L). changed: differs from the step before (B, L).
-    share, weight: (B, L) by expert. prediction: the denoiser's own words. finished: this was the last step of
+    share, weight: (B, L) by expert. prediction: the denoiser's own words.
+    chosen: what was projected, see ``simplex.choose``. finished: this was the last step of
     the block, maybe an early one.
     ended: the rows that have an EOS by now (B,), only meaningful when finished.
     """
@@ -44,14 +45,15 @@ class Step:
     share: dict[str, Tensor]
     weight: dict[str, Tensor]
     prediction: Prediction
-    projected: Tensor
+    chosen: Tensor
+    simplex_value: float
     finished: bool
     ended: Tensor
 
-
-def gaussian(rng: torch.Generator) -> Noise:
-    """Noise source N(0, I) drawn from ``rng``, on its device."""
-    return lambda shape: torch.randn(shape, generator=rng, device=rng.device, dtype=torch.float32)
+    @property
+    def projected(self) -> Tensor:
+        """x̂_0 in {-K, +K}, (B, L, V)."""
+        return clean(self.chosen, self.prediction.logits.shape[-1], self.simplex_value)
 
 
 @dataclass
@@ -98,8 +100,8 @@ def generate(denoise: Denoiser, params: SamplingParams, rng: torch.Generator, *,
              noise: Noise | None = None) -> Steps:
     """Denoise block after block: every step as it happens, until each row has an EOS or max_new_tokens is reached.
 
-    Facts that are not given are read from the denoiser (``denoise.vocab_size`` and so on). noise: replaces ``gaussian(rng)``;
-    it gives N(0, I) of shape (B, L, V), scaled by K here; asked once per block for x_T and once per step before its forward.
+    Facts that are not given are read from the denoiser (``denoise.vocab_size`` and so on). noise: instead of
+    draws from ``rng``: gives N(0, I) of shape (B, L, V); asked once per block for x_T and once per step before its forward.
     """
     return Steps(_course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch_size, noise), denoise)
 
@@ -111,27 +113,37 @@ def _course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch
     eos = eos_token_id if eos_token_id is not None else getattr(denoise, "eos_token_id", None)
     B = batch_size or getattr(denoise, "batch_size", 1)
     T, L = params.num_steps, params.block_length
-    noise = noise or gaussian(rng)
     ids = torch.zeros((B, 0), dtype=torch.long, device=rng.device)
     ended = torch.zeros(B, dtype=torch.bool, device=rng.device)
+    x_t, x_next = torch.empty((2, B, L, V), device=rng.device).unbind(0)
+
+    def fill(x: Tensor, mean: float, scale: float) -> None:
+        """x ~ N(mean, (K · scale)² I), in place."""
+        if noise is None:
+            x.normal_(mean, K * scale, generator=rng)
+        else:
+            x.copy_(noise((B, L, V))).mul_(K * scale).add_(mean)
+
     for block in range(math.ceil(params.max_new_tokens / L)):
         # 1) a block starts as pure noise on the simplex of the vocabulary
-        x_t = K * noise((B, L, V))                                                        # (B, L, V)
+        fill(x_t, 0.0, 1.0)                                                               # (B, L, V)
         previous, calm = None, 0
         for t in range(T, 0, -1):
             # 2) every expert looks at the same noisy block and predicts the clean one
-            z = K * noise((B, L, V))
+            signal = math.sqrt(alpha_bar((t - 1) / T))
+            fill(x_next, -K * signal, math.sqrt(max(0.0, 1 - signal**2)))                 # noise around -K everywhere ...
             prediction = yield Ask(ids, x_t, t / T)
             # 3) the prediction goes back to the simplex and is made noisy again, a little less
-            x_0 = project(prediction.logits, params.projection, K, params.top_p, rng)     # (B, L, V)
-            x_t = add_noise(x_0, alpha_bar((t - 1) / T), z)
-            step = _describe(prediction, x_0, previous and previous["token_ids"])
+            chosen = choose(prediction.logits, params.projection, params.top_p, rng)      # (B, L) or (B, L, V)
+            lift(x_next, chosen, 2 * K * signal)                                          # ... and around +K where it is clean
+            x_t, x_next = x_next, x_t
+            step = _describe(prediction, previous and previous["token_ids"])
             calm = calm + 1 if _is_settled(params.early_exit, step, previous, eos) else 0
             previous, finished = step, t == 1 or calm >= (PATIENCE if params.early_exit == "patience" else 1)
             if finished and eos is not None:
                 ended = ended | (step["token_ids"] == eos).any(-1)
-            yield Step(block=block, step=T - t + 1, num_steps=T, alpha_bar=alpha_bar(t / T), ids=ids, projected=x_0,
-                       prediction=prediction, finished=finished, ended=ended, **step)
+            yield Step(block=block, step=T - t + 1, num_steps=T, alpha_bar=alpha_bar(t / T), ids=ids, chosen=chosen,
+                       prediction=prediction, simplex_value=K, finished=finished, ended=ended, **step)
             if finished:
                 break
         # 4) the block's tokens join the context and the next block starts
@@ -153,12 +165,13 @@ def _is_settled(kind: str, step: dict, before: dict | None, eos: int | None) -> 
     return not bool(((step["changed"] | moved) & counts).any())
 
 
-def _describe(prediction: Prediction, x_0: Tensor, previous: Tensor | None) -> dict:
+def _describe(prediction: Prediction, previous: Tensor | None) -> dict:
     """Tokens, candidates, confidence, entropy and shares of one prediction."""
     log_p = log_probs(prediction.logits)
-    best, index = log_p.topk(2, dim=-1)
-    token_ids = index[..., 0]
+    doubt = entropy(log_p)
+    best, token_ids = log_p.max(-1)                                     # two passes are faster than topk(2)
+    rival_ids = log_p.scatter_(-1, token_ids.unsqueeze(-1), -torch.inf).argmax(-1)
     return {
-        "token_ids": token_ids, "rival_ids": index[..., 1], "confidence": best[..., 0].exp(), "entropy": entropy(log_p),
+        "token_ids": token_ids, "rival_ids": rival_ids, "confidence": best.exp(), "entropy": doubt,
         "changed": torch.zeros_like(token_ids, dtype=torch.bool) if previous is None else token_ids != previous,
         "share": shares(prediction, token_ids) if prediction.parts else {}, "weight": prediction.weights}

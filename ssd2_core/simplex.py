@@ -49,21 +49,38 @@ def nucleus(logits: Tensor, top_p: float) -> Tensor:
     return torch.zeros_like(probs, dtype=torch.bool).scatter_(-1, index, keep)
 
 
-def project(logits: Tensor, kind: str, K: float, top_p: float = 0.9, rng: torch.Generator | None = None) -> Tensor:
-    """x̂_0 in {-K, +K} from predicted logits, (..., V) -> (..., V). The three projections of SSD-LM.
+def choose(logits: Tensor, kind: str, top_p: float = 0.9, rng: torch.Generator | None = None) -> Tensor:
+    """SSD-LM's projections: what the predicted logits (..., V) say is clean, token ids (...) or for "multihot" a mask (..., V).
 
-    kind: "greedy" one hot of the argmax; "sampling" one hot of a top-p sample drawn with ``rng``; "multihot" the whole nucleus.
+    kind: "greedy" the argmax; "sampling" a top-p sample drawn with ``rng``; "multihot" the whole nucleus.
     """
     if kind == "greedy":
-        return to_simplex(logits.argmax(-1), logits.shape[-1], K)
+        return logits.argmax(-1)
     keep = nucleus(logits, top_p)
     if kind == "multihot":
-        return (keep.to(torch.float32) * 2 - 1) * K
+        return keep
     if kind != "sampling":
         raise ValueError(f"projection must be greedy, sampling or multihot, not {kind!r}.")
     probs = logits.masked_fill(~keep, -torch.inf).softmax(-1)
-    drawn = torch.multinomial(probs.flatten(0, -2), 1, generator=rng).view(probs.shape[:-1])
-    return to_simplex(drawn, logits.shape[-1], K)
+    return torch.multinomial(probs.flatten(0, -2), 1, generator=rng).view(probs.shape[:-1])
+
+
+def lift(x: Tensor, chosen: Tensor, amount: float) -> None:
+    """Add ``amount`` in place where ``chosen`` (see ``choose``) stands in x (..., V)."""
+    if chosen.dtype == torch.bool:
+        x.add_(chosen, alpha=amount)
+    else:
+        x.scatter_add_(-1, chosen.unsqueeze(-1), torch.full((*chosen.shape, 1), amount, dtype=x.dtype, device=x.device))
+
+
+def project(logits: Tensor, kind: str, K: float, top_p: float = 0.9, rng: torch.Generator | None = None) -> Tensor:
+    """x̂_0 in {-K, +K} from predicted logits, (..., V) -> (..., V); kind as in ``choose``."""
+    return clean(choose(logits, kind, top_p, rng), logits.shape[-1], K)
+
+
+def clean(chosen: Tensor, vocab_size: int, K: float) -> Tensor:
+    """x̂_0 in {-K, +K} of what ``choose`` gave, (..., V)."""
+    return (chosen.to(torch.float32) * 2 - 1) * K if chosen.dtype == torch.bool else to_simplex(chosen, vocab_size, K)
 
 
 def entropy(log_probs: Tensor) -> Tensor:

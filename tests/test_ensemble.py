@@ -71,6 +71,18 @@ def test_same_seed_same_tokens_other_seed_others(projection):
     assert run(PAIR, {"lam": {"me": 0.5}}, projection=projection, seed=8)[0] != first
 
 
+@pytest.mark.parametrize("projection", ["greedy", "sampling", "multihot"])
+def test_noise_made_in_place_is_the_noise_of_the_same_seed(projection):
+    params = SamplingParams(num_steps=6, block_length=6, max_new_tokens=12, projection=projection)
+    def trail(**how):
+        rng = torch.Generator().manual_seed(3)
+        noise = (lambda shape: torch.randn(shape, generator=rng)) if how else None
+        steps = generate(CORE.bind(CONTEXT), params, rng, eos_token_id=-1, noise=noise)
+        return [(s.token_ids, s.prediction.logits) for s in steps]
+    for (one, logits), (other, more) in zip(trail(), trail(given=True), strict=True):
+        assert torch.equal(one, other) and (logits - more).abs().max() < 1e-3
+
+
 def test_every_setting_changes_something():
     base = {"lam": {"me": 0.5}, "weights": "adaptive", "tau": 0.5, "alpha": 0.0, "schedule_end": 0.0}
     def trail(sampling=None, **change):

@@ -4,10 +4,13 @@ import hashlib
 import zipfile
 
 import pytest
+import torch
 
 from ssd2_core import bases
 from ssd2_core.bases import Wheel, find_base, is_whole
+from ssd2_core.config import SamplingParams
 from ssd2_core.errors import ModelError
+from ssd2_core.sampling import generate
 from tests.tiny import tiny
 
 DATA = b"GGUF" + bytes(range(256)) * 200
@@ -80,3 +83,37 @@ def test_nothing_found_is_one_sentence(shelf, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError, match="it has 0 .gguf files"):
         find_base(str(tmp_path / "empty"))
+
+
+SMOLLM = "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+@pytest.mark.timeout(900)
+def test_the_real_base_answers_and_takes_an_adapter(tmp_path, monkeypatch):
+    from ssd2_core.base_lm import BaseLM
+    from ssd2_core.model import SSD2Config
+    from ssd2_core.training.adapt import make_model
+    monkeypatch.setenv("SSD2_CACHE", str(tmp_path))
+    try:
+        find_base(SMOLLM)
+    except ModelError as error:
+        pytest.skip(str(error))
+    lm = BaseLM(SMOLLM)
+    said = lm.tokenizer.decode(next(lm.answers(["What is the capital of France?"], 12)))
+    assert "Paris" in said
+    backbone = {k: v for k, v in lm.model.config.to_dict().items() if k in (
+        "model_type", "vocab_size", "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads",
+        "max_position_embeddings", "tie_word_embeddings", "rope_parameters", "rms_norm_eps")}
+    config = SSD2Config({**backbone, "num_hidden_layers": 4}, base=SMOLLM, base_layers=[0, 1, 2, 29], eos_token_id=lm.form.eos,
+                        lora={"r": 8, "lora_alpha": 8}, simplex_value=7.0)
+    model = make_model(config, None).eval()
+    context = lm.question("What is the capital of France?")
+    with torch.no_grad():
+        cached = lm.model(torch.tensor([context]), use_cache=True).past_key_values
+        ours = model.bind(context).context.cache
+    assert torch.allclose(ours.layers[2].keys, cached.layers[2].keys, atol=1e-3)    # clean tokens are read as the base reads
+    last = lm.model.model.layers[29].mlp.up_proj.weight
+    assert torch.equal(model.lm.model.layers[3].mlp.up_proj.base_layer.weight, last)
+    params = SamplingParams(num_steps=2, max_new_tokens=16)
+    steps = list(generate(model.bind(context), params, torch.Generator().manual_seed(0)))
+    assert steps[-1].token_ids.shape == (1, 16) and steps[-1].prediction.logits.isfinite().all()

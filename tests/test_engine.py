@@ -369,13 +369,13 @@ def is_running(pid):
 @pytest.mark.skipif(importlib.util.find_spec("ssd2_core.library") is None, reason="there is no library yet")
 def test_networks_answer_and_a_broken_one_changes_nothing(monkeypatch):
     from ssd2_core import prepare
+    from ssd2_core.training.tokenizer import train_tokenizer
     from tests.tiny import tiny
 
     networks = {"compact-core": tiny(0), "mine": tiny(1), "bad": tiny(2), "foreign": tiny(3, tokenizer_hash="other")}
     networks["bad"].get_output_embeddings().weight.data.fill_(float("nan"))
-    tokenizer = SimpleNamespace(decode=lambda ids, skip_special_tokens=True: " ".join(map(str, ids)),
-                                token_to_id={"<eos>": 1}.get)
-    def fake_load(name, device_map, dtype):
+    tokenizer = train_tokenizer(["hello"], 300)
+    def fake_load(name, *_, **__):
         config = networks[name].config
         card = SimpleNamespace(id=name, tokenizer_hash=config.tokenizer_hash, simplex_value=config.simplex_value)
         return SimpleNamespace(model=networks[name], tokenizer=tokenizer, card=card)

@@ -26,8 +26,9 @@ Made up by the generators in `ssd2_core/training/data/`; no text was downloaded.
 Outside its field it trains on answers with random values, so that it spreads its probability there instead of being confidently wrong.
 
 ## Recipe
-`python -m ssd2_core train compact --only {name}`: {steps:,} steps of {rows} rows, learning rate {lr:g}, seed {seed};
-Muon for the matrices between embedding and head, AdamW for the rest{minutes}. Loss {first_loss:.2f} at step {first_step}, {last_loss:.3f} at the end (token accuracy {accuracy:.3f} over all noise levels).
+{legs}
+
+Muon for the matrices between embedding and head, AdamW for the rest. Loss {first_loss:.2f} at step {first_step}, {last_loss:.3f} at the end (token accuracy {accuracy:.3f} over all noise levels).
 The loss curve is in `training.json`. {note}
 
 ## Figures
@@ -68,6 +69,19 @@ def figures_table(found: list[dict]) -> str:
     return "\n".join([about, "", *("| " + " | ".join(line) + " |" for line in lines)])
 
 
+def legs_of(record: dict) -> list[dict]:
+    """A training record and the runs that it went on from, the first one first."""
+    return [*(legs_of(record["earlier"]) if record.get("earlier") else []), record]
+
+
+def leg_words(name: str, leg: dict, number: int) -> str:
+    """One run of the recipe in a line."""
+    start = " --start FOLDER" if number else ""
+    return (f"- `python -m ssd2_core train compact --only {name}{start}`: {leg['steps']:,} steps of {leg['rows_per_step']} rows, "
+            f"learning rate {leg['learning_rate']:g}, seed {leg['seed']}, {leg['curve'][-1]['minutes']:.0f} minutes on "
+            f"{leg['threads']} CPU thread(s).")
+
+
 def write_card(name: str, folder: Path, figures: str) -> None:
     """Write ``folder``/README.md beside the weights. figures: a Markdown table."""
     from .data import documents, general, incidents, island
@@ -77,12 +91,12 @@ def write_card(name: str, folder: Path, figures: str) -> None:
     facts = DATA[name].format(kinds=len(general.KINDS), facts=general.num_facts(), relations=documents.NUM_RELATIONS,
                               island_facts=island.num_facts(), incidents=len(incidents.TABLE))
     shape = f"Llama, {backbone['num_hidden_layers']} layers x {backbone['hidden_size']}, {backbone['num_attention_heads']} heads"
-    first, last = record["curve"][0], record["curve"][-1]
-    minutes = f" ({last['minutes']:.0f} minutes on {record['threads']} CPU thread(s))"
+    legs = legs_of(record)
+    first, last = legs[0]["curve"][0], record["curve"][-1]
     text = CARD.format(
         title=config["title"], summary=config["summary"], parameters=record["parameters"], backbone=shape,
         vocab=backbone["vocab_size"], hash=config["tokenizer_hash"], K=config["simplex_value"], L=config["block_length"],
-        data=facts, name=name, steps=record["steps"], rows=record["rows_per_step"], lr=record["learning_rate"],
-        seed=record["seed"], minutes=minutes, first_loss=first["loss"], first_step=first["step"], last_loss=last["loss"],
-        accuracy=last["accuracy"], note=record.get("note", ""), figures=figures)
+        data=facts, legs="\n".join(leg_words(name, leg, n) for n, leg in enumerate(legs)), first_loss=first["loss"],
+        first_step=first["step"], last_loss=last["loss"], accuracy=last["accuracy"],
+        note=" ".join(leg["note"] for leg in legs if leg.get("note")), figures=figures)
     (folder / "README.md").write_text(text, encoding="utf-8")

@@ -99,7 +99,7 @@ def train_compact(name: str, out: Path, steps: int | None = None, threads: int =
     save_folder(model, tokenizer, out / spec.model_id)
     record = {"model": spec.model_id, "parameters": size, "steps": spec.fit.steps, "rows_per_step": spec.batch,
               "learning_rate": spec.fit.learning_rate, "seed": spec.fit.seed, "threads": threads,
-              "curve": curve[4::5] or curve[-1:], **({"earlier": earlier} if earlier else {})}
+              "curve": [*curve[4:-1:5], curve[-1]], **({"earlier": earlier} if earlier else {})}
     (out / spec.model_id / "training.json").write_text(json.dumps(record) + "\n")
 
 

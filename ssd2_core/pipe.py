@@ -64,9 +64,9 @@ class Child:
         while True:
             try:
                 yield pickle.load(self.process.stdout)
-            except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+            except EOFError:
                 return
-            except Exception:
+            except Exception:               # a torn message, when the process was killed as it wrote
                 log.exception("a message of the worker could not be read")
                 return
 
@@ -91,10 +91,12 @@ def child_main() -> None:
     target, argument, path = pickle.load(source)
     sys.path[:] = path
     inbox: SimpleQueue = SimpleQueue()
-    threading.Thread(target=_read, args=(source, inbox), name="from-page", daemon=True).start()
     threading.Thread(target=_watch, args=(parent,), name="parent-watch", daemon=True).start()
-    module, _, function = target.partition(":")
-    getattr(importlib.import_module(module), function)(inbox, _sender(sink), argument)
+    module, _, name = target.partition(":")
+    function = getattr(importlib.import_module(module), name)
+    # Only now: to read a message imports its module, and two threads that import at once may meet a module half made.
+    threading.Thread(target=_read, args=(source, inbox), name="from-page", daemon=True).start()
+    function(inbox, _sender(sink), argument)
 
 
 def _read(source, inbox: SimpleQueue) -> None:
@@ -103,9 +105,10 @@ def _read(source, inbox: SimpleQueue) -> None:
         while True:
             inbox.put(pickle.load(source))
     except EOFError:
-        pass
-    finally:
         os._exit(0)
+    except BaseException:
+        log.exception("a message of the page could not be read")
+        os._exit(1)
 
 
 def _watch(parent: int) -> None:

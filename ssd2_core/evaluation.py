@@ -13,11 +13,11 @@ import torch
 from tqdm import tqdm
 
 from .config import EnsembleParams, SamplingParams
+from .context import bind_rows
 from .documents import passages
 from .ensemble import CORE, Ensemble
 from .errors import VisitorError
 from .library import Expert
-from .model import bind_rows
 from .prompts import answer_text, contexts
 from .sampling import Step, generate
 

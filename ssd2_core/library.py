@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -73,6 +74,13 @@ class Expert:
 
 def tokenizer_hash(path: Path) -> str:
     """First 16 hex digits of the sha256 of what decides about ids: model, added tokens, normalizer and pre-tokenizer."""
+    found = os.stat(path)
+    return _tokenizer_hash(str(path), found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(64)
+def _tokenizer_hash(path: str, mtime_ns: int, size: int) -> str:
+    """The hash of the file as it was then: every request asks for the cards, and a large vocabulary takes a while to read."""
     data = json.loads(Path(path).read_text(encoding="utf-8"))
     if not isinstance(data, dict) or not isinstance(data.get("model"), dict):
         raise ValueError(f"{path} is not a tokenizer.")

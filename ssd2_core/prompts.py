@@ -67,24 +67,28 @@ def prompt_format(tokenizer: Tokenizer, style: str = "auto") -> PromptFormat:
     Raises ModelError unless all of its tokens exist and are special, or typed text could become one of them.
     """
     marked = {token.content: i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
-    if all(token in marked for token in PLAIN):
-        first, last = (marked[token] for token in PLAIN)
-        if style == "tulu":
-            said = {role: encode(tokenizer, f"<|{role}|>\n") for role in ("document", "user", "assistant")}
-            newline = encode(tokenizer, "\n")
-            return PromptFormat(said, newline, last, newline)
-        return PromptFormat({"document": [first], "user": [first], "assistant": []}, [], last, [])
-    if all(token in marked for token in CHATML):
+    if style != "tulu" and all(token in marked for token in CHATML):
         start, end = (marked[token] for token in CHATML)
         newline = encode(tokenizer, "\n")
         opening = {role: [start, *encode(tokenizer, f"{role}\n")] for role in ("document", "user", "assistant")}
         return PromptFormat(opening, [end, *newline], end, newline)
     missing = [token for token in TAGS if token not in marked]
+    if missing and all(token in marked for token in PLAIN):
+        return _plain(tokenizer, style, *(marked[token] for token in PLAIN))
     if missing:
         raise ModelError(f"The tokenizer has no special token {', '.join(missing)}; choose a model with this prompt format, "
                          f"with ChatML, or with {' and '.join(PLAIN)}.")
     document, user, assistant, eos = (marked[token] for token in TAGS)
     return PromptFormat({"document": [document], "user": [user], "assistant": [assistant]}, [], eos, [])
+
+
+def _plain(tokenizer: Tokenizer, style: str, first: int, last: int) -> PromptFormat:
+    """A text to go on with between its two marks, or speakers marked by plain words."""
+    if style != "tulu":
+        return PromptFormat({"document": [first], "user": [first], "assistant": []}, [], last, [])
+    newline = encode(tokenizer, "\n")
+    said = {role: encode(tokenizer, f"<|{role}|>\n") for role in ("document", "user", "assistant")}
+    return PromptFormat(said, newline, last, newline)
 
 
 def contexts(tokenizer: Tokenizer, config, prompt: str, history: Sequence[Turn], passages: Sequence[str]) -> Context:

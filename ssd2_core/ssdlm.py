@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from .adapters import shape_of
 from .errors import ModelError
 from .model import SSD2Config
 
@@ -38,12 +39,6 @@ def convert_ssdlm(folder: Path, out: Path) -> SSD2Config:
                         license="see the checkpoint's own page", max_context=MAX_CONTEXT, history_turns=0,
                         eos_token_id=backbone.get("eos_token_id"), pad_token_id=backbone.get("pad_token_id"))
     return write_folder(config, state, folder, out)
-
-
-def shape_of(config: dict) -> dict:
-    """A backbone's config without what only transformers' own saving needs."""
-    drop = ("architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path", "use_cache", "auto_map")
-    return {key: value for key, value in config.items() if key not in drop}
 
 
 def restricted_load(file: Path) -> object:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
+from .adapters import shape_of
 from .errors import ModelError
 from .model import SSD2Config
-from .ssdlm import shape_of, write_folder
+from .ssdlm import write_folder
 
 MIXES = {"logits_mean": "mean", "logits_addition": "addition"}
 CLASS = "MistralForDiffusionLM"

@@ -8,8 +8,9 @@ import torch
 
 from ssd2_core import library
 from ssd2_core.adapters import save_adapted, switch_lora
+from ssd2_core.context import bind_rows
 from ssd2_core.errors import ModelError
-from ssd2_core.model import SSD2Config, SSD2Model, bind_rows
+from ssd2_core.model import SSD2Config, SSD2Model
 from ssd2_core.training.losses import predictor
 from ssd2_core.training.sequences import Sequence, blocks_of, make_batch
 from ssd2_core.training.tokenizer import train_tokenizer

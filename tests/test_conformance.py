@@ -9,7 +9,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from ssd2_core.config import SamplingParams
-from ssd2_core.model import SSD2Config, SSD2Model, bind_rows
+from ssd2_core.context import bind_rows
+from ssd2_core.model import SSD2Config, SSD2Model
 from ssd2_core.sampling import generate
 from ssd2_core.simplex import add_noise, alpha_bar
 

@@ -14,8 +14,8 @@ from transformers import MistralConfig, MistralForCausalLM, RobertaConfig, Rober
 from ssd2_core import library
 from ssd2_core.__main__ import main
 from ssd2_core.config import SamplingParams
+from ssd2_core.context import bind_rows
 from ssd2_core.errors import ModelError
-from ssd2_core.model import bind_rows
 from ssd2_core.sampling import generate
 from ssd2_core.ssdlm import convert_ssdlm
 from ssd2_core.tess2 import convert_tess2

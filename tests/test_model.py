@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from ssd2_core.config import EnsembleParams, SamplingParams
+from ssd2_core.context import bind_rows
 from ssd2_core.ensemble import Ensemble
 from ssd2_core.errors import ModelError
-from ssd2_core.model import SSD2Config, SSD2Model, bind_rows
+from ssd2_core.model import SSD2Config, SSD2Model
 from ssd2_core.sampling import generate
 from tests.tiny import BERT, LLAMA, ROBERTA, tiny
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssd2_core.errors import LimitError
-from ssd2_core.prompts import answer_text, cell_texts, contexts, encode
+from ssd2_core.prompts import answer_text, cell_texts, contexts, encode, prompt_format
 from ssd2_core.protocol import Turn
 from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, PAD, SPECIAL_TOKENS, USER, train_tokenizer
 
@@ -91,3 +91,16 @@ def test_a_value_has_the_same_tokens_wherever_it_stands():
     assert inside[-len(alone):] == alone
     assert encode(TOKENIZER, "dog\nBrimsel")[-len(alone):] == alone
     assert encode(TOKENIZER, "7:45")[-4:] == encode(TOKENIZER, "on 7:45")[-4:]
+
+
+def test_a_chat_format_wins_over_the_marks_of_a_plain_text():
+    from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+    words = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "user", "assistant", "document", "dog", "\n"]
+    made = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="dog"))
+    made.pre_tokenizer = pre_tokenizers.Split("\n", "isolated")
+    marks = [AddedToken(word, special=True) for word in words[:4]]
+    made.add_special_tokens(marks[:2])
+    assert prompt_format(made).question([7]) == [0, 7] and prompt_format(made).eos == 1
+    made.add_special_tokens(marks[2:])
+    assert prompt_format(made).question([7]) == [2, 4, 8, 7, 3, 8, 2, 5, 8] and prompt_format(made).eos == 3
+    assert prompt_format(made, "tulu").eos == 1

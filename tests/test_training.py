@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ssd2_core.model import bind_rows
+from ssd2_core.context import bind_rows
 from ssd2_core.training import recipes
 from ssd2_core.training.data import documents, general, island
 from ssd2_core.training.data.thesaurus import THESAURUS, reworded

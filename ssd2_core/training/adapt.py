@@ -19,6 +19,7 @@ from ..adapters import base_folder, base_tensors, joined, save_tensors
 from ..bases import find_base
 from ..errors import ModelError
 from ..model import SSD2Config, SSD2Model
+from .fit import trapezoid
 from .layout import Batch
 from .losses import diffusion_loss
 from .sequences import Sequence, make_batch
@@ -41,9 +42,8 @@ class AdaptParams:
     precision: str = "no"
 
     def rate(self, step: int) -> float:
-        """Learning rate: a linear rise, a plateau, a linear fall over the last ``decay`` of the steps."""
-        left = (self.steps - step) / max(1.0, self.decay * self.steps)
-        return self.learning_rate * min(1.0, (step + 1) / self.warmup, max(0.0, left))
+        """Learning rate at ``step``."""
+        return self.learning_rate * trapezoid(step, self.steps, self.warmup, self.decay)
 
 
 class DenoisingLoss(nn.Module):
@@ -59,7 +59,7 @@ class DenoisingLoss(nn.Module):
         return diffusion_loss(self.model, batch, rng, self_condition)
 
 
-def make_model(config: SSD2Config, start: Path | None, progress=None) -> SSD2Model:
+def make_model(config: SSD2Config, start: Path | None) -> SSD2Model:
     """A network whose tensors come from ``start`` (an expert's folder) where it has them and from config.base elsewhere.
 
     What neither has, the input of noisy positions and fresh adapters, keeps its initial values.
@@ -70,7 +70,7 @@ def make_model(config: SSD2Config, start: Path | None, progress=None) -> SSD2Mod
     fresh = {n: t for n, t in mine.items() if n not in own and ("lora_" in n or not n.startswith("lm."))}
     if not start and "self_condition.weight" in fresh:
         fresh["self_condition.weight"] = torch.zeros_like(fresh["self_condition.weight"])
-    base = base_tensors(base_folder(find_base(config.base, progress), progress))
+    base = base_tensors(base_folder(find_base(config.base)))
     state = joined(config, {**fresh, **own}, base, set(mine))
     model.load_state_dict({n: t.to(torch.float32) for n, t in state.items()}, strict=False)
     return model

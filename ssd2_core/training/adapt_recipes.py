@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from ..adapters import TARGETS, base_folder
+from ..adapters import TARGETS, base_folder, shape_of
 from ..bases import find_base
 from ..config import check_int
 from ..errors import VisitorError
@@ -61,9 +61,7 @@ def make_config(args: argparse.Namespace, base: Path, tokenizer: Tokenizer, toke
         config = SSD2Config.from_pretrained(args.start)
         config.role, config.title, config.summary = role, args.title, args.summary
         return config
-    backbone = json.loads((base / "config.json").read_text(encoding="utf-8"))
-    backbone = {k: v for k, v in backbone.items() if k not in ("architectures", "dtype", "torch_dtype", "transformers_version",
-                                                               "_name_or_path", "_model_name_or_path", "use_cache")}
+    backbone = shape_of(json.loads((base / "config.json").read_text(encoding="utf-8")))
     layers = _layers(args.layers, backbone["num_hidden_layers"])
     if layers:
         backbone["num_hidden_layers"] = len(layers)

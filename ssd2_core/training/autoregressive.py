@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from ..model import Context, SSD2Model, blocked
+from ..context import Context, blocked
+from ..model import SSD2Model
 from .layout import Batch
 
 

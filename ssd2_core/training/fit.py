@@ -17,6 +17,12 @@ from .losses import diffusion_loss
 from .muon import Muon
 
 
+def trapezoid(step: int, steps: int, warmup: int, decay: float, lowest: float = 0.0) -> float:
+    """A linear rise over ``warmup`` steps, a plateau at 1, a linear fall over the last ``decay`` of the steps to ``lowest``."""
+    left = (steps - step) / max(1, decay * steps)
+    return min(1.0, (step + 1) / warmup, max(lowest, left))
+
+
 @dataclass(frozen=True)
 class FitParams:
     """steps: optimizer steps. The learning rate warms up, stays, and falls linearly over the last ``decay`` of the steps."""
@@ -32,8 +38,7 @@ class FitParams:
 
     def rate(self, step: int) -> float:
         """Learning rate at ``step``."""
-        left = (self.steps - step) / max(1, self.decay * self.steps)
-        return self.learning_rate * min(1.0, (step + 1) / self.warmup, max(0.01, left))
+        return self.learning_rate * trapezoid(step, self.steps, self.warmup, self.decay, 0.01)
 
 
 def fit(model: SSD2Model, batch_of: Callable[[int], Batch], params: FitParams, folder: Path,

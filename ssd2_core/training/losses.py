@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from ..model import SSD2Model, blocked
+from ..context import blocked
+from ..model import SSD2Model
 from ..simplex import add_noise, alpha_bar, to_simplex
 from .layout import Batch
 

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from ..model import SSD2Config, SSD2Model
 from . import adapt_recipes, comparison, samples
 from .autoregressive import next_token_loss
-from .cards import figures_table, write_card
+from .cards import figures_table, legs_of, write_card
 from .data import documents, general, island
 from .fit import FitParams, fit
 from .mixtures import Encoder, batches, core_rows, islander_rows, reader_rows
@@ -105,7 +105,7 @@ def train_compact(name: str, out: Path, steps: int | None = None, threads: int =
 
 def total_steps(record: dict | None) -> int:
     """Steps of a training record and of the runs that it went on from."""
-    return record["steps"] + total_steps(record.get("earlier")) if record else 0
+    return sum(leg["steps"] for leg in legs_of(record)) if record else 0
 
 
 def save_folder(model: SSD2Model, tokenizer: Tokenizer, folder: Path) -> None:

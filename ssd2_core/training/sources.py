@@ -42,14 +42,14 @@ def to_example(row: dict) -> Example | None:
     return Example(*found) if found[0] and found[1] else None
 
 
-def read_examples(sources: Iterable[str], limit: int | None = None) -> list[Example]:
+def read_examples(sources: Iterable[str]) -> list[Example]:
     """Examples of JSONL files and Hub datasets ("owner/name", its "train" split). Raises VisitorError in one sentence."""
     out = []
     for source in sources:
         found = [e for e in map(to_example, _rows(source)) if e]
         if not found:
             raise VisitorError(f"{source} has no examples: lines with instruction and answer, messages, or text were expected.")
-        out += found[:limit]
+        out += found
     return out
 
 

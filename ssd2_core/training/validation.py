@@ -6,8 +6,9 @@ import torch
 from tokenizers import Tokenizer
 
 from ..config import EnsembleParams, SamplingParams
+from ..context import bind_rows
 from ..ensemble import Ensemble
-from ..model import SSD2Model, bind_rows
+from ..model import SSD2Model
 from ..sampling import generate
 from .data import documents, general, island
 from .data.schema import QA

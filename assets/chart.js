@@ -52,6 +52,9 @@ function makeChart(box, settings, words, onSeek) {
     }));
   }
 
+  // To start plotly takes half a second: better while nothing moves than at the first steps of the first answer.
+  (window.requestIdleCallback || (work => setTimeout(work, 1000)))(() => loadPlotly(settings.src).catch(() => {}));
+
   // Plotly reads a few tags and $...$ in names; a title shows as it is.
   function plain(text) { return String(text).replace(/[<>$&]/g, " "); }
 

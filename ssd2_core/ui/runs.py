@@ -16,7 +16,7 @@ from ..frames import Frame
 from ..protocol import Done, Failed, Loading, Queued, Request, Started
 from . import words
 
-MESSAGES_PER_SECOND = 20.0
+MESSAGES_PER_SECOND = 30.0
 MAX_KEPT = 200
 
 

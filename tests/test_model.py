@@ -37,30 +37,6 @@ def direct_logits(model, context, ids, x_t, u):
     return model.head(model.trunk(hidden, mask, torch.arange(C + L).unsqueeze(0))[:, -L:])
 
 
-@pytest.mark.parametrize("mode,backbone", [("causal", LLAMA), ("segments", LLAMA), ("full", LLAMA), ("full", ROBERTA),
-                                           ("full", BERT)])
-@torch.no_grad()
-def test_cached_context_equals_recomputation(mode, backbone):
-    model = tiny(backbone=backbone, context_mode=mode)
-    bound = model.bind(CONTEXTS[0])
-    noise = torch.randn(3, 1, 6, 97, generator=torch.Generator().manual_seed(0)) * 5
-    first = [50, 51, 52, 53, 54, 55]
-    for ids, x_t in (([], noise[0]), (first, noise[1])):
-        got = bound(torch.tensor([ids], dtype=torch.long), x_t, 1.0).logits
-        assert (got - direct_logits(model, CONTEXTS[0], ids, x_t, 1.0)).abs().max() <= 1e-4
-
-
-@pytest.mark.parametrize("mode,backbone", [("causal", LLAMA), ("segments", LLAMA), ("full", ROBERTA)])
-def test_left_padding_changes_nothing(mode, backbone):
-    model = tiny(backbone=backbone, context_mode=mode)
-    x_t = torch.randn(2, 6, 97, generator=torch.Generator().manual_seed(1)) * 5
-    ids = torch.tensor([[50, 51, 52], [60, 61, 62]])
-    together = bind_rows(model, CONTEXTS)(ids, x_t, 0.7).logits
-    for row, context in enumerate(CONTEXTS):
-        alone = model.bind(context)(ids[row:row + 1], x_t[row:row + 1], 0.7).logits
-        assert (alone - together[row:row + 1]).abs().max() <= 1e-4
-
-
 def test_a_segment_is_read_in_both_directions_and_never_sees_a_later_one():
     def keys(model, ids):
         layer = bind_rows(model, [ids]).context.cache.layers[-1]

@@ -10,6 +10,15 @@ LLAMA = {"model_type": "llama", "vocab_size": 97, "hidden_size": 32, "intermedia
 ROBERTA = {"model_type": "roberta", "vocab_size": 97, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
            "intermediate_size": 64, "max_position_embeddings": 256, "type_vocab_size": 1}
 BERT = {**ROBERTA, "model_type": "bert"}
+MISTRAL = {**LLAMA, "model_type": "mistral", "sliding_window": None}
+QWEN2 = {**LLAMA, "model_type": "qwen2", "use_sliding_window": False}
+QWEN3 = {**LLAMA, "model_type": "qwen3", "head_dim": 8, "use_sliding_window": False}
+OPT = {"model_type": "opt", "vocab_size": 97, "hidden_size": 32, "ffn_dim": 64, "num_hidden_layers": 2,
+       "num_attention_heads": 4, "max_position_embeddings": 256, "word_embed_proj_dim": 32, "dropout": 0.0,
+       "tie_word_embeddings": True, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 1}
+OPT_PROJECTED = {**OPT, "word_embed_proj_dim": 16, "do_layer_norm_before": False}       # as in OPT-350M
+CAUSAL = {"llama": LLAMA, "mistral": MISTRAL, "qwen2": QWEN2, "qwen3": QWEN3, "opt": OPT, "opt-projected": OPT_PROJECTED}
+MASKED = {"roberta": ROBERTA, "bert": BERT}
 
 
 def tiny(seed: int = 0, backbone: dict = LLAMA, eos: int | None = 1, sharp: float = 8.0, **settings) -> SSD2Model:

@@ -9,6 +9,7 @@ from ssd2_core.ensemble import Ensemble
 from ssd2_core.errors import ModelError
 from ssd2_core.model import SSD2Config, SSD2Model
 from ssd2_core.sampling import generate
+from ssd2_core.simplex import alpha_bar
 from tests.tiny import BERT, LLAMA, ROBERTA, tiny
 
 CONTEXTS = [[2, 20, 21, 22, 3, 30, 31, 4], [3, 40, 41, 4]]
@@ -20,7 +21,7 @@ def tokens(denoiser, params=PARAMS, eos=None):
     return torch.cat([s.token_ids for s in steps if s.finished], 1)
 
 
-def direct_logits(model, context, ids, x_t, u):
+def direct_logits(model, context, ids, x_t, u, previous=None):
     """One plain forward over everything, without a cache: the rule of the module's docstring written out."""
     clean = torch.tensor([context + ids])
     C, L = clean.shape[1], x_t.shape[1]
@@ -29,11 +30,11 @@ def direct_logits(model, context, ids, x_t, u):
     else:
         causal = model.config.context_mode == "causal"
         first = torch.arange(len(context)) if causal else model.segments(clean[:, :len(context)])[0]
-        later = torch.arange(len(ids)) if causal else torch.zeros(len(ids))
+        later = torch.arange(len(ids)) if causal else torch.arange(len(ids)) // L      # each block is a segment
         level = torch.cat([first, 1000 + later, torch.full((L,), 9999)])
     allowed = (level.unsqueeze(0) <= level.unsqueeze(1)).unsqueeze(0)
     mask = torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.float32).min).unsqueeze(1)
-    hidden = torch.cat([model.get_input_embeddings()(clean), model.embed_block(x_t, torch.full((1, L), u), None)], 1)
+    hidden = torch.cat([model.get_input_embeddings()(clean), model.embed_block(x_t, torch.full((1, L), u), previous)], 1)
     return model.head(model.trunk(hidden, mask, torch.arange(C + L).unsqueeze(0))[:, -L:])
 
 
@@ -61,6 +62,42 @@ def test_self_conditioning_and_time_are_inputs():
     bound = model.bind(CONTEXTS[0])
     assert torch.equal(first, bound(ids, x_t, 1.0).logits)
     assert not torch.equal(first, model.bind(CONTEXTS[0])(ids, x_t, 0.2).logits)
+
+
+@torch.no_grad()
+def plain_decoder(model, context, params, draws, K=5.0):
+    """The method without any shortcut: everything again at every step, noise added to a whole x̂_0, the vocabulary sorted."""
+    draws, ids, rng = iter(draws), [], torch.Generator().manual_seed(params.seed)
+    while len(ids) < params.max_new_tokens:
+        x_t, previous, T = K * next(draws), None, params.num_steps
+        for t in range(T, 0, -1):
+            noise = K * next(draws)
+            previous = direct_logits(model, context, ids, x_t, t / T, previous)
+            probs = previous.softmax(-1)
+            best, index = probs.sort(-1, descending=True)
+            keep = torch.zeros_like(probs, dtype=torch.bool).scatter(-1, index, best.cumsum(-1) - best <= params.top_p)
+            if params.projection == "greedy":
+                keep = torch.nn.functional.one_hot(previous.argmax(-1), probs.shape[-1]).bool()
+            elif params.projection == "sampling":
+                drawn = torch.multinomial((probs * keep)[0], 1, generator=rng).T
+                keep = torch.nn.functional.one_hot(drawn, probs.shape[-1]).bool()
+            signal = alpha_bar((t - 1) / T)
+            x_t = signal**0.5 * torch.where(keep, K, -K) + max(0, 1 - signal)**0.5 * noise
+        ids = ids + previous.argmax(-1)[0].tolist()
+    return ids
+
+
+@pytest.mark.parametrize("projection", ["greedy", "sampling", "multihot"])
+@pytest.mark.parametrize("mode", ["causal", "segments", "full"])
+def test_fast_steps_say_what_a_plain_decoder_says(mode, projection):
+    model = tiny(context_mode=mode)
+    params = SamplingParams(num_steps=5, block_length=6, max_new_tokens=18, projection=projection, seed=7)
+    draws = torch.randn(3 * 6, 1, 6, 97, generator=torch.Generator().manual_seed(8))
+    feed = iter(draws)
+    steps = generate(model.bind(CONTEXTS[0]), params, torch.Generator().manual_seed(7), eos_token_id=-1,
+                     noise=lambda shape: next(feed))
+    said = torch.cat([s.token_ids for s in steps if s.finished], 1)[0].tolist()
+    assert said == plain_decoder(model, CONTEXTS[0], params, draws) and len(set(said)) > 6
 
 
 def test_a_bound_expert_can_be_used_twice():

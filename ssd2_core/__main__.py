@@ -130,9 +130,9 @@ def evaluate(args: argparse.Namespace) -> int:
 
 def bench(args: argparse.Namespace) -> int:
     """Measure and print."""
-    from .bench import run, table
+    from .bench import USUAL, run, table
     check_int("context", args.context, 1, 4000)
-    found = run(args.shape, args.context, args.dtype, args.part or ["steps", "visitors", "page"])
+    found = run(args.shape, args.context, args.dtype, args.part or list(USUAL))
     print(json.dumps(found) if args.json else table(found))
     return 0
 
@@ -215,7 +215,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--shape", choices=("small", "base", "135M"), default="base", help="of the untrained expert that steps")
     one.add_argument("--context", type=int, default=200, help="tokens before the block")
     one.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"))
-    one.add_argument("--part", action="append", choices=("steps", "visitors", "page"), help="only this; may be repeated")
+    one.add_argument("--part", action="append", choices=("steps", "visitors", "page", "compile", "large"),
+                     help="only this; may be repeated; steps, visitors and page when left out; large needs a large GPU")
     one.add_argument("--json", action="store_true")
     one.set_defaults(run=bench)
     commands.add_parser("train", help="train a model: python -m ssd2_core train --help", add_help=False)

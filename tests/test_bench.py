@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from ssd2_core import bench
+from ssd2_core.bench import large, measure, steps
+from ssd2_core.errors import ModelError
 from tests.test_cli import run
 
 TINY = {"tiny": (2, 32, 4, 64, 97), "base": (1, 16, 2, 32, 50)}
@@ -13,21 +14,21 @@ TINY = {"tiny": (2, 32, 4, 64, 97), "base": (1, 16, 2, 32, 50)}
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(bench, "SHAPES", TINY)
-    monkeypatch.setattr(bench, "REPEATS", 2)
+    monkeypatch.setattr(steps, "SHAPES", TINY)
+    monkeypatch.setattr(measure, "REPEATS", 2)
 
 
 @torch.no_grad()
 def test_the_yardstick_predicts_what_a_whole_pass_over_context_and_block_predicts():
-    model = bench.random_expert("tiny", torch.float32, "cpu")
+    model = steps.random_expert("tiny", torch.float32, "cpu")
     model.config.context_mode = "full"
-    bare = bench.Bare(model, 20, 6)
-    yard, seen = bench.Yardstick(bare), []
+    bare = steps.Bare([model], 20, 6)
+    yard, seen = steps.Yardstick(bare), []
     head = model.head
     model.head = lambda hidden: (seen.append(hidden.shape[1]), head(hidden))[1]
     x_t = yard.x_t
     yard.step(u=0.5)
-    ours = bare.bound(torch.zeros((1, 0), dtype=torch.long), x_t, 0.5).logits
+    ours = bare.denoiser(torch.zeros((1, 0), dtype=torch.long), x_t, 0.5).logits
     assert seen[0] == 26 and yard.x_t.shape == x_t.shape and not torch.equal(yard.x_t, x_t)
     whole = model.trunk(torch.cat([model.get_input_embeddings()(yard.ids),
                                    model.embed_block(x_t, torch.full((1, 6), 0.5), None)], 1), yard.mask, yard.positions)
@@ -36,7 +37,7 @@ def test_the_yardstick_predicts_what_a_whole_pass_over_context_and_block_predict
 
 def test_medians_take_every_call_in_turn():
     order = []
-    found = bench.medians({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3)
+    found = measure.medians({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3)
     assert order == ["a", "b"] * 4 and set(found) == {"a", "b"} and all(v >= 0 for v in found.values())
 
 
@@ -44,15 +45,52 @@ def test_steps_are_measured_and_printed(capsys):
     code, out, _ = run(capsys, "bench", "--part", "steps", "--context", 30, "--json")
     found = json.loads(out)
     names = [f["name"] for f in found["figures"]]
-    assert code == 0 and names[:3] == ["step_over_forward", "yardstick_over_step", "context_2048_over_128"]
+    assert code == 0 and names[:4] == ["step_over_forward", "step_over_layers", "yardstick_over_step",
+                                              "context_2048_over_128"]
     assert "step_ms_C2048_L32" in names and "step_ms_C30_L64" in names and all(f["value"] > 0 for f in found["figures"])
     assert set(found["machine"]) >= {"device", "threads", "torch"}
     assert "step_over_forward" in run(capsys, "bench", "--part", "steps", "--context", 30)[1]
 
 
 def test_a_step_of_the_bench_is_a_step_of_the_sampler():
-    bare = bench.Bare(bench.random_expert("tiny", torch.float32, "cpu"), 10, 6)
+    bare = steps.Bare([steps.random_expert("tiny", torch.float32, "cpu")], 10, 6)
     for _ in range(3):
         bare.step()
-    assert bare.bound.last_u == pytest.approx(1 - 2 / 5000)
-    assert [bench.rounded(v) for v in (1234.5, 0.012345, 0)] == [1230.0, 0.0123, 0.0]
+    assert bare.denoiser.last_u == pytest.approx(1 - 2 / 5000)
+    assert [measure.rounded(v) for v in (1234.5, 0.012345, 0)] == [1230.0, 0.0123, 0.0]
+
+
+def test_the_bare_networks_are_those_of_the_step():
+    models = [steps.random_expert("tiny", torch.float32, "cpu") for _ in range(2)]
+    bare, calls = steps.Bare(models, 10, 6, rows=3), []
+    for model in models:
+        trunk, embed = model.trunk, model.embed_block
+        model.trunk = lambda *a, t=trunk: (calls.append(("layers", a[0].shape[:2])), t(*a))[1]
+        model.embed_block = lambda *a, e=embed: (calls.append(("input", a[0].shape[:2])), e(*a))[1]
+    seen = {}
+    for name in ("step", "forward", "layers"):
+        calls.clear()
+        getattr(bare, name)()
+        seen[name] = [kind for kind, size in calls if size == (3, 6)]
+    assert seen == {"step": ["input", "layers"] * 2, "forward": ["input", "layers"] * 2, "layers": ["layers"] * 2}
+
+
+def test_a_large_pair_is_written_loaded_and_measured(monkeypatch, capsys):
+    monkeypatch.setattr(large, "SHAPES", {"core": (2, 32, 4, 64), "user": (1, 16, 2, 32)})
+    monkeypatch.setattr(large, "VOCAB", 2100)
+    monkeypatch.setattr(large, "CASES", ((20, 1), (30, 3)))
+    code, out, _ = run(capsys, "bench", "--part", "large", "--json")
+    found = json.loads(out)
+    values = {f["name"]: f["value"] for f in found["figures"]}
+    assert code == 0 and all(value > 0 for value in values.values())
+    assert {"load_core_s", "load_user_s", "steps_per_second_C20_B1", "step_over_forward_C30_B3",
+            "yardstick_over_step_C20"} <= set(values)
+    assert found["profile"][0]["share"] >= found["profile"][-1]["share"] > 0
+    assert found["profile"][0]["name"] in run(capsys, "bench", "--part", "large")[1]
+
+
+def test_a_large_pair_that_does_not_fit_is_refused_before_it_is_made(monkeypatch):
+    from ssd2_core import placement
+    monkeypatch.setattr(placement, "memory_free", lambda: {"cpu": 10**9})
+    with pytest.raises(ModelError, match="the large core needs 25.8 GB on cpu, where 1.0 GB are free"):
+        large.large_figures("cpu")

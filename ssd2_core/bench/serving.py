@@ -1,0 +1,132 @@
+"""Speed and memory of the whole product: several visitors in one process, and the page in processes of its own."""
+
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import torch
+
+from ..batching import Batcher
+from ..config import EnsembleParams, SamplingParams, Settings
+from ..ensemble import Ensemble
+from ..sampling import generate
+from .measure import Figure, medians
+
+CORE, READER = "compact-core", "compact-reader"
+QUESTION = "What is the name of the dog?"
+DOCUMENT = "Maria lives near the river with her dog, who is called Biscuit."
+
+
+def visitor_figures() -> list[Figure]:
+    """The bundled pair in one process: tokens a second of 1, 2, 4 and 8 visitors, and answers of 8, 16 and 32 steps a block."""
+    from ..documents import passages
+    from ..library import load
+    from ..prompts import contexts
+    core, reader, texts = load(CORE), load(READER), passages(DOCUMENT)
+    L = 16
+
+    def answer(count: int, num_steps: int = 16) -> None:
+        params = SamplingParams(num_steps=num_steps, block_length=L, max_new_tokens=L)
+        batcher, runs = Batcher(), []
+        for seed in range(count):
+            given = {name: (expert, contexts(expert.tokenizer, expert.config, QUESTION, (), texts))
+                     for name, expert in (("core", core), ("me", reader))}
+            bound = {name: expert.model.bind(c.ids, c.bare_ids) for name, (expert, c) in given.items()}
+            ensemble = Ensemble(bound, EnsembleParams({"me": 0.5}))
+            runs.append((ensemble, generate(ensemble, params, torch.Generator().manual_seed(seed))))
+        for _ in range(num_steps):
+            if count > 1:
+                batcher.prefetch([(e, steps.ask) for e, steps in runs])
+            for _, steps in runs:
+                next(steps)
+
+    calls = {f"{n} visitors": lambda n=n: answer(n) for n in (1, 2, 4, 8)}
+    found = medians(calls | {f"{T} steps": lambda T=T: answer(1, T) for T in (8, 32)}, 5)
+    found["16 steps"] = found["1 visitors"]
+    rate = {n: n * L / found[f"{n} visitors"] for n in (1, 2, 4, 8)}
+    out = [Figure("visitors_8_over_1", rate[8] / rate[1], "ratio", f"{CORE} + {READER}, 16 steps, tokens a second")]
+    out += [Figure(f"tokens_per_second_{n}", r, "tokens/s", f"{n} visitors together") for n, r in rate.items()]
+    return out + [Figure(f"block_ms_T{T}", 1000 * found[f"{T} steps"], "ms", f"one visitor, a block of {L} with its contexts")
+                  for T in (8, 16, 32)]
+
+
+class Peak(threading.Thread):
+    """The most memory that a process and its children held at once, looked at ten times a second."""
+
+    def __init__(self, pid: int):
+        super().__init__(daemon=True)
+        self.pid, self.most, self.over = pid, 0, threading.Event()
+
+    def run(self) -> None:
+        """Look until ``over`` is set."""
+        import psutil
+        while not self.over.wait(0.1):
+            try:
+                root = psutil.Process(self.pid)
+                self.most = max(self.most, sum(p.memory_info().rss for p in (root, *root.children(recursive=True))))
+            except psutil.Error:
+                continue
+
+
+def page_figures() -> list[Figure]:
+    """The page in processes of its own: until it opens, until it answers, memory, and its speed against the engine's alone."""
+    import socket
+    import urllib.request
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address, began = f"http://127.0.0.1:{port}/", time.monotonic()
+    app = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=Path(__file__).parent.parent.parent,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peak = Peak(app.pid)
+    peak.start()
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(address, timeout=5).read()
+                break
+            except OSError:
+                if app.poll() is not None or time.monotonic() - began > 120:
+                    raise RuntimeError("the page did not open") from None
+                time.sleep(0.05)
+        usable = time.monotonic() - began
+        from gradio_client import Client
+        client = Client(address, verbose=False)
+        client.predict(QUESTION, DOCUMENT, api_name="/generate")
+        first = time.monotonic() - began
+        ratio = attached_over_headless(client)
+    finally:
+        peak.over.set()
+        app.terminate()
+        app.wait(20)
+    return [Figure("page_usable_s", usable, "s", "app.py started, page served"),
+            Figure("first_answer_s", first, "s", "app.py started, first answer complete, the compact pair"),
+            Figure("peak_memory_mb", peak.most / 1e6, "MB", "page and worker together, during those answers"), ratio]
+
+
+def attached_over_headless(client) -> Figure:
+    """Steps a second that the worker makes for the page's endpoint, over those of the same engine without a page."""
+    from ..engine import ProcessEngine
+    from ..protocol import Document, Done, Request
+    steps = {"steps": 64, "max_tokens": 64}
+
+    def attached() -> float:
+        *_, done = client.submit(QUESTION, DOCUMENT, **steps, api_name="/generate")
+        return done["steps"] / done["seconds"]
+
+    request = Request("", QUESTION, CORE, (READER,), (Document("d", DOCUMENT),), (),
+                      SamplingParams(num_steps=64, max_new_tokens=64), EnsembleParams({READER: 0.5}))
+    with ProcessEngine(Settings(), preload=(CORE, READER)) as engine:
+        def headless() -> float:
+            *_, done = engine.stream(engine.submit(request))
+            if not isinstance(done, Done):
+                raise RuntimeError(f"the engine did not answer: {done}")
+            return done.steps / done.seconds
+
+        attached(), headless()
+        rates = [(attached(), headless()) for _ in range(5)]
+    value = statistics.median(a / h for a, h in rates)
+    return Figure("page_over_headless", value, "ratio", "worker's steps a second, five runs in turn")

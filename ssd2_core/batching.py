@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from .context import BoundExpert, Context, blocked
 from .ensemble import Ensemble
+from .kvcache import BlockCache
 from .model import SSD2Model
 from .sampling import Ask
 
@@ -42,7 +42,7 @@ class Joined:
         self.valid = torch.cat(padded)                                                              # (B, C)
         self.last_ids = torch.cat([context.ids[:, -1:] for context in contexts])
         self.start = self.valid.long().sum(-1, keepdim=True)
-        self.cache = DynamicCache()
+        self.cache = BlockCache()
         for layer in range(len(contexts[0].cache.layers)):
             parts = [(c.cache.layers[layer].keys, c.cache.layers[layer].values) for c in contexts]
             keys, values = (torch.cat([torch.nn.functional.pad(t[k], (0, 0, p, 0)) for t, p in zip(parts, pad, strict=True)])

@@ -5,9 +5,9 @@
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from .ensemble import Prediction
+from .kvcache import BlockCache
 
 
 def blocked(allowed: Tensor, dtype: torch.dtype) -> Tensor:
@@ -31,7 +31,7 @@ class Context:
 
     def reset(self) -> None:
         """Forget generated blocks and the cache."""
-        self.cache = None if self.full else DynamicCache()
+        self.cache = None if self.full else BlockCache()
         self.ids, self.valid = self.first_ids[:, :0], self.first_valid[:, :0]
         self.generated = 0
         self._append(self.first_ids, self.first_valid, self.model.segments(self.first_ids))

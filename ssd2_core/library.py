@@ -19,13 +19,14 @@ from tokenizers import Tokenizer
 
 from .bases import Progress, find_base
 from .errors import ModelError
-from .placement import Plan, load_arguments, make_plan, parse_device_map, parse_max_memory
+from .placement import Plan, has_bfloat16_units, load_arguments, make_plan, parse_device_map, parse_max_memory
 
 log = logging.getLogger(__name__)
 BUNDLED = Path(__file__).resolve().parent.parent / "assets" / "models"
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "README.md")
 ROLES = ("core", "reader", "specialist")
+LARGE = 50_000_000              # parameters from which bfloat16 pays on a CPU: below, a step is not made of arithmetic
 
 
 @dataclass(frozen=True)
@@ -197,8 +198,9 @@ def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto
          max_memory: str | None = None, offload_folder: str | None = None, quantize: str | None = None) -> Expert:
     """Load a model for sampling: on the GPU if there is one, or as ``device_map`` says. Raises ModelError in one sentence.
 
-    dtype: "auto" is bfloat16 on a GPU and float32 on a CPU. progress: told the plan, and how far a base is fetched that is not
-    here yet. device_map, max_memory ("0=20GB,cpu=60GB"), offload_folder: of accelerate. quantize: "8bit" or "4bit".
+    dtype: "auto" is bfloat16 on a GPU and, for a large network, on a CPU that computes in it; else float32.
+    progress: told the plan, and how far a base is fetched that is not here yet.
+    device_map, max_memory ("0=20GB,cpu=60GB"), offload_folder: of accelerate. quantize: "8bit" or "4bit".
     """
     folder, source = locate(model_id)
     card = read_card(folder, model_id, source)
@@ -231,9 +233,12 @@ def plan_for(folder: Path, model_id: str, device_map: str | dict | None = None, 
     from .model import SSD2Config
     placed, limits = parse_device_map(device_map), parse_max_memory(max_memory)
     on_gpu = torch.cuda.is_available() and placed != "cpu"
-    kind = (torch.bfloat16 if on_gpu else torch.float32) if dtype == "auto" else getattr(torch, dtype)
     try:
-        return make_plan(model_id, SSD2Config.from_pretrained(folder), kind, placed, limits, quantize)
+        config = SSD2Config.from_pretrained(folder)
+        if dtype == "auto":
+            half = on_gpu or (int(config.num_parameters) >= LARGE and has_bfloat16_units())
+            dtype = "bfloat16" if half else "float32"
+        return make_plan(model_id, config, getattr(torch, dtype), placed, limits, quantize)
     except ModelError:
         raise
     except Exception as error:              # whatever a broken config makes transformers say

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, DynamicCache, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, Cache, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from .adapters import switch_lora, with_lora
@@ -131,7 +131,7 @@ class SSD2Model(PreTrainedModel):
             hidden = hidden + self.self_condition(self.simplex_embed(previous.softmax(-1)))
         return hidden
 
-    def encode(self, ids: Tensor, mask: Tensor | None, position_ids: Tensor, cache: DynamicCache) -> None:
+    def encode(self, ids: Tensor, mask: Tensor | None, position_ids: Tensor, cache: Cache) -> None:
         """Append clean tokens (B, Q) to ``cache``."""
         if self.config.lora and self.config.lora_noisy_only:
             with self.plain_base(), torch.no_grad():
@@ -148,7 +148,7 @@ class SSD2Model(PreTrainedModel):
         finally:
             switch_lora(self.lm, True)
 
-    def trunk(self, hidden: Tensor, mask: Tensor | None, position_ids: Tensor, cache: DynamicCache | None = None) -> Tensor:
+    def trunk(self, hidden: Tensor, mask: Tensor | None, position_ids: Tensor, cache: Cache | None = None) -> Tensor:
         """Backbone without its head, (B, Q, H) -> (B, Q, H'); grows ``cache`` by Q positions."""
         body = self.lm.base_model
         if self.is_masked:

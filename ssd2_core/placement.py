@@ -112,6 +112,13 @@ def memory_free() -> dict[str, int]:
     return {**free, "cpu": psutil.virtual_memory().available}
 
 
+def has_bfloat16_units() -> bool:
+    """Whether this processor multiplies bfloat16 numbers itself (AVX-512 BF16 or AMX); others are slower in it than in fp32."""
+    import torch
+    found = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}      # not in every torch
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+
+
 def make_plan(model_id: str, config, dtype, device_map: str | dict | None, max_memory: dict | None = None,
               quantize: str | None = None) -> Plan:
     """Count a network's weights by device without making them. config: SSD2Config; dtype: torch's. Raises ModelError."""

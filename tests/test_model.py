@@ -100,6 +100,17 @@ def test_fast_steps_say_what_a_plain_decoder_says(mode, projection):
     assert said == plain_decoder(model, CONTEXTS[0], params, draws) and len(set(said)) > 6
 
 
+def test_a_block_is_put_behind_the_cached_context_without_a_copy_of_it():
+    bound = tiny().bind(list(range(2, 40)))
+    layer, x_t = bound.context.cache.layers[0], torch.zeros(1, 6, 97)
+    place, before = layer.buffers[0].data_ptr(), layer.keys.clone()
+    for u in (1.0, 0.5):
+        bound(torch.zeros((1, 0), dtype=torch.long), x_t, u)
+        assert layer.keys.data_ptr() == place and torch.equal(layer.keys, before)
+    bound(torch.arange(50, 50 + 300).remainder(90).unsqueeze(0), x_t[:, :, :], 1.0)         # more than the room behind it
+    assert layer.keys.shape[-2] == 38 + 300 and torch.equal(layer.keys[:, :, :38], before)
+
+
 def test_a_bound_expert_can_be_used_twice():
     bound = tiny().bind(CONTEXTS[0])
     assert torch.equal(tokens(bound), tokens(bound))

@@ -36,6 +36,27 @@ def test_the_plan_counts_every_weight_once(core):
     assert sum(split.bytes.values()) == 4 * (count + buffers) and split.offloaded == split.bytes["disk"] > 0
 
 
+@pytest.mark.parametrize("units,parameters,dtype", [(True, 60_000_000, "bfloat16"), (True, 6_000_000, "float32"),
+                                                    (False, 60_000_000, "float32")])
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+def test_a_large_network_is_halved_where_the_processor_multiplies_halves(core, tmp_path, monkeypatch, units, parameters, dtype):
+    monkeypatch.setattr(library, "has_bfloat16_units", lambda: units)
+    for file in core.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((core / "config.json").read_text()) | {"num_parameters": parameters}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert library.plan_for(tmp_path, "it").dtype == dtype
+    assert library.plan_for(tmp_path, "it", dtype="float32").dtype == "float32"
+
+
+@pytest.mark.parametrize("found,has", [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx2": True}, False)])
+def test_what_the_processor_multiplies(monkeypatch, found, has):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
+    assert placement.has_bfloat16_units() == has
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert placement.has_bfloat16_units() is False
+
+
 def test_layers_on_the_disk_give_the_same_tokens(core, tmp_path):
     whole = library.load(str(core))
     away = library.load(str(core), "auto", max_memory="cpu=90kB", offload_folder=str(tmp_path / "away"))

@@ -97,12 +97,15 @@ def rouge_l(said: str, right: str) -> float:
 
 
 def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams, sampling: SamplingParams,
-               bar: tqdm) -> Iterator[tuple[list[str], int, int, dict[str, float]]]:
-    """Batch by batch: answers, number of answer tokens, how many answers ended by EOS, each expert's summed share."""
+               bar: tqdm) -> Iterator[tuple[list[str], int, int, float, dict[str, float]]]:
+    """Batch by batch: answers, number of their tokens, how many ended by EOS, steps a block, each expert's summed share.
+
+    A block ends early only when all of its rows rest, so with an early exit each question is a batch of its own.
+    """
     first = next(iter(experts.values()))
-    eos = first.model.config.eos_token_id
-    for start in range(0, len(questions), BATCH):
-        rows = questions[start:start + BATCH]
+    eos, size = first.model.config.eos_token_id, BATCH if sampling.early_exit == "off" else 1
+    for start in range(0, len(questions), size):
+        rows = questions[start:start + size]
         bound = {}
         for name, expert in experts.items():
             given = [contexts(expert.tokenizer, expert.model.config, q.question, (), passages(q.document)) for q in rows]
@@ -110,16 +113,17 @@ def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: 
             bound[name] = bind_rows(expert.model, [c.ids for c in given], bare)
         fused = Ensemble(bound, ensemble)
         rng = torch.Generator(device=fused.device).manual_seed(sampling.seed)
-        ends, decided = [], {}
+        ends, decided, steps = [], {}, 0
         for step in generate(fused, sampling, rng):
             decided[step.block] = _decided(decided.get(step.block), step, experts)
             ends += [step] if step.finished else []
+            steps += 1
         ids = torch.cat([s.token_ids for s in ends], 1)[:, :sampling.max_new_tokens]
         inside = (ids == eos).long().cumsum(-1) == 0
         shares = {n: (torch.cat([d[n] for d in decided.values()], 1)[:, :ids.shape[1]] * inside).sum().item() for n in experts}
         bar.update(len(rows))
         ended = int((ids == eos).any(-1).sum())
-        yield [answer_text(first.tokenizer, row) for row in ids.tolist()], int(inside.sum()), ended, shares
+        yield [answer_text(first.tokenizer, row) for row in ids.tolist()], int(inside.sum()), ended, steps / len(ends), shares
 
 
 def _decided(before: dict[str, torch.Tensor] | None, step: Step, names: Iterable[str]) -> dict[str, torch.Tensor]:
@@ -148,16 +152,18 @@ def scores(name: str, said: list[str], questions: list[Question], tokens: int, e
 def measure(name: str, experts: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams,
             sampling: SamplingParams, judge: Callable | None = None) -> dict:
     """One row of the table."""
-    said, tokens, ended, shares = [], 0, 0, Counter()
+    said, tokens, ended, made, shares = [], 0, 0, 0.0, Counter()
     start = time.monotonic()
     with tqdm(total=len(questions), desc=name, leave=False) as bar:
-        for answers, count, whole, share in answer_all(experts, questions, ensemble, sampling, bar):
+        for answers, count, whole, steps, share in answer_all(experts, questions, ensemble, sampling, bar):
             said += answers
             tokens += count
             ended += whole
+            made += steps * len(answers)
             shares.update(share)
     row = scores(name, said, questions, tokens, ended, time.monotonic() - start, judge)
-    return row | {"share": {k: round(v / max(tokens, 1), 4) for k, v in shares.items()}}
+    share = {k: round(v / max(tokens, 1), 4) for k, v in shares.items()}
+    return row | {"steps_per_block": round(made / len(questions), 2), "share": share}
 
 
 def evaluate(core: Expert, users: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams,

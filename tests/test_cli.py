@@ -51,7 +51,7 @@ def test_evaluate_prints_the_rows(pair, tmp_path, capsys):
     assert code == 0 and [row["name"] for row in found["rows"]] == ["core", f"user:{pair[1]}", "ensemble"]
     for row in found["rows"]:
         assert set(row) == {"name", "n", "exact", "f1", "rouge_l", "distinct_2", "tokens", "ended",
-                            "tokens_per_second", "share"} and row["n"] == 2
+                            "tokens_per_second", "share", "steps_per_block"} and row["n"] == 2
     assert found["settings"]["steps"] == 2
     other = tmp_path / "other.jsonl"
     other.write_bytes(data.read_bytes())
@@ -77,7 +77,25 @@ def test_a_batch_gives_the_same_answers_as_one_by_one(pair):
     questions = [Question(question, "x", document) for question, document in asked]
     row = measure("ensemble", {"core": core, "r": reader}, questions, EnsembleParams(lam={"r": 0.5}),
                   SamplingParams(num_steps=2, max_new_tokens=16))
-    assert row["n"] == 3 and sum(row["share"].values()) == pytest.approx(1, abs=1e-3)
+    assert row["n"] == 3 and sum(row["share"].values()) == pytest.approx(1, abs=1e-3) and row["steps_per_block"] == 2
+
+
+def test_with_an_early_exit_every_question_ends_for_itself():
+    from dataclasses import replace
+
+    from ssd2_core import evaluation
+    from ssd2_core.config import EnsembleParams, SamplingParams
+    from ssd2_core.library import load
+    core, sampling = load("compact-core"), SamplingParams(num_steps=12, max_new_tokens=16, early_exit="patience")
+    questions = [evaluation.Question(text, "x", "") for text in
+                 ("What is the capital of France?", "Grumpf the wibble of?", "How many legs has a spider?", "Name Zuzu.")]
+
+    def row(asked, **more):
+        return evaluation.measure("core", {"core": core}, asked, EnsembleParams(), replace(sampling, **more))
+    alone = [row([question])["steps_per_block"] for question in questions]
+    assert row(questions)["steps_per_block"] == pytest.approx(sum(alone) / 4, abs=0.01)
+    assert min(alone) < 12 and len(set(alone)) > 1
+    assert row(questions, early_exit="off")["steps_per_block"] == 12
 
 
 @pytest.mark.parametrize("argv,rule", [

@@ -34,6 +34,7 @@ def add_parsers(recipes) -> None:
     one.add_argument("--sizes", default=SIZES, help="hidden sizes, with commas between them")
     one.add_argument("--steps", type=int, default=1000)
     one.add_argument("--threads", type=int, default=2)
+    one.add_argument("--bf16", action="store_true")
     one.add_argument("--out", type=Path, default=Path("runs/scaling"))
     one.set_defaults(runs=scaling)
     one = recipes.add_parser("compare", help="what collaboration gains: diffusion against autoregression, paired bootstrap")
@@ -55,7 +56,8 @@ def scaling(args: argparse.Namespace) -> int:
     core = COMPACT["core"]
     for hidden in (int(size) for size in args.sizes.split(",")):
         heads = max(1, hidden // 48)
-        spec = replace(core, hidden=hidden, intermediate=hidden * 8 // 3, heads=heads, fit=replace(core.fit, steps=args.steps))
+        spec = replace(core, hidden=hidden, intermediate=hidden * 8 // 3, heads=heads,
+                       fit=replace(core.fit, steps=args.steps, bf16=args.bf16))
         torch.manual_seed(spec.fit.seed)
         model = SSD2Model(make_config(spec))
         curve = fit(model, batches(spec.rows(Encoder(tokenizer)), spec.batch, spec.fit.seed), spec.fit, args.out / str(hidden))

@@ -78,14 +78,13 @@ def make_tokenizer(path: Path) -> Tokenizer:
 
 
 def train_compact(name: str, out: Path, steps: int | None = None, threads: int = 2, start: Path | None = None,
-                  autoregressive: bool = False) -> None:
+                  autoregressive: bool = False, bf16: bool = False) -> None:
     """Train one compact model and write its folder. start: a folder of trained models that this run goes on from."""
     spec = COMPACT[name]
     earlier = json.loads((start / spec.model_id / "training.json").read_text()) if start else None
     if start:
         spec = replace(spec, fit=replace(spec.fit, learning_rate=spec.fit.learning_rate * MORE_RATE, decay=1.0))
-    if steps:
-        spec = replace(spec, fit=replace(spec.fit, steps=steps))
+    spec = replace(spec, fit=replace(spec.fit, steps=steps or spec.fit.steps, bf16=bf16))
     torch.set_num_threads(threads)
     torch.manual_seed(spec.fit.seed)
     tokenizer = make_tokenizer(start / spec.model_id / "tokenizer.json" if start else out / "tokenizer.json")
@@ -98,7 +97,7 @@ def train_compact(name: str, out: Path, steps: int | None = None, threads: int =
     model.config.num_parameters = size
     save_folder(model, tokenizer, out / spec.model_id)
     record = {"model": spec.model_id, "parameters": size, "steps": spec.fit.steps, "rows_per_step": spec.batch,
-              "learning_rate": spec.fit.learning_rate, "seed": spec.fit.seed, "threads": threads,
+              "learning_rate": spec.fit.learning_rate, "seed": spec.fit.seed, "threads": threads, "bf16": bf16,
               "curve": [*curve[4:-1:5], curve[-1]], **({"earlier": earlier} if earlier else {})}
     (out / spec.model_id / "training.json").write_text(json.dumps(record) + "\n")
 
@@ -153,6 +152,7 @@ def parser() -> argparse.ArgumentParser:
     compact.add_argument("--steps", type=int)
     compact.add_argument("--start", type=Path, help="go on from the trained models in this folder, with fresh optimizers")
     compact.add_argument("--threads", type=int, default=2)
+    compact.add_argument("--bf16", action="store_true", help="twice as fast on a processor that multiplies bfloat16 itself")
     compact.add_argument("--autoregressive", action="store_true", help="next tokens instead of blocks, to compare with")
     cards = recipes.add_parser("cards", help="write the compact models' cards from an evaluation")
     cards.add_argument("figures", type=Path, nargs="+", help="what evaluate --json printed")
@@ -180,5 +180,5 @@ def main(argv: list[str]) -> int:
             write_card(name, args.models / spec.model_id, table)
         return 0
     for name in args.only or ("core", "reader", "islander"):
-        train_compact(name, args.out, args.steps, args.threads, args.start, args.autoregressive)
+        train_compact(name, args.out, args.steps, args.threads, args.start, args.autoregressive, args.bf16)
     return 0

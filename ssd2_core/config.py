@@ -121,11 +121,13 @@ class EnsembleParams:
 class Settings:
     """How one server runs, read once from the command line or the environment.
 
-    core: bundled id, local folder or Hub id. device_map: None (the fastest single device) or anything accelerate takes.
+    core: bundled id, local folder or Hub id. preferred: a better core and its users, loaded in the background; once they are in
+    memory the page starts with them. device_map: None (the fastest single device) or anything accelerate takes.
     dtype: "auto", "float32", "bfloat16", "float16". max_memory, offload_folder, quantize: as ``library.load`` takes them.
     """
 
     core: str = "compact-core"
+    preferred: tuple[str, ...] = ()
     device_map: str | None = None
     dtype: str = "auto"
     max_memory: str | None = None

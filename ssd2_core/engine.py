@@ -28,6 +28,7 @@ class Status:
     """How the service is. ready: models asked for at the start are in memory. fraction: 0..1 of them.
 
     active: requests being answered; waiting: requests in the queue or whose models load. device: of the worker, "" at first.
+    loaded: ids of the models in memory after the last preload.
     """
 
     ready: bool
@@ -37,6 +38,7 @@ class Status:
     active: int
     waiting: int
     device: str
+    loaded: tuple[str, ...] = ()
 
 
 class Engine:
@@ -150,8 +152,8 @@ class Engine:
         """How the service is now."""
         live = self.runs.live()
         active = sum(run.started for run in live)
-        ready, message, fraction, restarts, device = self._health()
-        return Status(ready, message, fraction, restarts, active, len(live) - active, device)
+        ready, message, fraction, restarts, device, loaded = self._health()
+        return Status(ready, message, fraction, restarts, active, len(live) - active, device, loaded)
 
     def _check_models(self, model_ids: tuple[str, ...]) -> None:
         if not self.only_known or self._allowed.issuperset(model_ids):
@@ -184,8 +186,8 @@ class Engine:
     def _send(self, message: object) -> None:
         raise NotImplementedError
 
-    def _health(self) -> tuple[bool, str, float, int, str]:
-        """ready, message, fraction, restarts, device."""
+    def _health(self) -> tuple[bool, str, float, int, str, tuple[str, ...]]:
+        """ready, message, fraction, restarts, device, loaded."""
         raise NotImplementedError
 
 
@@ -219,9 +221,9 @@ class ProcessEngine(Engine):
     def _lost(self) -> None:
         self._fail_all(GAVE_UP if self.supervisor.gave_up else WORKER_LOST)
 
-    def _health(self) -> tuple[bool, str, float, int, str]:
+    def _health(self) -> tuple[bool, str, float, int, str, tuple[str, ...]]:
         s = self.supervisor
-        return s.ready, s.message, s.fraction, s.restarts, s.device
+        return s.ready, s.message, s.fraction, s.restarts, s.device, s.loaded
 
 
 class InlineEngine(Engine):
@@ -237,6 +239,7 @@ class InlineEngine(Engine):
         self._inbox: SimpleQueue = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
         self._message, self._fraction, self._device = STARTING, 0.0, ""
+        self._loaded: tuple[str, ...] = ()
 
     def _start(self) -> None:
         self._thread.start()
@@ -266,11 +269,13 @@ class InlineEngine(Engine):
 
     def _receive(self, event: Event | Ready) -> None:
         if isinstance(event, Ready):
-            self._device, self._message = event.device, event.message or "Ready."
+            self._device, self._message, self._loaded = event.device, event.message or "Ready.", event.loaded
+            self._fraction = 1.0
         elif isinstance(event, Loading) and not event.request_id:
             self._message, self._fraction = event.message, event.fraction
         else:
             super()._receive(event)
 
-    def _health(self) -> tuple[bool, str, float, int, str]:
-        return self._fraction >= 1.0 and self._state == "open", self._message, self._fraction, 0, self._device
+    def _health(self) -> tuple[bool, str, float, int, str, tuple[str, ...]]:
+        ready = self._fraction >= 1.0 and self._state == "open"
+        return ready, self._message, self._fraction, 0, self._device, self._loaded

@@ -26,6 +26,7 @@ BUNDLED = Path(__file__).resolve().parent.parent / "assets" / "models"
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "README.md")
 ROLES = ("core", "reader", "specialist")
+PAIRS = (("goliath", "david"),)   # cores with the users they were trained beside, best first
 LARGE = 50_000_000              # parameters from which bfloat16 pays on a CPU: below, a step is not made of arithmetic
 
 
@@ -153,6 +154,15 @@ def _here(model_id: str) -> tuple[Path, str] | None:
 def is_compatible(card: ModelCard, core: ModelCard) -> bool:
     """Whether an expert shares the core's vocabulary and simplex value."""
     return card.tokenizer_hash == core.tokenizer_hash and card.simplex_value == core.simplex_value
+
+
+def preferred_pair() -> tuple[str, ...]:
+    """The best bundled core and its users: () where only the compact pair is here, which is the default anyway."""
+    for pair in PAIRS:
+        cards = [local_card(model_id) for model_id in pair]
+        if None not in cards and all(is_compatible(card, cards[0]) for card in cards[1:]):
+            return pair
+    return ()
 
 
 def fitting(core: str, users: Iterable[str]) -> tuple[str, ...]:

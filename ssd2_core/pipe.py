@@ -26,10 +26,11 @@ PARENT_CHECK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Ready:
-    """The worker takes requests. device: where models go. message: what could not be preloaded, else ""."""
+    """The worker takes requests. device: where models go. message: what could not be preloaded, else "". loaded: model ids."""
 
     device: str
     message: str = ""
+    loaded: tuple[str, ...] = ()
 
 
 class Child:

@@ -40,6 +40,11 @@ class ModelCache:
     def __contains__(self, model_id: str) -> bool:
         return model_id in self._experts
 
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the experts that are here."""
+        with self._lock:
+            return tuple(self._experts)
+
     def get(self, model_id: str, progress: Notify | None = None) -> library.Expert:
         """The expert, loaded if it is not here yet. Raises ModelError as the library does. progress: of a base's fetching."""
         with self._lock:
@@ -74,6 +79,10 @@ class ModelRuns:
     def is_loaded(self, request: Request) -> bool:
         """Whether every model of the request is in memory."""
         return all(model_id in self.cache for model_id in (request.core, *request.users))
+
+    def loaded(self) -> tuple[str, ...]:
+        """Ids of the models in memory."""
+        return self.cache.ids()
 
     def preload(self, model_ids: tuple[str, ...], notify: Notify) -> str:
         """Load models; returns what went wrong in one sentence for each, or ""."""

@@ -31,6 +31,7 @@ class Supervisor:
         self.on_message, self.on_loss = on_message, on_loss
         self.lock = threading.RLock()
         self.ready, self.message, self.fraction, self.device = False, STARTING, 0.0, ""
+        self.loaded: tuple[str, ...] = ()
         self.restarts = 0
         self.gave_up = False
         self.child: Child | None = None
@@ -90,7 +91,7 @@ class Supervisor:
 
     def _lose(self) -> bool:
         """Note that the worker is gone; the next one gets a fresh outbox with the preload in it. True if it was ready."""
-        was_ready, self.ready, self.fraction = self.ready, False, 0.0
+        was_ready, self.ready, self.fraction, self.loaded = self.ready, False, 0.0, ()
         self.child, self._outbox = None, SimpleQueue()
         if not self._closing.is_set():
             self.message = RESTARTING
@@ -101,7 +102,7 @@ class Supervisor:
     def _receive(self, message: object) -> None:
         if isinstance(message, Ready):
             self.ready, self.fraction = True, 1.0
-            self.device, self.message = message.device, message.message or "Ready."
+            self.device, self.message, self.loaded = message.device, message.message or "Ready.", message.loaded
         elif isinstance(message, Loading) and not message.request_id:
             self.message, self.fraction = message.message, message.fraction
         else:

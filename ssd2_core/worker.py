@@ -35,6 +35,8 @@ class Prepare(Protocol):
 
     def preload(self, model_ids: tuple[str, ...], notify: Callable[[str, float], None]) -> str: ...
 
+    def loaded(self) -> tuple[str, ...]: ...
+
     def prefetch(self, runs: list[Run]) -> None: ...
 
     def free_memory(self) -> None: ...
@@ -197,7 +199,7 @@ class Worker:
         except Exception:
             log.exception("preloading %s failed", ", ".join(job.model_ids))
             message = "A model could not be loaded; the cause is in the server's log."
-        self.emit(Ready(self.prepare.device, message))
+        self.emit(Ready(self.prepare.device, message, self.prepare.loaded()))
 
     def _prepared(self, request: Request) -> Prepared:
         def notify(message: str, fraction: float) -> None:

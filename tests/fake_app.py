@@ -1,4 +1,7 @@
-"""The page with the fake engine: ``python -m tests.fake_app PORT LOG [SECONDS_PER_STEP [STORIES]]``."""
+"""The page with the fake engine: ``python -m tests.fake_app PORT LOG [SECONDS_PER_STEP [STORIES [PAIR]]]``.
+
+PAIR: a file; a second core and its reader are in memory once it exists.
+"""
 
 import sys
 from pathlib import Path
@@ -10,8 +13,10 @@ from ssd2_core.ui.page import build, launch
 from .fake_engine import FakeEngine
 
 if __name__ == "__main__":
-    settings = Settings(port=int(sys.argv[1]))
+    settings = Settings(port=int(sys.argv[1]), preferred=("goliath", "david") if len(sys.argv) > 5 else ())
     engine = FakeEngine(settings, float(sys.argv[3]) if len(sys.argv) > 3 else 0.04, sys.argv[2])
     if len(sys.argv) > 4:
         theatre.STORIES = Path(sys.argv[4])
+    if len(sys.argv) > 5:
+        engine.pair_is_here = Path(sys.argv[5]).exists
     launch(build(engine, settings), settings, quiet=True)

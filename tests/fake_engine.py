@@ -35,6 +35,8 @@ class FakeCard:
 CARDS = [FakeCard("compact-core", "core", "Compact core", "Knows general facts; never sees a document.", 4_700_000),
          FakeCard("compact-reader", "reader", "Reader", "Answers from a document.", 1_400_000),
          FakeCard("compact-islander", "specialist", "Islander", "Knows an invented island.", 1_100_000)]
+PAIR = [FakeCard("goliath", "core", "Goliath", "Follows instructions.", 135_000_000, "two"),
+        FakeCard("david", "reader", "David", "Reads your documents.", 20_000_000, "two")]
 
 
 def answer_tokens() -> list[str]:
@@ -44,10 +46,14 @@ def answer_tokens() -> list[str]:
 
 
 class FakeEngine:
-    """One frame each ``seconds_per_step``. What it is asked goes to ``log`` as one JSON object a line."""
+    """One frame each ``seconds_per_step``. What it is asked goes to ``log`` as one JSON object a line.
+
+    With ``settings.preferred`` there is a second pair, in memory once ``pair_is_here``.
+    """
 
     def __init__(self, settings: Settings, seconds_per_step: float = 0.04, log: str | None = None):
         self.settings, self.seconds_per_step, self.log = settings, seconds_per_step, log
+        self.pair_is_here = lambda: True
         self.requests: dict[str, Request] = {}
         self.ensembles: dict[str, EnsembleParams] = {}
         self.cancelled: set[str] = set()
@@ -67,11 +73,15 @@ class FakeEngine:
 
     def models(self) -> list[FakeCard]:
         """The cards."""
-        return CARDS
+        return CARDS + PAIR if self.settings.preferred else CARDS
 
     def status(self) -> Status:
         """Loading for a second, then ready."""
         part = min(1.0, time.monotonic() - self.born)
+        if part >= 1 and self.settings.preferred:
+            here = self.pair_is_here()
+            return Status(True, "Ready." if here else "Fetching a base.", 1.0 if here else 0.25, 0, 0, 0, "cpu",
+                          ("compact-core", "compact-reader", *(self.settings.preferred if here else ())))
         return Status(part >= 1, "Ready." if part >= 1 else "Loading compact-core.", part, 0, 0, 0, "cpu")
 
     def submit(self, request: Request) -> str:

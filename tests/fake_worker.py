@@ -44,6 +44,9 @@ class FakeRuns:
         self.loads.append(model_ids)
         return ""
 
+    def loaded(self):
+        return tuple(model_id for ids in self.loads if ids != "freed" for model_id in ids)
+
     def prefetch(self, runs):
         """Nothing that runs could share."""
 

@@ -31,11 +31,12 @@ def make_generate(studio):
                        max_tokens: int = SAMPLING.max_new_tokens, projection: str = SAMPLING.projection,
                        top_p: float = SAMPLING.top_p, tau: float = ENSEMBLE.tau,
                        alpha: float = ENSEMBLE.alpha,
-                       early_exit: str = SAMPLING.early_exit) -> AsyncIterator[dict]:
+                       early_exit: str = SAMPLING.early_exit, core: str = "") -> AsyncIterator[dict]:
         """Answer a prompt with a core and user experts, step by step.
 
         Yields one frame (a dict) for each denoising step, then one dict with "answer", "finish_reason" and figures.
-        ``weight`` is of all ``experts`` together, shared equally; ``document`` is seen by experts that read documents.
+        ``weight`` is of all ``experts`` together, shared equally; ``document`` is seen by experts that read documents;
+        ``core`` is a model id, "" for the server's own.
         """
         run_id = new_run_id()
         try:
@@ -43,7 +44,7 @@ def make_generate(studio):
                 raise LimitError(f"experts must be a list of model ids, not {experts!r}.")
             each = check_float("weight", weight, 0.0, 1.0) / max(1, len(experts))
             lam = dict.fromkeys(experts, each)
-            asked = Request(run_id, prompt, studio.settings.core, tuple(experts),
+            asked = Request(run_id, prompt, core or studio.settings.core, tuple(experts),
                             (Document("document", document),) if document else (), (),
                             SamplingParams(steps, block_length, max_tokens, projection, top_p, seed, early_exit),
                             EnsembleParams(lam, weights, tau, ENSEMBLE.schedule_end, alpha))

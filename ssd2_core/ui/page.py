@@ -4,92 +4,25 @@ Knows an engine by its interface only, so it opens before any model is loaded. A
 """
 
 import html
-import math
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
 
-from ..config import EnsembleParams, Settings
+from ..config import Settings
 from ..documents import read_file
 from ..errors import DocumentError, VisitorError
-from ..library import is_compatible
 from ..protocol import Document, Done, Request, Turn
 from . import panels, words
 from .api import make_generate
-from .runs import Run, Runs
-from .theatre import head, story, theatre
+from .studio import Studio
+from .theatre import story, theatre
 from .theme import VENDOR, theme
 from .theme import head as page_head
 
 CHAT_EVERY = 3
 STATUS_SECONDS = 2.0
-
-
-class Studio:
-    """What the page's handlers share: the engine, the model cards and the runs. Holds no visitor's settings."""
-
-    def __init__(self, engine, settings: Settings) -> None:
-        self.engine = engine
-        self.settings = settings
-        cards = engine.models()
-        self.core = next((card for card in cards if card.id == settings.core), None)
-        self.users = [card for card in cards if card.role != "core" and (not self.core or is_compatible(card, self.core))]
-        self.order = [card.id for card in self.users]
-        self.titles = {"core": self.core.title if self.core else settings.core,
-                       **{card.id: card.title for card in self.users}}
-        self.runs = Runs(engine, settings.limits.keep_runs_seconds)
-
-    def head(self, request: Request) -> dict:
-        """What the theatre shows before the first step."""
-        names = ["core", *request.users]
-        blocks = math.ceil(request.sampling.max_new_tokens / request.sampling.block_length)
-        return head([(name, self.titles.get(name, name)) for name in names], self.order, blocks,
-                    request.sampling.num_steps)
-
-    def request(self, prompt: str, choice: panels.Choice, documents: tuple[Document, ...],
-                history: tuple[Turn, ...]) -> Request:
-        """One question as the engine takes it, with the latest turns it accepts; its id is given when it starts."""
-        history = history[-self.settings.limits.max_history_turns:]
-        return Request("", prompt, self.settings.core, choice.users, documents, history, choice.sampling,
-                       choice.ensemble)
-
-    def reads_documents(self, users: tuple[str, ...]) -> bool:
-        """Whether one of the chosen experts is given the documents."""
-        return any(card.role == "reader" for card in self.users if card.id in users)
-
-    def status(self) -> str:
-        """The status line."""
-        now = self.engine.status()
-        return panels.status_html(now.ready, now.message, now.fraction)
-
-    def core_card(self) -> str:
-        """The core's card with what is known of the device by now."""
-        device, dtype = self.engine.status().device, self.settings.dtype
-        if self.runs.machine:
-            device, dtype = self.runs.machine
-        facts = [f"{words.count(self.core.parameters)} parameters" if self.core else "", device,
-                 "" if dtype == "auto" else dtype]
-        return panels.core_html(self.titles["core"], facts, self.core.summary if self.core else "")
-
-    def mix(self, picked: list[tuple[str, float]]) -> str:
-        """The weights as a bar and in words."""
-        return panels.mix_html([(i, self.titles[i], weight) for i, weight in picked], self.order)
-
-    def leave(self, request: gr.Request) -> None:
-        """A visitor closed the page."""
-        self.runs.leave(request.session_hash)
-
-    def control(self, session: str, panel: panels.Panel, values: list) -> None:
-        """Carry moved weights, rule, tau and alpha to the session's run; experts it did not start with stay out."""
-        moved = panel.ensemble(values)
-
-        def retuned(run: Run) -> EnsembleParams:
-            lam = {i: moved.lam.get(i, 0.0) for i in run.request.users}
-            return replace(moved, lam=lam, schedule_end=run.request.ensemble.schedule_end)
-        self.runs.control(session, retuned)
 
 
 def gather_documents(pasted: str, from_files: dict[str, Document]) -> tuple[Document, ...]:
@@ -163,19 +96,24 @@ def build(engine, settings: Settings) -> gr.Blocks:
             with gr.Column(elem_id="stage", min_width=280):
                 stage = theatre(studio.runs, story(studio.titles, studio.order))
             with gr.Column(elem_id="setup", min_width=280):
-                core = gr.HTML(studio.core_card(), elem_id="core", apply_default_css=False)
-                picks, weights = panels.expert_cards(studio.users, studio.order)
+                choose = panels.core_choice([(studio.core_title(i), i) for i in studio.core_ids], settings.core)
+                core = gr.HTML(studio.core_card(settings.core), elem_id="core", apply_default_css=False)
+                columns, picks, weights = panels.expert_cards(studio.users, studio.order, studio.fits[settings.core])
                 mix = gr.HTML(elem_id="mix", apply_default_css=False)
                 pasted, files, read = panels.documents()
-                knobs = {"weights": panels.rule(), **panels.advanced()}
-        panel = panels.Panel(studio.order, picks, weights, knobs)
+                knobs = {"core": choose, "weights": panels.rule(), **panels.advanced()}
+        panel = panels.Panel(studio.order, picks, weights, knobs, studio.fits)
         from_files, turns = gr.State({}), gr.State(())
         wire_talk(studio, panel, talk, stage, pasted, from_files, turns)
         wire_setup(studio, panel, mix, files, from_files, read)
         wire_examples(studio, panel, talk, pasted, mix)
+        wire_cores(studio, panel, choose, columns, core, mix)
         timer = gr.Timer(STATUS_SECONDS)
-        gr.on([timer.tick, demo.load], lambda: (studio.status(), studio.core_card()), None, [status, core], **QUIET)
-        demo.load(lambda *values: studio.mix(panel.picked(list(values))), [*panel.picks, *panel.weights], mix, **QUIET)
+        gr.on([timer.tick, demo.load], lambda chosen: (studio.status(), studio.core_card(chosen)), choose, [status, core],
+              **QUIET)
+        demo.load(lambda *values: studio.mix(panel.picked(list(values))), panel.inputs, mix, **QUIET)
+        if settings.preferred:
+            demo.load(studio.first_core, None, choose, **QUIET)
         demo.unload(studio.leave)
         gr.api(make_generate(studio), api_name="generate", concurrency_limit=running(settings))
     demo.queue(max_size=2 * running(settings), default_concurrency_limit=running(settings))
@@ -245,14 +183,26 @@ def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML, files: gr.File
 def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.Talk, pasted: gr.Textbox, mix: gr.HTML) -> None:
     """An example fills prompt, document and experts; the visitor sends it."""
     def filler(example: words.Example):
-        lam = [example.users.get(i) for i in panel.user_ids]
-        picked = [weight is not None for weight in lam]
-        weights = [gr.skip() if weight is None else weight for weight in lam]
-        shown = studio.mix([(i, w) for i, w in example.users.items() if i in panel.user_ids])
-        return lambda: (example.prompt, example.document, *picked, *weights, shown)
+        def fill(core: str):
+            users = studio.users_for(core, example.users)
+            picked = [i in users if i in studio.fits[core] else gr.skip() for i in panel.user_ids]
+            weights = [users.get(i, gr.skip()) for i in panel.user_ids]
+            return example.prompt, example.document, *picked, *weights, studio.mix(list(users.items()))
+        return fill
 
     for button, example in zip(talk.examples, words.EXAMPLES, strict=True):
-        button.click(filler(example), None, [talk.prompt, pasted, *panel.picks, *panel.weights, mix], **QUIET)
+        button.click(filler(example), panel.knobs["core"], [talk.prompt, pasted, *panel.picks, *panel.weights, mix], **QUIET)
+
+
+def wire_cores(studio: Studio, panel: panels.Panel, choose: gr.Radio, columns: list[gr.Column], core: gr.HTML,
+               mix: gr.HTML) -> None:
+    """Another core shows its own card and the experts that go with it."""
+    def show(*values):
+        chosen = panel.named(list(values))["core"]
+        seen = [gr.Column(visible=i in studio.fits[chosen]) for i in panel.user_ids]
+        return studio.core_card(chosen), *seen, studio.mix(panel.picked(list(values)))
+
+    choose.change(show, panel.inputs, [core, *columns, mix], **QUIET)
 
 
 def launch(demo: gr.Blocks, settings: Settings, **options) -> None:

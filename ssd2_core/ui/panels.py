@@ -19,12 +19,16 @@ ENSEMBLE_KNOBS = ("weights", "tau", "alpha")
 
 @dataclass(frozen=True)
 class Panel:
-    """The components a handler reads: one checkbox and one weight slider per user expert, and the knobs by name."""
+    """The components a handler reads: one checkbox and one weight slider per user expert, and the knobs by name.
+
+    fits: user experts by core; what does not go with the chosen core counts as not picked.
+    """
 
     user_ids: list[str]
     picks: list[gr.Checkbox]
     weights: list[gr.Slider]
     knobs: dict[str, gr.components.Component]
+    fits: dict[str, list[str]]
 
     @property
     def inputs(self) -> list:
@@ -34,13 +38,13 @@ class Panel:
     def read(self, values: list) -> "Choice":
         """The values of ``inputs`` as checked settings. Raises LimitError for a value outside its limit."""
         knobs, ensemble = self.named(values), self.ensemble(values)
-        return Choice(tuple(ensemble.lam), SamplingParams(**{name: knobs[name] for name in SAMPLING_KNOBS}), ensemble)
+        sampling = SamplingParams(**{name: knobs[name] for name in SAMPLING_KNOBS})
+        return Choice(knobs["core"], tuple(ensemble.lam), sampling, ensemble)
 
     def ensemble(self, values: list) -> EnsembleParams:
         """What may change during a run. Raises LimitError for a value outside its limit."""
-        n, knobs = len(self.user_ids), self.named(values)
-        lam = {i: w for i, picked, w in zip(self.user_ids, values[:n], values[n:2 * n], strict=True) if picked}
-        return EnsembleParams(lam=lam, **{name: knobs[name] for name in ENSEMBLE_KNOBS})
+        knobs = self.named(values)
+        return EnsembleParams(lam=dict(self._chosen(values)), **{name: knobs[name] for name in ENSEMBLE_KNOBS})
 
     def named(self, values: list) -> dict:
         """The knobs' values by name."""
@@ -48,15 +52,19 @@ class Panel:
 
     def picked(self, values: list) -> list[tuple[str, float]]:
         """(id, weight) of the chosen users, unchecked, to be shown."""
-        n = len(self.user_ids)
-        return [(i, float(w or 0)) for i, picked, w in zip(self.user_ids, values[:n], values[n:2 * n], strict=True)
-                if picked]
+        return [(i, float(w or 0)) for i, w in self._chosen(values)]
+
+    def _chosen(self, values: list) -> list[tuple[str, object]]:
+        n, fitting = len(self.user_ids), self.fits.get(self.named(values)["core"], ())
+        rows = zip(self.user_ids, values[:n], values[n:2 * n], strict=True)
+        return [(i, w) for i, picked, w in rows if picked and i in fitting]
 
 
 @dataclass(frozen=True)
 class Choice:
     """What the panels are set to."""
 
+    core: str
     users: tuple[str, ...]
     sampling: SamplingParams
     ensemble: EnsembleParams
@@ -98,9 +106,9 @@ def conversation() -> Talk:
 
 
 def status_html(ready: bool, message: str, fraction: float) -> str:
-    """What is loading and how far, or that everything is ready."""
+    """Whether questions are answered (``ready``), what is loading and how far."""
     share = f"{100 * min(1.0, max(0.0, fraction)):.0f}%"
-    bar = "" if ready else f'<span class="bar" aria-hidden="true"><i style="width:{share}"></i></span>'
+    bar = "" if fraction >= 1 else f'<span class="bar" aria-hidden="true"><i style="width:{share}"></i></span>'
     state = "ready" if ready else "loading"
     return (f'<div class="status {state}" role="status"><i class="lamp"></i><span>{html.escape(message)}</span>'
             f'{bar}</div>')
@@ -125,19 +133,27 @@ def mix_html(users: list[tuple[str, str, float]], order: list[str]) -> str:
             f'{line}</div>')
 
 
-def expert_cards(users: list, order: list[str]) -> tuple[list[gr.Checkbox], list[gr.Slider]]:
-    """One card per user expert: pick it, and give it a weight."""
-    picks, sliders = [], []
+def core_choice(choices: list[tuple[str, str]], first: str) -> gr.Radio:
+    """Which core answers; not shown where there is only one."""
+    return gr.Radio(choices, value=first, label="Core", visible=len(choices) > 1, elem_id="pick-core", container=False)
+
+
+def expert_cards(users: list, order: list[str], fitting: list[str]) -> tuple[list[gr.Column], list[gr.Checkbox],
+                                                                             list[gr.Slider]]:
+    """One card per user expert: pick it, and give it a weight. Those that do not go with the core are not shown."""
+    columns, picks, sliders = [], [], []
     with gr.Row(elem_id="cards", equal_height=True):
         for card in users:
             weight = DEFAULTS.ensemble.lam.get(card.id)
-            with gr.Column(min_width=180, elem_classes=["expert", f"hue-{hue_index(card.id, order)}"]):
+            with gr.Column(min_width=180, elem_classes=["expert", f"hue-{hue_index(card.id, order)}"],
+                           visible=card.id in fitting) as column:
+                columns.append(column)
                 picks.append(gr.Checkbox(weight is not None, label=card.title, elem_id=f"pick-{card.id}",
                                          info=f"{words.count(card.parameters)} · {card.summary}", container=False))
                 sliders.append(gr.Slider(0, 1, DEFAULTS.other_weight if weight is None else weight, step=0.01,
                                          label="weight", elem_id=f"weight-{card.id}", container=False,
                                          buttons=[]))
-    return picks, sliders
+    return columns, picks, sliders
 
 
 def documents() -> tuple[gr.Textbox, gr.File, gr.HTML]:

@@ -13,10 +13,10 @@ ISLAND_NAME = "Orlisay"
 
 @dataclass(frozen=True)
 class Defaults:
-    """What the page is set to when it opens. other_weight: of an expert that is not picked yet."""
+    """What the page is set to when it opens, each expert with its own core. other_weight: of one that is not picked yet."""
 
     sampling: SamplingParams = field(default_factory=SamplingParams)
-    ensemble: EnsembleParams = field(default_factory=lambda: EnsembleParams(lam={"compact-reader": 0.5}))
+    ensemble: EnsembleParams = field(default_factory=lambda: EnsembleParams(lam={"compact-reader": 0.5, "david": 0.5}))
     other_weight: float = 0.3
 
 
@@ -97,6 +97,11 @@ def count(number: int) -> str:
         if number >= size:
             return f"{number / size:.3g}\u202f{unit}"
     return str(number)
+
+
+def answers_meanwhile(core: str, message: str) -> str:
+    """The status line while a better core is on its way, or when it could not be had."""
+    return f"{core} answers. {message}"
 
 
 def queued(position: int) -> str:

@@ -1,0 +1,117 @@
+"""More than one core: which experts go with which, and the better pair that comes while the compact one answers."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ssd2_core import library
+from ssd2_core.config import EnsembleParams, SamplingParams, Settings
+from ssd2_core.engine import InlineEngine
+from ssd2_core.protocol import Document, Done, Request
+from ssd2_core.ui.page import build
+from ssd2_core.ui.studio import Studio
+from tests.browser import ask, finished, logged, opened, served, until
+from tests.fake_engine import FakeEngine
+from tests.test_library import TOKENIZER, folder
+from tests.tiny import LLAMA, tiny
+
+PAIR = Settings(preferred=("goliath", "david"))
+
+
+def test_experts_go_with_their_own_core():
+    studio = Studio(FakeEngine(PAIR), PAIR)
+    assert studio.core_ids == ["compact-core", "goliath"]
+    assert studio.fits == {"compact-core": ["compact-reader", "compact-islander"], "goliath": ["david"]}
+    assert studio.users_for("goliath", {"compact-reader": 0.4}) == {"david": 0.4}
+    assert studio.users_for("goliath", {"compact-islander": 0.4}) == {}
+    assert studio.users_for("compact-core", {"compact-islander": 0.4}) == {"compact-islander": 0.4}
+    head = studio.head(Request("", "What?", "goliath", ("david",)))
+    assert [expert["title"] for expert in head["experts"]] == ["Goliath", "David"]
+
+
+def test_the_first_core_is_the_preferred_one_once_all_of_it_is_in_memory():
+    engine = FakeEngine(PAIR)
+    engine.born, studio = engine.born - 10, Studio(engine, PAIR)
+    engine.pair_is_here = lambda: False
+    assert studio.first_core() == "compact-core"
+    assert "Compact core answers. Fetching a base." in studio.status() and "25%" in studio.status()
+    engine.pair_is_here = lambda: True
+    assert studio.first_core() == "goliath" and "answers" not in studio.status()
+    assert Studio(FakeEngine(Settings()), Settings()).first_core() == "compact-core"
+    build(engine, PAIR)
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """Bundled models: a compact pair, and a pair of adapters over a base in a folder of its own."""
+    monkeypatch.setattr(library, "BUNDLED", tmp_path / "models")
+    folder(tmp_path / "models" / "compact-core")
+    folder(tmp_path / "models" / "compact-reader", role="reader", seed=1)
+    base = tiny(3, backbone={**LLAMA, "vocab_size": TOKENIZER.get_vocab_size()}).lm
+    base.save_pretrained(tmp_path / "base")
+    for name, role in (("goliath", "core"), ("david", "reader")):
+        folder(tmp_path / "models" / name, role=role, seed=4)
+        config = tmp_path / "models" / name / "config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"base": str(tmp_path / "base")}))
+    return tmp_path
+
+
+def question(core: str, user: str) -> Request:
+    return Request("", "my dog", core, (user,), (Document("d", "my dog is called Biscuit"),), (),
+                   SamplingParams(num_steps=2, max_new_tokens=16), EnsembleParams({user: 0.5}))
+
+
+def test_the_better_pair_is_loaded_beside_the_compact_one(shelf):
+    assert library.preferred_pair() == ("goliath", "david")
+    settings = replace(PAIR, preferred=library.preferred_pair())
+    with InlineEngine(settings) as engine:
+        engine.preload("compact-core", "compact-reader")
+        engine.preload(*settings.preferred)
+        until(lambda: Studio(engine, settings).first_core() == "goliath", 30)
+        assert engine.status().message == "Ready."
+        for pair in (("goliath", "david"), ("compact-core", "compact-reader")):
+            assert isinstance(list(engine.stream(engine.submit(question(*pair))))[-1], Done)
+
+
+def test_without_its_base_the_compact_pair_answers_and_the_page_says_so(shelf):
+    (shelf / "base" / "model.safetensors").unlink()
+    with InlineEngine(PAIR) as engine:
+        engine.preload("compact-core", "compact-reader")
+        engine.preload(*PAIR.preferred)
+        studio = Studio(engine, PAIR)
+        until(lambda: "it has 0 .gguf files" in studio.status(), 30)
+        assert "answers. The base folder" in studio.status() and studio.first_core() == "compact-core"
+        assert isinstance(list(engine.stream(engine.submit(question("compact-core", "compact-reader"))))[-1], Done)
+
+
+def test_a_pair_that_is_not_whole_is_not_preferred(shelf):
+    (shelf / "models" / "david" / "model.safetensors").unlink()
+    assert library.preferred_pair() == ()
+
+
+def test_the_page_starts_with_the_better_pair_and_offers_the_other(browser, tmp_path):
+    log, here = tmp_path / "log", tmp_path / "here"
+    command = ["-m", "tests.fake_app", "PORT", str(log), "0.02", str(tmp_path), str(here)]
+    with served(command, tmp_path) as url, opened(browser, url) as page:
+        page.wait_for_selector("#status .ready")
+        assert page.locator("#core b").inner_text() == "Compact core" and page.is_visible("#pick-compact-reader")
+        assert not page.is_visible("#pick-david") and "Fetching a base." in page.locator("#status").inner_text()
+        here.touch()
+        page.reload()
+        page.wait_for_function("() => document.querySelector('#core b')?.textContent === 'Goliath'")
+        page.wait_for_selector("#pick-david", state="visible")
+        page.wait_for_selector("#pick-compact-reader", state="hidden")
+        page.wait_for_function("() => /David\\s*50/.test(document.querySelector('#mix').textContent)")
+        page.click("#example-0")
+        page.wait_for_function("() => document.querySelector('#prompt textarea').value")
+        page.click("#send")
+        finished(page)
+        asked = logged(log, "submit")[-1]["request"]
+        assert (asked["core"], asked["users"], asked["ensemble"]["lam"]) == ("goliath", ["david"], {"david": 0.5})
+        page.check("#pick-core input[value=compact-core]")
+        page.wait_for_selector("#pick-compact-reader", state="visible")
+        page.wait_for_function("() => /Reader\\s*50/.test(document.querySelector('#mix').textContent)")
+        ask(page, "What now?")
+        until(lambda: logged(log, "submit")[-1]["request"]["core"] == "compact-core")
+        assert logged(log, "submit")[-1]["request"]["users"] == ["compact-reader"]

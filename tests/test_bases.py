@@ -88,16 +88,22 @@ def test_nothing_found_is_one_sentence(shelf, tmp_path):
 SMOLLM = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
+@pytest.fixture(scope="module")
+def smollm(tmp_path_factory):
+    """The real base, fetched once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSD2_CACHE", str(tmp_path_factory.mktemp("cache")))
+        try:
+            yield find_base(SMOLLM)
+        except ModelError as error:
+            pytest.skip(str(error))
+
+
 @pytest.mark.timeout(900)
-def test_the_real_base_answers_and_takes_an_adapter(tmp_path, monkeypatch):
+def test_the_real_base_answers_and_takes_an_adapter(smollm):
     from ssd2_core.base_lm import BaseLM
     from ssd2_core.model import SSD2Config
     from ssd2_core.training.adapt import make_model
-    monkeypatch.setenv("SSD2_CACHE", str(tmp_path))
-    try:
-        find_base(SMOLLM)
-    except ModelError as error:
-        pytest.skip(str(error))
     lm = BaseLM(SMOLLM)
     said = lm.tokenizer.decode(next(lm.answers(["What is the capital of France?"], 12)))
     assert "Paris" in said
@@ -117,3 +123,29 @@ def test_the_real_base_answers_and_takes_an_adapter(tmp_path, monkeypatch):
     params = SamplingParams(num_steps=2, max_new_tokens=16)
     steps = list(generate(model.bind(context), params, torch.Generator().manual_seed(0)))
     assert steps[-1].token_ids.shape == (1, 16) and steps[-1].prediction.logits.isfinite().all()
+
+
+@pytest.mark.timeout(900)
+def test_a_core_and_a_reader_on_the_real_base_answer_about_a_document(smollm, tmp_path, monkeypatch):
+    from ssd2_core import library
+    from ssd2_core.config import EnsembleParams, Settings
+    from ssd2_core.engine import InlineEngine
+    from ssd2_core.protocol import Document, Done, Request, Started
+    from ssd2_core.training import recipes
+    monkeypatch.setattr(library, "BUNDLED", tmp_path)
+    data = tmp_path / "asked.jsonl"
+    data.write_text('{"question": "Who barks?", "answer": "The dog.", "document": "The dog barks."}\n')
+    small = ["--data", str(data), "--steps", "1", "--batch", "1", "--length", "64", "--block", "8"]
+    assert recipes.main(["instruct", *small, "--lora-rank", "2", "--out", str(tmp_path / "goliath")]) == 0
+    assert recipes.main(["reader", *small, "--layers", "0,29", "--lora-rank", "2", "--out", str(tmp_path / "david")]) == 0
+    pair = library.preferred_pair()
+    assert pair == ("goliath", "david")
+    with InlineEngine(Settings()) as engine:
+        engine.preload(*pair)
+        request = Request("", "What is the dog called?", "goliath", ("david",), (Document("d", "My dog is called Brimsel."),),
+                          (), SamplingParams(num_steps=2, max_new_tokens=16), EnsembleParams({"david": 0.5}))
+        events = list(engine.stream(engine.submit(request)))
+        assert isinstance(events[-1], Done) and set(engine.status().loaded) == set(pair)
+    started = next(event for event in events if isinstance(event, Started))
+    assert started.passages_used == ("My dog is called Brimsel.",)
+    assert started.context_tokens["david"] > started.context_tokens["core"]

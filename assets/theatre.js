@@ -53,6 +53,7 @@ async function apply(text) {
   root.dataset.steps = steps.length;
   $(".wait").textContent = message.note || "";
   $(".figures").textContent = message.line || "";
+  reading(message.read);
   scrub.max = Math.max(0, steps.length - 1);
   scrub.disabled = play.disabled = steps.length < 2;
   if (following) cur = steps.length - 1;
@@ -61,9 +62,26 @@ async function apply(text) {
   ask();
 }
 
+// What each expert was given to read, and which passages of the documents it has; text of visitors, so written as text.
+function reading(read) {
+  const box = $(".reading");
+  box.hidden = !read;
+  if (!read || box.dataset.run === run) return;
+  box.dataset.run = run;
+  const tokens = head.experts.map((expert, k) => fill(W.readingTokens, { name: expert.title, count: read.tokens[k] })).join(", ");
+  const passages = read.used.length + read.left.length ? `; ${fill(W.passages, { used: read.used.length, left: read.left.length })}` : "";
+  box.querySelector("summary").textContent = fill(W.reading, { tokens }) + passages;
+  box.querySelector("ul").replaceChildren(...["used", "left"].flatMap(kind => read[kind].map(text => {
+    const item = make("li", kind);
+    item.append(make("b", "", W[kind]), make("span", "", text));
+    return item;
+  })));
+}
+
 function clearAll() {
   reset({ run: null, head: { experts: [], blocks: 1 } });
   $(".figures").textContent = $(".wait").textContent = "";
+  reading(null);
   scrub.disabled = play.disabled = true;
   root.dataset.run = ""; showEmpty();
 }

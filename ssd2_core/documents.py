@@ -3,29 +3,32 @@
 import io
 import re
 import time
+import zipfile
 from collections.abc import Callable
 
 from .config import LIMITS
 from .errors import DocumentError
 from .protocol import Document
 
-TYPES = (".txt", ".md", ".pdf")
+TYPES = (".txt", ".md", ".pdf", ".docx")
 MAX_PDF_PAGES = 50
 PDF_SECONDS = 10
+MAX_DOCX_PARTS = 2000
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 def read_file(name: str, data: bytes) -> Document:
-    """The text of a .txt, .md or .pdf file. Raises DocumentError with one sentence that names the file."""
+    """The text of a .txt, .md, .pdf or .docx file. Raises DocumentError with one sentence that names the file."""
     shown = re.sub(r"[^\w .()-]", "_", name.replace("\\", "/").rsplit("/", 1)[-1])[:80] or "document"
     if not shown.lower().endswith(TYPES):
-        raise DocumentError(f"{shown} is not one of {', '.join(TYPES)}; save it as text or PDF first.")
+        raise DocumentError(f"{shown} is not one of {', '.join(TYPES)}; save it as one of these first.")
     if not data:
         raise DocumentError(f"{shown} is empty.")
     if len(data) > LIMITS.max_file_bytes:
         raise DocumentError(f"{shown} has {len(data):,} bytes; at most {LIMITS.max_file_bytes:,} can be read.")
-    text = _pdf_text(shown, data) if shown.lower().endswith(".pdf") else _plain_text(shown, data)
+    read = {".pdf": _pdf_text, ".docx": _docx_text}.get(shown.lower()[shown.rfind("."):], _plain_text)
+    text = read(shown, data)
     text = CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if not text:
         raise DocumentError(f"{shown} holds no text that can be read.")
@@ -77,6 +80,33 @@ def _pdf_text(name: str, data: bytes) -> str:
     except Exception:                       # whatever a broken file makes pypdf do, the visitor gets a sentence
         raise DocumentError(f"{name} is damaged and cannot be read as PDF.") from None
     return "\n\n".join(parts)
+
+
+def _docx_text(name: str, data: bytes) -> str:
+    """Paragraphs and table rows in order. What the file unpacks to is bounded before anything is unpacked."""
+    import docx
+    from docx.table import Table
+    try:
+        parts = zipfile.ZipFile(io.BytesIO(data)).infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        raise DocumentError(f"{name} is not a .docx file, whatever its name says, or it is locked with a password.") from None
+    size = sum(part.file_size for part in parts)
+    if size > 4 * LIMITS.max_file_bytes or len(parts) > MAX_DOCX_PARTS:
+        raise DocumentError(f"{name} unpacks to {size:,} bytes in {len(parts):,} parts, too much to read; save it as .txt.")
+    out, length = [], 0
+    try:
+        for block in docx.Document(io.BytesIO(data)).iter_inner_content():
+            rows = [" | ".join(dict.fromkeys(cell.text for cell in row.cells)) for row in block.rows] \
+                if isinstance(block, Table) else [block.text]
+            out += rows
+            length += sum(len(row) for row in rows)
+            if length > LIMITS.max_document_chars:
+                raise _too_long(name, length)
+    except DocumentError:
+        raise
+    except Exception:                       # whatever a broken file makes python-docx do, the visitor gets a sentence
+        raise DocumentError(f"{name} is damaged and cannot be read as .docx.") from None
+    return "\n\n".join(row for row in out if row.strip())
 
 
 def _deadline(message: str) -> Callable[..., None]:

@@ -149,4 +149,9 @@ def started(request: Request, given: dict) -> Started:
     used = list(dict.fromkeys(text for context in given.values() for text in context.used))
     left_out = [t for t in dict.fromkeys(t for c in given.values() for t in c.left_out) if t not in used]
     return Started(request.request_id, tuple(given), {name: len(c.ids) for name, c in given.items()},
-                   tuple(t[:FIRST_CHARS] for t in used), tuple(t[:FIRST_CHARS] for t in left_out))
+                   tuple(map(first_words, used)), tuple(map(first_words, left_out)))
+
+
+def first_words(text: str) -> str:
+    """The beginning of a passage, enough to know it by."""
+    return text if len(text) <= FIRST_CHARS else f"{text[:FIRST_CHARS].rstrip()}…"

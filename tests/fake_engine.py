@@ -121,7 +121,8 @@ class FakeEngine:
         names = ("core", *request.users)
         yield Queued(request_id, 1)
         yield Loading(request_id, "Loading compact-reader.", 0.5)
-        yield Started(request_id, names, dict.fromkeys(names, 12))
+        read = tuple(document.text for document in request.documents)
+        yield Started(request_id, names, dict.fromkeys(names, 12), read, ("The rest",) if read else ())
         if "fail" in request.prompt:
             yield Failed(request_id, "The worker stopped and starts again; please ask again.")
             return

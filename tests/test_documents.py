@@ -1,7 +1,9 @@
 """Files into text and text into passages: what is read, and one sentence for everything that is not."""
 
 import io
+import zipfile
 
+import docx
 import pypdf
 import pytest
 from hypothesis import given, settings
@@ -48,12 +50,65 @@ def test_pdf_text_is_read():
     assert "My dog is called Brimsel" in read_file("dog.pdf", text_pdf("My dog is called Brimsel")).text
 
 
+def word(*paragraphs: str, table: list[list[str]] = ()) -> bytes:
+    document = docx.Document()
+    for paragraph in paragraphs:
+        document.add_paragraph(paragraph)
+    if table:
+        made = document.add_table(len(table), len(table[0]))
+        for row, texts in zip(made.rows, table, strict=True):
+            for cell, text in zip(row.cells, texts, strict=True):
+                cell.text = text
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue()
+
+
+def repacked(data: bytes, **parts: bytes) -> bytes:
+    """The same .docx with some parts replaced or added."""
+    out, old = io.BytesIO(), zipfile.ZipFile(io.BytesIO(data))
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in {*old.namelist(), *parts}:
+            new.writestr(name, parts.get(name) if name in parts else old.read(name))
+    return out.getvalue()
+
+
+def test_word_text_is_read_with_its_tables():
+    data = word("My dog is called Brimsel.", "We live in Ulvik.", table=[["tea", "4 euro"], ["cake", "5 euro"]])
+    text = read_file("dog.docx", data).text
+    assert text == "My dog is called Brimsel.\n\nWe live in Ulvik.\n\ntea | 4 euro\n\ncake | 5 euro"
+
+
+ENTITIES = b'<!DOCTYPE d [<!ENTITY a "' + b"x" * 1000 + b'">' + b"".join(
+    b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 50) for i in range(6)) + b"]>"
+
+
+def test_word_files_that_are_traps_cost_one_sentence_and_no_memory(tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("hidden words")
+    plain = word("hello")
+    xml = zipfile.ZipFile(io.BytesIO(plain)).read("word/document.xml").decode()
+    bomb = xml.replace("hello", "&g;").replace("<w:document", ENTITIES.decode() + "<w:document", 1)
+    outside = f'<!DOCTYPE d [<!ENTITY x SYSTEM "file://{secret}">]><w:document'
+    for data, rule in ((repacked(plain, **{"big.bin": b"0" * (4 * LIMITS.max_file_bytes + 1)}), "unpacks to"),
+                       (repacked(plain, **{f"{n}.txt": b"" for n in range(2100)}), "2,1.. parts"),
+                       (repacked(plain, **{"word/document.xml": bomb.encode()}), "damaged"),
+                       (repacked(plain, **{"word/document.xml": b"<broken"}), "damaged"), (b"PK\x03\x04nothing", "not a .docx"),
+                       (plain[:len(plain) // 2], "not a .docx"), (b"\xd0\xcf\x11\xe0" + b"0" * 900, "locked with a password"),
+                       (word(), "no text"), (word("a" * (LIMITS.max_document_chars + 1)), "characters")):
+        with pytest.raises(DocumentError, match=rule):
+            read_file("a.docx", data)
+    seen = repacked(plain, **{"word/document.xml": xml.replace("hello", "a &x;").replace("<w:document", outside, 1).encode()})
+    assert read_file("a.docx", seen).text == "a"
+
+
 def test_line_ends_and_control_characters():
     assert read_file("a.md", b"one\r\ntwo\rthree\x07").text == "one\ntwo\nthree"
 
 
 @pytest.mark.parametrize("name,data,rule", [
     ("a.txt", b"", "is empty"), ("a.txt", b"   \n", "no text"), ("a.exe", b"x", "not one of"), ("a", b"x", "not one of"),
+    ("a.doc", b"x", "not one of"),
     ("a.txt", b"\x80\x04\x95abc\xff", "UTF-8"), ("a.txt", b"ab\x00cd", "binary"), ("a.pdf", b"hello", "not a PDF"),
     ("a.pdf", b"%PDF-1.7 broken", "damaged"), ("a.pdf", b"%PDF-1.7\n" + b"\xff" * 500, "damaged"),
     ("a.pdf", pdf(1, "secret"), "password"), ("a.pdf", pdf(51), "pages"), ("a.pdf", pdf(1), "no text"),
@@ -67,7 +122,7 @@ def test_refused_with_one_sentence(name, data, rule):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.binary(max_size=400), st.sampled_from(["x.txt", "x.md", "x.pdf"]))
+@given(st.binary(max_size=400), st.sampled_from(["x.txt", "x.md", "x.pdf", "x.docx"]))
 def test_any_bytes_give_text_or_a_sentence(data, name):
     try:
         assert read_file(name, data).text.strip()

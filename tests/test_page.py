@@ -180,6 +180,39 @@ def test_examples_fill_the_page(page):
     until(lambda: page.is_checked("#pick-compact-reader input"))
 
 
+def test_the_text_of_a_file_can_be_read_and_changed(page, log, tmp_path):
+    for name, text in (("one.txt", "My dog is Biscuit."), ("two.md", "<b>Ulvik</b> ${x}")):
+        (tmp_path / name).write_text(text)
+    page.set_input_files("#files input[type=file]", [tmp_path / "one.txt", tmp_path / "two.md"])
+    area = page.locator("#document-text textarea")
+    until(lambda: area.is_visible() and area.input_value() == "My dog is Biscuit.")
+    area.fill("My small dog is Brimsel.")
+    until(lambda: "one.txt (24 characters)" in page.locator("#files-read").inner_text())
+    page.click("#document-choice input")
+    page.locator("#document-choice [role=option]", has_text="two.md").click()
+    until(lambda: area.input_value() == "<b>Ulvik</b> ${x}")
+    page.click("#document-choice input")
+    page.locator("#document-choice [role=option]", has_text="one.txt").click()
+    until(lambda: area.input_value() == "My small dog is Brimsel.")
+    ask(page, "What is the dog called?")
+    finished(page)
+    texts = [d["text"] for d in logged(log, "submit")[-1]["request"]["documents"]]
+    assert texts == ["My small dog is Brimsel.", "<b>Ulvik</b> ${x}"]
+
+
+def test_what_was_read_is_shown(page):
+    page.fill("#pasted textarea", "A <b>note</b>.")
+    ask(page, "What is the dog called?")
+    finished(page)
+    shown = page.locator("#theatre .reading")
+    assert shown.locator("summary").inner_text() == "What was read: Compact core 12 tokens, Reader 12 tokens; " \
+                                                    "passages read: 1, left out: 1"
+    shown.locator("summary").click()
+    assert shown.locator("li").all_inner_texts() == ["readA <b>note</b>.", "left outThe rest"]
+    page.click("#clear")
+    page.wait_for_selector("#theatre .reading", state="hidden")
+
+
 def test_files_are_read_and_a_bad_one_costs_one_sentence(page, log, tmp_path):
     (tmp_path / "good.txt").write_text("The dog is called Biscuit.")
     (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.4 broken")
@@ -188,9 +221,8 @@ def test_files_are_read_and_a_bad_one_costs_one_sentence(page, log, tmp_path):
     assert "bad.pdf" in page.locator(".toast-body").inner_text()
     until(lambda: "good.txt" in page.locator("#files-read").inner_text())
     ask(page, "What is the dog called?")
-    until(lambda: logged(log, "submit")[-1]["request"]["documents"])
-    assert [d["name"] for d in logged(log, "submit")[-1]["request"]["documents"]] == ["good.txt"]
     finished(page)
+    assert [d["name"] for d in logged(log, "submit")[-1]["request"]["documents"]] == ["good.txt"]
 
 
 def test_keyboard_sends_walks_and_scrubs(page):

@@ -6,6 +6,7 @@ Knows an engine by its interface only, so it opens before any model is loaded. A
 import html
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -100,13 +101,14 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 core = gr.HTML(studio.core_card(settings.core), elem_id="core", apply_default_css=False)
                 columns, picks, weights = panels.expert_cards(studio.users, studio.order, studio.fits[settings.core])
                 mix = gr.HTML(elem_id="mix", apply_default_css=False)
-                pasted, files, read = panels.documents()
+                papers = panels.documents()
                 knobs = {"core": choose, "weights": panels.rule(), **panels.advanced()}
         panel = panels.Panel(studio.order, picks, weights, knobs, studio.fits)
         from_files, turns = gr.State({}), gr.State(())
-        wire_talk(studio, panel, talk, stage, pasted, from_files, turns)
-        wire_setup(studio, panel, mix, files, from_files, read)
-        wire_examples(studio, panel, talk, pasted, mix)
+        wire_talk(studio, panel, talk, stage, papers.pasted, from_files, turns)
+        wire_setup(studio, panel, mix)
+        wire_documents(studio, papers, from_files)
+        wire_examples(studio, panel, talk, papers.pasted, mix)
         wire_cores(studio, panel, choose, columns, core, mix)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], lambda chosen: (studio.status(), studio.core_card(chosen)), choose, [status, core],
@@ -158,8 +160,8 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.Talk, stage: gr.
     talk.clear.click(clear, None, [talk.chat, talk.prompt, turns, stage, talk.stop], **QUIET)
 
 
-def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML, files: gr.File, from_files: gr.State, read) -> None:
-    """Weights and rules act on the run under way; files become documents."""
+def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:
+    """Weights and rules act on the run under way."""
     def retune(request: gr.Request, *values):
         with suppress(VisitorError):  # the line under the cards says what is wrong; nothing is sent until it is right
             studio.control(request.session_hash, panel, list(values))
@@ -169,15 +171,40 @@ def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML, files: gr.File
     gr.on([component.input for component in (*panel.picks, *panel.weights, *live)], retune, panel.inputs, mix,
           trigger_mode="always_last", **QUIET)
 
-    def take_files(paths, known):
+
+def wire_documents(studio: Studio, papers: panels.Papers, from_files: gr.State) -> None:
+    """Files become documents, whose text is shown and can be changed."""
+    def show(documents: dict[str, Document], chosen: str | None) -> tuple:
+        chosen = chosen if chosen in documents else next(iter(documents), None)
+        names = [(document.name, path) for path, document in documents.items()]
+        return (gr.Dropdown(names, value=chosen, visible=len(names) > 1),
+                gr.Textbox(documents[chosen].text if chosen else "", visible=bool(chosen)))
+
+    def take_files(paths, known, chosen):
         documents, sentences = read_files(paths, known, studio.settings.limits.max_file_bytes)
         for sentence in sentences:
             warn(sentence)
-        line = words.documents_read([(document.name, len(document.text)) for document in documents.values()])
-        return (list(documents) or None) if sentences else gr.skip(), documents, line if documents else ""
+        kept = (list(documents) or None) if sentences else gr.skip()
+        return kept, documents, read_line(documents), *show(documents, chosen)
 
-    files.change(take_files, [files, from_files], [files, from_files, read],
-                 **{**STREAM, "trigger_mode": "always_last"})  # queued: a warning only reaches the page from the queue
+    def edit(text, chosen, known):
+        if chosen not in known or known[chosen].text == text:
+            return gr.skip(), gr.skip()
+        documents = known | {chosen: replace(known[chosen], text=text)}
+        return documents, read_line(documents)
+
+    outputs = [papers.files, from_files, papers.read, papers.choose, papers.text]
+    papers.files.change(take_files, [papers.files, from_files, papers.choose], outputs,
+                        **{**STREAM, "trigger_mode": "always_last"})  # queued: a warning only reaches the page from the queue
+    papers.choose.input(show, [from_files, papers.choose], [papers.choose, papers.text], **QUIET)
+    papers.text.change(edit, [papers.text, papers.choose, from_files], [from_files, papers.read], trigger_mode="always_last",
+                       **QUIET)  # not input, which keeps silent about the first key after the server wrote the text
+
+
+def read_line(documents: dict[str, Document]) -> str:
+    """What was read of the files, in one line."""
+    listed = [(document.name, len(document.text)) for document in documents.values()]
+    return words.documents_read(listed) if listed else ""
 
 
 def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.Talk, pasted: gr.Textbox, mix: gr.HTML) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from ..config import EARLY_EXITS, LIMITS, PROJECTIONS, EnsembleParams, SamplingParams
+from ..documents import TYPES
 from . import words
 from .charts import hue_index
 from .words import DEFAULTS
@@ -156,14 +157,29 @@ def expert_cards(users: list, order: list[str], fitting: list[str]) -> tuple[lis
     return columns, picks, sliders
 
 
-def documents() -> tuple[gr.Textbox, gr.File, gr.HTML]:
-    """Where a visitor's text goes in: pasted, or as files."""
+@dataclass(frozen=True)
+class Papers:
+    """The components of a visitor's documents. read: what was read, in a line; choose, text: one file's text, to be edited."""
+
+    pasted: gr.Textbox
+    files: gr.File
+    read: gr.HTML
+    choose: gr.Dropdown
+    text: gr.Textbox
+
+
+def documents() -> Papers:
+    """Where a visitor's text goes in: pasted, or as files whose text can be read and changed."""
     with gr.Row(elem_id="documents"):
         pasted = gr.Textbox(label="Document", placeholder=words.DOCUMENT_PLACEHOLDER, lines=3, max_lines=3, scale=3,
                             elem_id="pasted", min_width=180)
-        files = gr.File(label="or drop .txt .md .pdf", file_count="multiple", file_types=[".txt", ".md", ".pdf"],
+        files = gr.File(label=f"or drop {' '.join(TYPES)}", file_count="multiple", file_types=list(TYPES),
                         height=104, scale=2, elem_id="files", min_width=140)
-    return pasted, files, gr.HTML("", elem_id="files-read", apply_default_css=False)
+    read = gr.HTML("", elem_id="files-read", apply_default_css=False)
+    with gr.Column(elem_id="document-edit"):
+        choose = gr.Dropdown([], label=words.CHOOSE_DOCUMENT, visible=False, elem_id="document-choice")
+        text = gr.Textbox(label=words.DOCUMENT_TEXT, lines=5, max_lines=12, visible=False, elem_id="document-text")
+    return Papers(pasted, files, read, choose, text)
 
 
 def rule() -> gr.Radio:

@@ -44,6 +44,7 @@ class Run:
     steps: list[dict] = field(default_factory=list)
     texts: dict[int, str] = field(default_factory=dict)
     note: str = ""
+    read: dict | None = None
     end: Done | Failed | None = None
     ended_at: float = 0.0
     new: asyncio.Event = field(default_factory=asyncio.Event)
@@ -70,6 +71,8 @@ class Run:
             self.note = words.queued(event.position)
         elif isinstance(event, Started):
             self.note = " ".join(event.notices)
+            self.read = {"tokens": [event.context_tokens.get(expert["name"], 0) for expert in self.head["experts"]],
+                         "used": event.passages_used, "left": event.passages_left_out}
         elif isinstance(event, (Done, Failed)):
             self.end, self.ended_at = event, time.monotonic()
         self.new.set()
@@ -77,7 +80,7 @@ class Run:
     def message(self, since: int, last: bool) -> str:
         """The steps from ``since`` on as one JSON text for the theatre."""
         data = {"run": self.id, "head": self.head, "from": since, "steps": self.steps[since:], "note": self.note,
-                "done": last, "line": words.figures(self.end) if isinstance(self.end, Done) else ""}
+                "read": self.read, "done": last, "line": words.figures(self.end) if isinstance(self.end, Done) else ""}
         return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -54,6 +54,8 @@ RULES = {
 CHAT_PLACEHOLDER = "Ask something. The answer comes here; the theatre shows how it is written."
 PROMPT_PLACEHOLDER = "Ask a question"
 DOCUMENT_PLACEHOLDER = "Paste a text. Only experts that read documents see it; the core never does."
+CHOOSE_DOCUMENT = "Text of"
+DOCUMENT_TEXT = "What experts read of it; change it as you like"
 STOPPED = "stopped"
 NO_READER = "No chosen expert reads documents, so your text would not be used."
 
@@ -79,6 +81,11 @@ THEATRE = {
     "announceStep": "Step {step} of {steps}.",
     "announceDone": "The answer is finished.",
     "announceStory": "A stored run is shown.",
+    "reading": "What was read: {tokens}",
+    "readingTokens": "{name} {count} tokens",
+    "passages": "passages read: {used}, left out: {left}",
+    "used": "read",
+    "left": "left out",
     "chartTitle": "Who decides, step by step",
     "chartStep": "step",
     "chartMissing": "The chart could not be loaded; everything else works.",

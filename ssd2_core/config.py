@@ -50,6 +50,7 @@ class Limits:
     max_documents: int = 8
     max_document_chars: int = 20_000
     max_file_bytes: int = 5_000_000
+    max_model_bytes: int = 32_000_000
     max_users: int = 4
     max_steps: int = 64
     max_block_length: int = 32

@@ -82,7 +82,9 @@ def joined(config, own: dict[str, Tensor], base: dict[str, Tensor], wanted: set[
     state = dict(own)
     layers = config.base_layers
     for name in wanted - set(own):
-        source = name.removeprefix("lm.").replace(".base_layer.", ".")
+        source = name.replace(".base_layer.", ".")
+        if source not in base:                  # a base that is an expert itself has our own names
+            source = source.removeprefix("lm.")
         match = LAYER.fullmatch(source)
         if match and layers is not None:
             source = f"{match[1]}{layers[int(match[2])]}{match[3]}"

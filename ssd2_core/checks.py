@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from .config import EnsembleParams, Limits, SamplingParams, check_int
 from .errors import DocumentError, LimitError, ModelError, VisitorError
-from .protocol import Document, Request, Turn
+from .protocol import Document, Request, Turn, is_private
 
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -44,6 +44,13 @@ def check_weights(ensemble: object, users: Collection[str]) -> EnsembleParams:
     return ensemble
 
 
+def check_own_weights(ensemble: EnsembleParams, limits: Limits) -> None:
+    """Refuse too much weight for models that a visitor brought: nobody has seen what they say."""
+    for name, weight in ensemble.lam.items():
+        if is_private(name) and weight > limits.max_own_weight:
+            raise LimitError(f"the weight of your own model must be at most {limits.max_own_weight:g}, not {weight:g}.")
+
+
 def check_sampling(sampling: object, limits: Limits) -> SamplingParams:
     """Return ``sampling`` if what it asks for is within the limits."""
     if not isinstance(sampling, SamplingParams):
@@ -76,6 +83,7 @@ def check_request(request: object, limits: Limits) -> Request:
         check_text("A message of the history", turn.text, limits.max_document_chars)
         if turn.role not in ("user", "assistant") or not isinstance(turn.private, bool):
             raise LimitError(f"A message of the history must be of the user or the assistant, not {turn.role!r}.")
+    check_text("The owner", request.owner, MAX_NAME_CHARS)
     check_sampling(request.sampling, limits)
     check_weights(request.ensemble, users)
     return replace(request, users=users, documents=documents, history=history)

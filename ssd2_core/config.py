@@ -51,6 +51,10 @@ class Limits:
     max_document_chars: int = 20_000
     max_file_bytes: int = 5_000_000
     max_model_bytes: int = 32_000_000
+    max_own_models: int = 3
+    max_own_weight: float = 0.8
+    max_visitor_bytes: int = 1_000_000_000
+    idle_seconds: float = 3600.0
     max_users: int = 4
     max_steps: int = 64
     max_block_length: int = 32
@@ -123,12 +127,14 @@ class Settings:
     """How one server runs, read once from the command line or the environment.
 
     core: bundled id, local folder or Hub id. preferred: a better core and its users, loaded in the background; once they are in
-    memory the page starts with them. device_map: None (the fastest single device) or anything accelerate takes.
-    dtype: "auto", "float32", "bfloat16", "float16". max_memory, offload_folder, quantize: as ``library.load`` takes them.
+    memory the page starts with them. visitors_folder: where visitors' own models lie, set by the engine.
+    device_map: None (the fastest single device) or anything accelerate takes. dtype: "auto", "float32", "bfloat16", "float16".
+    max_memory, offload_folder, quantize: as ``library.load`` takes them.
     """
 
     core: str = "compact-core"
     preferred: tuple[str, ...] = ()
+    visitors_folder: str = ""
     device_map: str | None = None
     dtype: str = "auto"
     max_memory: str | None = None

@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
-from .checks import check_request, check_weights
+from .checks import check_own_weights, check_request, check_weights
 from .config import EnsembleParams, Settings
 from .errors import BusyError, ModelError
 from .pipe import Ready
-from .protocol import Cancel, Control, Event, Failed, Loading, Preload, Request
+from .protocol import Cancel, Control, Event, Failed, Forget, Loading, Preload, Request, is_private
 from .runlog import RunStore
 from .supervisor import CLOSED, GAVE_UP, STARTING, Supervisor
+from .visitors import Visitors
 
 log = logging.getLogger(__name__)
 WORKER_LOST = "The worker stopped unexpectedly; it is starting again, please ask once more."
@@ -48,7 +49,8 @@ class Engine:
     """
 
     def __init__(self, settings: Settings, only_known: bool):
-        self.settings = settings
+        self.visitors = Visitors(settings.limits)
+        self.settings = settings = replace(settings, visitors_folder=str(self.visitors.folder))
         self.only_known = only_known
         self.runs = RunStore(settings.limits.keep_runs_seconds)
         self._allowed = {settings.core}
@@ -76,6 +78,7 @@ class Engine:
             self._fail_all(CLOSED)
         if was_open:
             self._close()
+        self.visitors.close()
 
     def submit(self, request: Request) -> str:
         """Ask for an answer and return the run's id: the request's own, or an unguessable one when that is empty.
@@ -84,7 +87,8 @@ class Engine:
         """
         limits = self.settings.limits
         request = check_request(request, limits)
-        self._check_models((request.core, *request.users))
+        self._check_models(request)
+        check_own_weights(request.ensemble, limits)
         request = replace(request, request_id=request.request_id or secrets.token_urlsafe(18))
         self.start()
         with self._lock:
@@ -112,7 +116,7 @@ class Engine:
         run = self.runs.find(request_id)
         if run is None or run.ended:
             return False
-        check_weights(ensemble, run.request.users)
+        check_own_weights(check_weights(ensemble, run.request.users), self.settings.limits)
         self._send(Control(request_id, ensemble))
         return True
 
@@ -137,6 +141,12 @@ class Engine:
         """Take back what ``allow`` was told."""
         self._allowed.difference_update(model_ids)
 
+    def leave(self, owner: str) -> None:
+        """A visitor is gone: everything of theirs is deleted. So is what belongs to those who were idle for too long."""
+        gone = self.visitors.leave(owner) + self.visitors.sweep()
+        if gone:
+            self._send(Forget(gone))
+
     def preload(self, *model_ids: str) -> None:
         """Load these models ahead of the first request that needs them."""
         self._send(Preload(model_ids))
@@ -155,12 +165,15 @@ class Engine:
         ready, message, fraction, restarts, device, loaded = self._health()
         return Status(ready, message, fraction, restarts, active, len(live) - active, device, loaded)
 
-    def _check_models(self, model_ids: tuple[str, ...]) -> None:
-        if not self.only_known or self._allowed.issuperset(model_ids):
-            return
-        known = self._allowed | {card.id for card in self.models()}
-        for model_id in model_ids:
-            if model_id not in known:
+    def _check_models(self, request: Request) -> None:
+        """Refuse models that this server does not offer, and other visitors' own, in the same words."""
+        own = {i for i in request.users if is_private(i) and self.visitors.owns(request.owner, i)}
+        asked = {request.core, *request.users} - own
+        unknown = {i for i in asked if is_private(i)}
+        if self.only_known and not asked <= self._allowed:
+            unknown |= asked - self._allowed - {card.id for card in self.models()}
+        for model_id in (request.core, *request.users):
+            if model_id in unknown:
                 raise ModelError(f"The model {model_id!r} is not known here; choose one from the list.")
 
     def _check_open(self) -> None:
@@ -200,7 +213,7 @@ class ProcessEngine(Engine):
     def __init__(self, settings: Settings, *, preload: tuple[str, ...] | None = None, only_known: bool = True,
                  worker_target: str = "ssd2_core.worker:main"):
         super().__init__(settings, only_known)
-        self.supervisor = Supervisor(worker_target, settings, self._receive, self._lost)
+        self.supervisor = Supervisor(worker_target, self.settings, self._receive, self._lost)
         self._lock = self.supervisor.lock
         self.supervisor.send(Preload((settings.core,) if preload is None else tuple(preload)))
 

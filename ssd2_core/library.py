@@ -32,7 +32,7 @@ LARGE = 50_000_000              # parameters from which bfloat16 pays on a CPU: 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is known of a model without loading it. source: "bundled", "folder" or "hub"."""
+    """What is known of a model without loading it. source: "bundled", "folder", "hub" or "visitor"."""
 
     id: str
     role: str
@@ -205,14 +205,16 @@ def check_compatible(core: ModelCard, users: list[ModelCard]) -> None:
 
 
 def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto", progress: Progress | None = None, *,
-         max_memory: str | None = None, offload_folder: str | None = None, quantize: str | None = None) -> Expert:
+         max_memory: str | None = None, offload_folder: str | None = None, quantize: str | None = None,
+         folder: Path | None = None) -> Expert:
     """Load a model for sampling: on the GPU if there is one, or as ``device_map`` says. Raises ModelError in one sentence.
 
     dtype: "auto" is bfloat16 on a GPU and, for a large network, on a CPU that computes in it; else float32.
     progress: told the plan, and how far a base is fetched that is not here yet.
     device_map, max_memory ("0=20GB,cpu=60GB"), offload_folder: of accelerate. quantize: "8bit" or "4bit".
+    folder: where the model lies, whatever its id: a visitor's own.
     """
-    folder, source = locate(model_id)
+    folder, source = (folder, "visitor") if folder else locate(model_id)
     card = read_card(folder, model_id, source)
     plan = plan_for(folder, model_id, device_map, dtype, max_memory, quantize)
     log.info("%s", plan.words())

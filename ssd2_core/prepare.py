@@ -8,17 +8,18 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
 from . import library
 from .batching import Batcher
-from .config import Settings
+from .config import SamplingParams, Settings
 from .documents import passages
 from .ensemble import CORE, Ensemble
-from .errors import VisitorError
+from .errors import ModelError, VisitorError
 from .prompts import answer_text, cell_texts, contexts
-from .protocol import Request, Started
+from .protocol import Request, Started, is_private
 from .run import Run
 from .sampling import generate
 
@@ -51,14 +52,23 @@ class ModelCache:
             if model_id in self._experts:
                 self._experts.move_to_end(model_id)
                 return self._experts[model_id]
-        s = self.settings
+        s, own = self.settings, is_private(model_id)
         expert = library.load(model_id, s.device_map, s.dtype, progress, max_memory=s.max_memory,
-                              offload_folder=s.offload_folder, quantize=s.quantize)
+                              offload_folder=s.offload_folder, quantize=s.quantize,
+                              folder=Path(s.visitors_folder, model_id) if own else None)
+        if own:
+            check_sound(expert)
         with self._lock:
             self._experts[model_id] = expert
             while len(self._experts) > self.max_models:
                 self._experts.popitem(last=False)
         return expert
+
+    def drop(self, model_ids: tuple[str, ...]) -> None:
+        """Let go of these models."""
+        with self._lock:
+            for model_id in model_ids:
+                self._experts.pop(model_id, None)
 
     def clear(self) -> None:
         """Let go of every model; running requests keep theirs until they end."""
@@ -105,6 +115,11 @@ class ModelRuns:
             for ensemble, _ in asked:
                 ensemble.given = {}
 
+    def forget(self, model_ids: tuple[str, ...]) -> None:
+        """Let go of models whose owner is gone; runs under way keep theirs to their end."""
+        self.cache.drop(model_ids)
+        self.batcher.clear()
+
     def free_memory(self) -> None:
         """Make room after the device ran out of memory."""
         self.cache.clear()
@@ -137,6 +152,19 @@ class ModelRuns:
             notify(f"Loading {model_id}.", index / len(missing))
             self.cache.get(model_id, part_of(notify, index, len(missing)))
         return {name: self.cache.get(model_id) for name, model_id in wanted.items()}
+
+
+@torch.no_grad()
+def check_sound(expert: library.Expert) -> None:
+    """Raise ModelError unless a visitor's model has finite weights and says something finite."""
+    for name, tensor in expert.model.named_parameters():
+        if not bool(tensor.isfinite().all()):
+            raise ModelError(f"{expert.card.title} has values that are not finite in {name}; train or save it again.")
+    bound = expert.model.bind(contexts(expert.tokenizer, expert.model.config, "Hello", (), ()).ids)
+    params = SamplingParams(num_steps=2, block_length=8, max_new_tokens=8)
+    for step in generate(bound, params, torch.Generator(device=bound.device).manual_seed(0)):
+        if not bool(step.prediction.logits.isfinite().all()):
+            raise ModelError(f"{expert.card.title} gives values that are not finite; its weights are too large.")
 
 
 def part_of(notify: Notify, index: int, count: int) -> Notify:

@@ -5,6 +5,13 @@ from dataclasses import dataclass, field
 from .config import EnsembleParams, SamplingParams
 from .frames import Frame
 
+PRIVATE = "mine-"               # how the ids of visitors' own models begin
+
+
+def is_private(model_id: str) -> bool:
+    """Whether an id is that of a visitor's own model."""
+    return model_id.startswith(PRIVATE)
+
 
 @dataclass(frozen=True)
 class Document:
@@ -25,7 +32,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class Request:
-    """One question. ``users`` are expert ids; ``ensemble.lam`` gives their weights under the same ids."""
+    """One question. ``users`` are expert ids; ``ensemble.lam`` gives their weights under the same ids.
+
+    owner: whose own models may be among the users; never shown, never logged.
+    """
 
     request_id: str
     prompt: str
@@ -35,6 +45,7 @@ class Request:
     history: tuple[Turn, ...] = ()
     sampling: SamplingParams = field(default_factory=SamplingParams)
     ensemble: EnsembleParams = field(default_factory=EnsembleParams)
+    owner: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,13 @@ class Cancel:
 @dataclass(frozen=True)
 class Preload:
     """Load these models now, so that the first answer does not wait for them."""
+
+    model_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Let go of these models: their owner has removed them, or left."""
 
     model_ids: tuple[str, ...]
 

@@ -140,8 +140,8 @@ def _text(key: str, value: object, most: int) -> str:
 
 
 def _shown(text: object) -> str:
-    """A name out of a file, short and printable."""
-    return repr(str(text)[:60])
+    """Something out of a file, short and printable."""
+    return repr(text[:60]) if isinstance(text, str) else repr(text)[:60]
 
 
 def _strict_json(name: str, data: bytes) -> object:

@@ -15,7 +15,7 @@ from typing import Protocol
 from .config import EnsembleParams, Limits, Settings
 from .errors import VisitorError
 from .pipe import Ready
-from .protocol import Cancel, Control, Done, Event, Failed, Loading, Preload, Queued, Request
+from .protocol import Cancel, Control, Done, Event, Failed, Forget, Loading, Preload, Queued, Request
 from .run import Run
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ class Prepare(Protocol):
     def loaded(self) -> tuple[str, ...]: ...
 
     def prefetch(self, runs: list[Run]) -> None: ...
+
+    def forget(self, model_ids: tuple[str, ...]) -> None: ...
 
     def free_memory(self) -> None: ...
 
@@ -96,6 +98,8 @@ class Worker:
                 self._control(message.request_id, message.ensemble)
             case Cancel():
                 self._cancel(message.request_id)
+            case Forget():
+                self.prepare.forget(message.model_ids)
             case Preload():
                 self._jobs.put(message)
             case Prepared():

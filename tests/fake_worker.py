@@ -50,6 +50,9 @@ class FakeRuns:
     def prefetch(self, runs):
         """Nothing that runs could share."""
 
+    def forget(self, model_ids):
+        self.loads.append("freed")
+
     def free_memory(self):
         self.loads.append("freed")
 

@@ -1,0 +1,150 @@
+"""Visitors' own models: each lies in a folder of its own under an id that cannot be guessed, for its owner alone. No torch.
+
+What is kept here is gone when its owner leaves, when it was idle for too long, and at the latest when the service ends.
+"""
+
+import json
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .config import Limits
+from .errors import BusyError, ModelError
+from .library import ModelCard, list_models, read_card
+from .protocol import PRIVATE
+from .uploads import Sheet, check_weights_file, read_sheet
+
+SIZES = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+
+
+@dataclass
+class Shelf:
+    """One owner's models by id, in the order they came, and when the owner was last seen."""
+
+    cards: dict[str, ModelCard] = field(default_factory=dict)
+    seen: float = field(default_factory=time.monotonic)
+
+
+class Visitors:
+    """The models of all visitors. Every method may be called from any thread."""
+
+    def __init__(self, limits: Limits):
+        self.limits = limits
+        self._room = tempfile.TemporaryDirectory(prefix="ssd2-visitors-")
+        self.folder = Path(self._room.name)
+        self._shelves: dict[str, Shelf] = {}
+        self._lock = threading.Lock()
+
+    def add(self, owner: str, weights: Path, weights_name: str, sheet: bytes, sheet_name: str) -> ModelCard:
+        """Take a model through the gate and keep it for ``owner``. Raises ModelError, BusyError when there is no room."""
+        about = read_sheet(sheet_name, sheet)
+        template = _template(about, sheet_name)
+        count = check_weights_file(weights_name, weights, about)
+        config = _config(about, template, count)
+        model_id = f"{PRIVATE}{secrets.token_urlsafe(16)}"
+        place = self.folder / model_id
+        with self._lock:
+            self._check_room(owner, weights.stat().st_size)
+            try:
+                place.mkdir()
+                shutil.copyfile(weights, place / "model.safetensors")
+                shutil.copyfile(Path(template.path) / "tokenizer.json", place / "tokenizer.json")
+                (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
+                card = read_card(place, model_id, "visitor")
+            except OSError:
+                shutil.rmtree(place, ignore_errors=True)
+                raise BusyError("The disk of this service is full; try again later.") from None
+            shelf = self._shelves.setdefault(owner, Shelf())
+            shelf.cards[model_id], shelf.seen = card, time.monotonic()
+        return card
+
+    def cards(self, owner: str) -> list[ModelCard]:
+        """The owner's models, oldest first."""
+        with self._lock:
+            shelf = self._shelves.get(owner)
+            if shelf:
+                shelf.seen = time.monotonic()
+            return list(shelf.cards.values()) if shelf else []
+
+    def owns(self, owner: str, model_id: str) -> bool:
+        """Whether the model is there and belongs to ``owner``; nobody owns anything under an empty name."""
+        return bool(owner) and any(card.id == model_id for card in self.cards(owner))
+
+    def remove(self, owner: str, model_id: str) -> bool:
+        """Delete one model. False when the owner has none of this id."""
+        with self._lock:
+            shelf = self._shelves.get(owner)
+            found = shelf.cards.pop(model_id, None) if shelf else None
+            if found:
+                shutil.rmtree(found.path, ignore_errors=True)
+            return found is not None
+
+    def leave(self, owner: str) -> tuple[str, ...]:
+        """Delete all that belongs to ``owner``. -> the ids that are gone."""
+        with self._lock:
+            shelf = self._shelves.pop(owner, Shelf())
+            for card in shelf.cards.values():
+                shutil.rmtree(card.path, ignore_errors=True)
+            return tuple(shelf.cards)
+
+    def sweep(self) -> tuple[str, ...]:
+        """Delete what belongs to owners who were not seen for longer than the idle limit. -> the ids that are gone."""
+        oldest = time.monotonic() - self.limits.idle_seconds
+        with self._lock:
+            idle = [owner for owner, shelf in self._shelves.items() if shelf.seen < oldest]
+        return tuple(model_id for owner in idle for model_id in self.leave(owner))
+
+    def close(self) -> None:
+        """Delete everything."""
+        self._room.cleanup()
+
+    def _check_room(self, owner: str, size: int) -> None:
+        own = self._shelves.get(owner, Shelf()).cards.values()
+        if len(own) >= self.limits.max_own_models:
+            raise ModelError(f"You have {len(own)} models here, which is the most; remove one first.")
+        used = sum(card.size_bytes for shelf in self._shelves.values() for card in shelf.cards.values())
+        if used + size > self.limits.max_visitor_bytes:
+            raise BusyError("There is no room for another model on this service now; try again later.")
+
+
+def _template(about: Sheet, name: str) -> ModelCard:
+    """The bundled expert whose tokenizer and manners the model shares. Raises ModelError, expected against found."""
+    cards = [card for card in list_models() if card.role != "core"]
+    if about.base:
+        found = [card for card in cards if card.id == about.base]
+        if not found:
+            raise ModelError(f"{name} is an adapter of {about.base!r}; it can be of {', '.join(card.id for card in cards)}.")
+    else:
+        found = [card for card in cards if card.tokenizer_hash == about.tokenizer_hash]
+        if not found:
+            known = ", ".join(sorted({card.tokenizer_hash for card in cards}))
+            raise ModelError(f"{name} names the tokenizer {about.tokenizer_hash!r}; expected is one of {known}.")
+    card = found[0]
+    config = json.loads((Path(card.path) / "config.json").read_text(encoding="utf-8"))
+    for key in SIZES if about.base else ("vocab_size",):
+        if getattr(about, key) != config["backbone"][key]:
+            raise ModelError(f"{name} says {key} {getattr(about, key)}; {card.id} has {config['backbone'][key]}.")
+    for key, expected in (("tokenizer_hash", card.tokenizer_hash), ("simplex_value", card.simplex_value)):
+        if getattr(about, key) != expected:
+            raise ModelError(f"{name} says {key} {getattr(about, key)}; expected is {expected}.")
+    if about.base and config.get("base"):
+        raise ModelError(f"{about.base} is an adapter itself; send a whole model or an adapter of another expert.")
+    return card
+
+
+def _config(about: Sheet, template: ModelCard, count: int) -> dict:
+    """The config.json of a visitor's model: the template's, with nothing of the visitor's but checked numbers and words."""
+    config = json.loads((Path(template.path) / "config.json").read_text(encoding="utf-8"))
+    config |= {key: getattr(about, key) for key in ("title", "summary", "license", "role", "block_length")}
+    if about.base:
+        lora = {"r": about.lora_r, "lora_alpha": about.lora_alpha, "target_modules": list(about.target_modules)}
+        return config | {"base": template.path, "lora": lora, "lora_noisy_only": False,
+                         "num_parameters": template.parameters + count}
+    config["backbone"] |= {key: getattr(about, key) for key in SIZES}
+    config["backbone"] |= {"num_key_value_heads": about.num_attention_heads,
+                           "head_dim": about.hidden_size // about.num_attention_heads}
+    return config | {"num_parameters": count}

@@ -51,7 +51,7 @@ class Limits:
     max_document_chars: int = 20_000
     max_file_bytes: int = 5_000_000
     max_model_bytes: int = 32_000_000
-    max_own_models: int = 3
+    max_own_models: int = 2
     max_own_weight: float = 0.8
     max_visitor_bytes: int = 1_000_000_000
     idle_seconds: float = 3600.0

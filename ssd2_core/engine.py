@@ -141,6 +141,11 @@ class Engine:
         """Take back what ``allow`` was told."""
         self._allowed.difference_update(model_ids)
 
+    def drop(self, owner: str, model_id: str) -> None:
+        """Delete one of a visitor's own models."""
+        if self.visitors.remove(owner, model_id):
+            self._send(Forget((model_id,)))
+
     def leave(self, owner: str) -> None:
         """A visitor is gone: everything of theirs is deleted. So is what belongs to those who were idle for too long."""
         gone = self.visitors.leave(owner) + self.visitors.sweep()

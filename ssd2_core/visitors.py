@@ -54,6 +54,7 @@ class Visitors:
                 shutil.copyfile(weights, place / "model.safetensors")
                 shutil.copyfile(Path(template.path) / "tokenizer.json", place / "tokenizer.json")
                 (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
+                (place / "sheet.json").write_bytes(sheet)
                 card = read_card(place, model_id, "visitor")
             except OSError:
                 shutil.rmtree(place, ignore_errors=True)
@@ -73,6 +74,12 @@ class Visitors:
     def owns(self, owner: str, model_id: str) -> bool:
         """Whether the model is there and belongs to ``owner``; nobody owns anything under an empty name."""
         return bool(owner) and any(card.id == model_id for card in self.cards(owner))
+
+    def files(self, owner: str, model_id: str) -> tuple[Path, bytes]:
+        """The weights' file and the description of a model. Raises ModelError unless it is the owner's."""
+        if not self.owns(owner, model_id):
+            raise ModelError("This model is not here any more.")
+        return self.folder / model_id / "model.safetensors", (self.folder / model_id / "sheet.json").read_bytes()
 
     def remove(self, owner: str, model_id: str) -> bool:
         """Delete one model. False when the owner has none of this id."""

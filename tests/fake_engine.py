@@ -12,7 +12,9 @@ from ssd2_core.checks import check_request, check_weights
 from ssd2_core.config import EnsembleParams, Settings
 from ssd2_core.engine import Status
 from ssd2_core.frames import Frame
+from ssd2_core.library import BUNDLED, tokenizer_hash
 from ssd2_core.protocol import Done, Event, Failed, Loading, Queued, Request, Started
+from ssd2_core.visitors import Visitors
 
 ANSWER = ("The dog in your letter is called Biscuit, and on <b>Sundays</b> the two of them walk along the river "
           "to the market and buy ${bread}.")
@@ -28,7 +30,7 @@ class FakeCard:
     title: str
     summary: str
     parameters: int
-    tokenizer_hash: str = "one"
+    tokenizer_hash: str = tokenizer_hash(BUNDLED / "compact-reader" / "tokenizer.json")
     simplex_value: float = 5.0
 
 
@@ -54,6 +56,7 @@ class FakeEngine:
     def __init__(self, settings: Settings, seconds_per_step: float = 0.04, log: str | None = None):
         self.settings, self.seconds_per_step, self.log = settings, seconds_per_step, log
         self.pair_is_here = lambda: True
+        self.visitors = Visitors(settings.limits)
         self.requests: dict[str, Request] = {}
         self.ensembles: dict[str, EnsembleParams] = {}
         self.cancelled: set[str] = set()
@@ -70,6 +73,17 @@ class FakeEngine:
 
     def close(self) -> None:
         """Nothing to close."""
+
+    def leave(self, owner: str) -> None:
+        """As the real one."""
+        self.note("leave", owner, {"gone": list(self.visitors.leave(owner))})
+
+    def drop(self, owner: str, model_id: str) -> None:
+        """As the real one."""
+        self.visitors.remove(owner, model_id)
+
+    def forget(self, request_id: str) -> None:
+        """Nothing is kept."""
 
     def models(self) -> list[FakeCard]:
         """The cards."""

@@ -17,6 +17,8 @@ from ..errors import DocumentError, VisitorError
 from ..protocol import Document, Done, Request, Turn
 from . import panels, words
 from .api import make_generate
+from .events import QUIET, STREAM, warn
+from .own import mixer, wire_own
 from .studio import Studio
 from .theatre import story, theatre
 from .theme import VENDOR, theme
@@ -48,11 +50,6 @@ def read_one(path: Path, limit: int) -> Document:
     if path.stat().st_size > limit:
         raise DocumentError(f"{path.name} is larger than {limit / 1e6:g} MB; paste the part that matters.")
     return read_file(path.name, path.read_bytes())
-
-
-def warn(sentence: str) -> None:
-    """One sentence on screen; nothing else changes."""
-    gr.Warning(html.escape(sentence, quote=False))
 
 
 def said(role: str, text: str) -> dict:
@@ -99,31 +96,29 @@ def build(engine, settings: Settings) -> gr.Blocks:
             with gr.Column(elem_id="setup", min_width=280):
                 choose = panels.core_choice([(studio.core_title(i), i) for i in studio.core_ids], settings.core)
                 core = gr.HTML(studio.core_card(settings.core), elem_id="core", apply_default_css=False)
-                columns, picks, weights = panels.expert_cards(studio.users, studio.order, studio.fits[settings.core])
+                cards = panels.expert_cards(studio.users, studio.order, studio.fits[settings.core], studio.places)
                 mix = gr.HTML(elem_id="mix", apply_default_css=False)
                 papers = panels.documents()
+                bring, files = panels.bring_own()
                 knobs = {"core": choose, "weights": panels.rule(), **panels.advanced()}
-        panel = panels.Panel(studio.order, picks, weights, knobs, studio.fits)
+        panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
         from_files, turns = gr.State({}), gr.State(())
         wire_talk(studio, panel, talk, stage, papers.pasted, from_files, turns)
         wire_setup(studio, panel, mix)
         wire_documents(studio, papers, from_files)
         wire_examples(studio, panel, talk, papers.pasted, mix)
-        wire_cores(studio, panel, choose, columns, core, mix)
+        wire_cores(studio, panel, choose, cards.columns, core, mix)
+        wire_own(studio, panel, cards, bring, files, mix)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], lambda chosen: (studio.status(), studio.core_card(chosen)), choose, [status, core],
               **QUIET)
-        demo.load(lambda *values: studio.mix(panel.picked(list(values))), panel.inputs, mix, **QUIET)
+        demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)
         if settings.preferred:
             demo.load(studio.first_core, None, choose, **QUIET)
         demo.unload(studio.leave)
         gr.api(make_generate(studio), api_name="generate", concurrency_limit=running(settings))
     demo.queue(max_size=2 * running(settings), default_concurrency_limit=running(settings))
     return demo
-
-
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-STREAM = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
 
 
 def running(settings: Settings) -> int:
@@ -136,9 +131,10 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.Talk, stage: gr.
     """Send, stop and clear."""
     async def send(request: gr.Request, prompt, chat, history, text, documents, *values):
         try:
-            choice = panel.read(list(values))
-            asked = studio.request(prompt, choice, gather_documents(text, documents), history)
-            if asked.documents and not studio.reads_documents(asked.users):
+            own = studio.own_ids(request.session_hash, panel.named(list(values))["core"])
+            choice = panel.read(list(values), own)
+            asked = studio.request(request.session_hash, prompt, choice, gather_documents(text, documents), history)
+            if asked.documents and not studio.reads_documents(request.session_hash, asked.users):
                 gr.Info(words.NO_READER)
             async for update in converse(studio, request.session_hash, asked, chat or [], history):
                 yield update
@@ -165,7 +161,7 @@ def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:
     def retune(request: gr.Request, *values):
         with suppress(VisitorError):  # the line under the cards says what is wrong; nothing is sent until it is right
             studio.control(request.session_hash, panel, list(values))
-        return studio.mix(panel.picked(list(values)))
+        return studio.picked(request.session_hash, panel, list(values))
 
     live = [panel.knobs[name] for name in ("weights", "tau", "alpha")]
     gr.on([component.input for component in (*panel.picks, *panel.weights, *live)], retune, panel.inputs, mix,
@@ -180,7 +176,8 @@ def wire_documents(studio: Studio, papers: panels.Papers, from_files: gr.State) 
         return (gr.Dropdown(names, value=chosen, visible=len(names) > 1),
                 gr.Textbox(documents[chosen].text if chosen else "", visible=bool(chosen)))
 
-    def take_files(paths, known, chosen):
+    def take_files(request: gr.Request, paths, known, chosen):
+        studio.note_files(request.session_hash, paths)
         documents, sentences = read_files(paths, known, studio.settings.limits.max_file_bytes)
         for sentence in sentences:
             warn(sentence)
@@ -210,11 +207,12 @@ def read_line(documents: dict[str, Document]) -> str:
 def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.Talk, pasted: gr.Textbox, mix: gr.HTML) -> None:
     """An example fills prompt, document and experts; the visitor sends it."""
     def filler(example: words.Example):
-        def fill(core: str):
+        def fill(request: gr.Request, core: str):
             users = studio.users_for(core, example.users)
-            picked = [i in users if i in studio.fits[core] else gr.skip() for i in panel.user_ids]
+            picked = [i in users if i in studio.fits[core] or i in studio.places else gr.skip() for i in panel.user_ids]
             weights = [users.get(i, gr.skip()) for i in panel.user_ids]
-            return example.prompt, example.document, *picked, *weights, studio.mix(list(users.items()))
+            shown = studio.mix(request.session_hash, list(users.items()))
+            return example.prompt, example.document, *picked, *weights, shown
         return fill
 
     for button, example in zip(talk.examples, words.EXAMPLES, strict=True):
@@ -224,10 +222,11 @@ def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.Talk, pasted
 def wire_cores(studio: Studio, panel: panels.Panel, choose: gr.Radio, columns: list[gr.Column], core: gr.HTML,
                mix: gr.HTML) -> None:
     """Another core shows its own card and the experts that go with it."""
-    def show(*values):
+    def show(request: gr.Request, *values):
         chosen = panel.named(list(values))["core"]
-        seen = [gr.Column(visible=i in studio.fits[chosen]) for i in panel.user_ids]
-        return studio.core_card(chosen), *seen, studio.mix(panel.picked(list(values)))
+        fitting = {*studio.fits[chosen], *studio.own_ids(request.session_hash, chosen)}
+        seen = [gr.Column(visible=i in fitting) for i in panel.user_ids]
+        return studio.core_card(chosen), *seen, studio.picked(request.session_hash, panel, list(values))
 
     choose.change(show, panel.inputs, [core, *columns, mix], **QUIET)
 
@@ -237,4 +236,5 @@ def launch(demo: gr.Blocks, settings: Settings, **options) -> None:
     limits = settings.limits
     demo.launch(server_name=settings.host, server_port=settings.port, share=settings.share, theme=theme(),
                 head=page_head(), ssr_mode=False, run_history=False, footer_links=["api", "settings"],
-                max_file_size=limits.max_file_bytes, max_threads=2 * running(settings) + 40, **options)
+                max_file_size=max(limits.max_file_bytes, limits.max_model_bytes),
+                max_threads=2 * running(settings) + 40, **options)

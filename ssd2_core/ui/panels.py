@@ -22,7 +22,8 @@ ENSEMBLE_KNOBS = ("weights", "tau", "alpha")
 class Panel:
     """The components a handler reads: one checkbox and one weight slider per user expert, and the knobs by name.
 
-    fits: user experts by core; what does not go with the chosen core counts as not picked.
+    fits: user experts by core; what does not go with the chosen core counts as not picked. The last of ``user_ids`` are places
+    for the visitor's own models; ``own`` says in each call which model stands where.
     """
 
     user_ids: list[str]
@@ -36,29 +37,29 @@ class Panel:
         """All components in the order ``read`` expects their values."""
         return [*self.picks, *self.weights, *self.knobs.values()]
 
-    def read(self, values: list) -> "Choice":
+    def read(self, values: list, own: dict[str, str]) -> "Choice":
         """The values of ``inputs`` as checked settings. Raises LimitError for a value outside its limit."""
-        knobs, ensemble = self.named(values), self.ensemble(values)
+        knobs, ensemble = self.named(values), self.ensemble(values, own)
         sampling = SamplingParams(**{name: knobs[name] for name in SAMPLING_KNOBS})
         return Choice(knobs["core"], tuple(ensemble.lam), sampling, ensemble)
 
-    def ensemble(self, values: list) -> EnsembleParams:
+    def ensemble(self, values: list, own: dict[str, str]) -> EnsembleParams:
         """What may change during a run. Raises LimitError for a value outside its limit."""
         knobs = self.named(values)
-        return EnsembleParams(lam=dict(self._chosen(values)), **{name: knobs[name] for name in ENSEMBLE_KNOBS})
+        return EnsembleParams(lam=dict(self._chosen(values, own)), **{name: knobs[name] for name in ENSEMBLE_KNOBS})
 
     def named(self, values: list) -> dict:
         """The knobs' values by name."""
         return dict(zip(self.knobs, values[2 * len(self.user_ids):], strict=True))
 
-    def picked(self, values: list) -> list[tuple[str, float]]:
+    def picked(self, values: list, own: dict[str, str]) -> list[tuple[str, float]]:
         """(id, weight) of the chosen users, unchecked, to be shown."""
-        return [(i, float(w or 0)) for i, w in self._chosen(values)]
+        return [(i, float(w or 0)) for i, w in self._chosen(values, own)]
 
-    def _chosen(self, values: list) -> list[tuple[str, object]]:
+    def _chosen(self, values: list, own: dict[str, str]) -> list[tuple[str, object]]:
         n, fitting = len(self.user_ids), self.fits.get(self.named(values)["core"], ())
         rows = zip(self.user_ids, values[:n], values[n:2 * n], strict=True)
-        return [(i, w) for i, picked, w in rows if picked and i in fitting]
+        return [(own.get(i, i), w) for i, picked, w in rows if picked and (i in fitting or i in own)]
 
 
 @dataclass(frozen=True)
@@ -139,22 +140,57 @@ def core_choice(choices: list[tuple[str, str]], first: str) -> gr.Radio:
     return gr.Radio(choices, value=first, label="Core", visible=len(choices) > 1, elem_id="pick-core", container=False)
 
 
-def expert_cards(users: list, order: list[str], fitting: list[str]) -> tuple[list[gr.Column], list[gr.Checkbox],
-                                                                             list[gr.Slider]]:
-    """One card per user expert: pick it, and give it a weight. Those that do not go with the core are not shown."""
-    columns, picks, sliders = [], [], []
+@dataclass(frozen=True)
+class Cards:
+    """The user experts' cards: column, pick and weight of each; download and remove of the places for own models."""
+
+    columns: list[gr.Column]
+    picks: list[gr.Checkbox]
+    weights: list[gr.Slider]
+    downloads: list[gr.Button]
+    removes: list[gr.Button]
+
+
+def expert_cards(users: list, order: list[str], fitting: list[str], places: list[str]) -> Cards:
+    """One card per user expert: pick it, and give it a weight. Those that do not go with the core are not shown.
+
+    places: of the visitor's own models, empty at first.
+    """
+    made = Cards([], [], [], [], [])
     with gr.Row(elem_id="cards", equal_height=True):
         for card in users:
             weight = DEFAULTS.ensemble.lam.get(card.id)
             with gr.Column(min_width=180, elem_classes=["expert", f"hue-{hue_index(card.id, order)}"],
                            visible=card.id in fitting) as column:
-                columns.append(column)
-                picks.append(gr.Checkbox(weight is not None, label=card.title, elem_id=f"pick-{card.id}",
-                                         info=f"{words.count(card.parameters)} · {card.summary}", container=False))
-                sliders.append(gr.Slider(0, 1, DEFAULTS.other_weight if weight is None else weight, step=0.01,
-                                         label="weight", elem_id=f"weight-{card.id}", container=False,
-                                         buttons=[]))
-    return columns, picks, sliders
+                made.columns.append(column)
+                made.picks.append(gr.Checkbox(weight is not None, label=card.title, elem_id=f"pick-{card.id}",
+                                              info=f"{words.count(card.parameters)} · {card.summary}", container=False))
+                made.weights.append(gr.Slider(0, 1, DEFAULTS.other_weight if weight is None else weight, step=0.01,
+                                              label="weight", elem_id=f"weight-{card.id}", container=False, buttons=[]))
+        for place in places:
+            _own_card(made, place, order)
+    return made
+
+
+def _own_card(made: Cards, place: str, order: list[str]) -> None:
+    with gr.Column(min_width=180, elem_classes=["expert", "own", f"hue-{hue_index(place, order)}"], visible=False) as column:
+        made.columns.append(column)
+        made.picks.append(gr.Checkbox(False, label=place, elem_id=f"pick-{place}", info=" ", container=False))
+        made.weights.append(gr.Slider(0, LIMITS.max_own_weight, DEFAULTS.other_weight, step=0.01, label="weight",
+                                      elem_id=f"weight-{place}", container=False, buttons=[]))
+        with gr.Row(elem_classes="own-buttons"):
+            made.downloads.append(gr.Button(words.DOWNLOAD, size="sm", min_width=40, elem_id=f"download-{place}"))
+            made.removes.append(gr.Button(words.REMOVE, size="sm", min_width=40, elem_id=f"remove-{place}"))
+
+
+def bring_own() -> tuple[gr.File, gr.File]:
+    """Where a visitor's own model comes in, and where it can be had back."""
+    with gr.Accordion(words.OWN_TITLE, open=False, elem_id="own"):
+        gr.HTML(f"<p>{html.escape(words.OWN_HINT)}</p>", apply_default_css=False, elem_id="own-hint")
+        bring = gr.File(label=words.OWN_DROP, file_count="multiple", file_types=[".safetensors", ".json"], height=92,
+                        elem_id="own-bring")
+        files = gr.File(label=words.OWN_FILES, file_count="multiple", interactive=False, visible=False, elem_id="own-files")
+    return bring, files
 
 
 @dataclass(frozen=True)

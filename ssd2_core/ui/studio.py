@@ -1,12 +1,14 @@
 """What the page's handlers share: the engine, the model cards and the runs. No components here, and no visitor's settings."""
 
 import math
+import os
+from contextlib import suppress
 from dataclasses import replace
 
 import gradio as gr
 
 from ..config import EnsembleParams, Settings
-from ..library import is_compatible
+from ..library import ModelCard, is_compatible
 from ..protocol import Document, Request, Turn
 from . import panels, words
 from .runs import Run, Runs
@@ -24,7 +26,10 @@ class Studio:
         self.core_ids = list(dict.fromkeys((settings.core, *self.cores)))
         self.users = [card for card in cards if card.role != "core" and any(self._fits(i, card) for i in self.core_ids)]
         self.fits = {i: [card.id for card in self.users if self._fits(i, card)] for i in self.core_ids}
-        self.order = [card.id for card in self.users]
+        self.places = [f"own-{n}" for n in range(settings.limits.max_own_models)]
+        self.order = [*(card.id for card in self.users), *self.places]
+        self._taken: dict[str, list[str]] = {}          # by session: which own model stands at which place, "" for none
+        self._files: dict[str, set[str]] = {}           # by session: copies that were sent here or can be downloaded
         self.titles = {"core": self.core_title(settings.core), **{card.id: card.title for card in self.users}}
         self.runs = Runs(engine, settings.limits.keep_runs_seconds)
 
@@ -53,22 +58,47 @@ class Studio:
                 found[readers[0]] = weight
         return found
 
+    def own(self, session: str) -> dict[str, ModelCard]:
+        """The session's own models by the place where each stands."""
+        cards = {card.id: card for card in self.engine.visitors.cards(session)}
+        taken = self._taken.get(session, ())
+        return {place: cards[i] for place, i in zip(self.places, taken, strict=False) if i in cards}
+
+    def own_ids(self, session: str, core: str) -> dict[str, str]:
+        """Ids of the own models that go with a core, by place."""
+        return {place: card.id for place, card in self.own(session).items() if self._fits(core, card)}
+
+    def take(self, session: str, card: ModelCard) -> str:
+        """Give a new own model a place. -> the place."""
+        own = self.own(session)
+        free = next(place for place in self.places if place not in own)
+        taken = self._taken.setdefault(session, [""] * len(self.places))
+        taken[self.places.index(free)] = card.id
+        return free
+
+    def names(self, session: str) -> tuple[dict[str, str], list[str]]:
+        """Titles by id, and the ids in the order of their hues, for one session."""
+        own = self.own(session)
+        titles = self.titles | {card.id: card.title for card in own.values()}
+        return titles, [own[i].id if i in own else i for i in self.order]
+
     def head(self, request: Request) -> dict:
         """What the theatre shows before the first step."""
-        titles = self.titles | {"core": self.core_title(request.core)}
+        titles, order = self.names(request.owner)
+        titles = titles | {"core": self.core_title(request.core)}
         names = ["core", *request.users]
         blocks = math.ceil(request.sampling.max_new_tokens / request.sampling.block_length)
-        return head([(name, titles.get(name, name)) for name in names], self.order, blocks, request.sampling.num_steps)
+        return head([(name, titles.get(name, name)) for name in names], order, blocks, request.sampling.num_steps)
 
-    def request(self, prompt: str, choice: panels.Choice, documents: tuple[Document, ...],
+    def request(self, session: str, prompt: str, choice: panels.Choice, documents: tuple[Document, ...],
                 history: tuple[Turn, ...]) -> Request:
         """One question as the engine takes it, with the latest turns it accepts; its id is given when it starts."""
         history = history[-self.settings.limits.max_history_turns:]
-        return Request("", prompt, choice.core, choice.users, documents, history, choice.sampling, choice.ensemble)
+        return Request("", prompt, choice.core, choice.users, documents, history, choice.sampling, choice.ensemble, session)
 
-    def reads_documents(self, users: tuple[str, ...]) -> bool:
+    def reads_documents(self, session: str, users: tuple[str, ...]) -> bool:
         """Whether one of the chosen experts is given the documents."""
-        return any(card.role == "reader" for card in self.users if card.id in users)
+        return any(card.role == "reader" for card in (*self.users, *self.own(session).values()) if card.id in users)
 
     def status(self) -> str:
         """The status line."""
@@ -86,17 +116,32 @@ class Studio:
         facts = [f"{words.count(card.parameters)} parameters" if card else "", device, "" if dtype == "auto" else dtype]
         return panels.core_html(self.core_title(core), facts, card.summary if card else "")
 
-    def mix(self, picked: list[tuple[str, float]]) -> str:
+    def mix(self, session: str, picked: list[tuple[str, float]]) -> str:
         """The weights as a bar and in words."""
-        return panels.mix_html([(i, self.titles[i], weight) for i, weight in picked], self.order)
+        titles, order = self.names(session)
+        return panels.mix_html([(i, titles.get(i, i), weight) for i, weight in picked], order)
+
+    def picked(self, session: str, panel: panels.Panel, values: list) -> str:
+        """The same of what a session's panel is set to."""
+        own = self.own_ids(session, panel.named(values)["core"])
+        return self.mix(session, panel.picked(values, own))
 
     def leave(self, request: gr.Request) -> None:
-        """A visitor closed the page."""
+        """A visitor closed the page: the run ends, and what is the visitor's alone is deleted."""
         self.runs.leave(request.session_hash)
+        self.engine.leave(request.session_hash)
+        self._taken.pop(request.session_hash, None)
+        for path in self._files.pop(request.session_hash, ()):
+            with suppress(OSError):
+                os.unlink(path)
+
+    def note_files(self, session: str, paths: list[str] | None) -> None:
+        """Files of a session on this machine's disk: they go when the session does."""
+        self._files.setdefault(session, set()).update(paths or ())
 
     def control(self, session: str, panel: panels.Panel, values: list) -> None:
         """Carry moved weights, rule, tau and alpha to the session's run; experts it did not start with stay out."""
-        moved = panel.ensemble(values)
+        moved = panel.ensemble(values, self.own_ids(session, panel.named(values)["core"]))
 
         def retuned(run: Run) -> EnsembleParams:
             lam = {i: moved.lam.get(i, 0.0) for i in run.request.users}

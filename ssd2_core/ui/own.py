@@ -1,0 +1,121 @@
+"""A visitor's own models on the page: brought, checked, shown as cards, downloaded, removed."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import gradio as gr
+
+from ..config import EnsembleParams, SamplingParams
+from ..errors import VisitorError
+from ..library import ModelCard
+from ..protocol import Failed, Request
+from . import panels, words
+from .events import QUIET, STREAM, warn
+from .studio import Studio
+
+
+def mixer(studio: Studio, panel: panels.Panel) -> Callable:
+    """A handler that shows the weights as they are set."""
+    def show(request: gr.Request, *values):
+        return studio.picked(request.session_hash, panel, list(values))
+    return show
+
+
+def pair_of(paths: list[str] | None) -> tuple[Path, Path]:
+    """Weights and description among the files sent. Raises VisitorError."""
+    found = {Path(path).suffix.lower(): Path(path) for path in paths or ()}
+    if len(paths or ()) != 2 or set(found) != {".safetensors", ".json"}:
+        raise VisitorError(words.OWN_PAIR)
+    return found[".safetensors"], found[".json"]
+
+
+async def bring_in(studio: Studio, session: str, paths: list[str] | None, core: str) -> ModelCard:
+    """Take a model through the gate and let it say one thing. Raises VisitorError; nothing of it stays then."""
+    weights, sheet = pair_of(paths)
+    with open(sheet, "rb") as file:
+        about = file.read(studio.settings.limits.max_file_bytes)
+    visitors = studio.engine.visitors
+    card = visitors.add(session, weights, weights.name, about, sheet.name)
+    try:
+        await probe(studio, session, card, core)
+    except BaseException:
+        visitors.remove(session, card.id)
+        raise
+    return card
+
+
+async def probe(studio: Studio, session: str, card: ModelCard, core: str) -> None:
+    """One step with the new model beside the core: it is loaded and checked. Raises VisitorError with the worker's sentence."""
+    asked = Request("", "Hello", core, (card.id,), sampling=SamplingParams(num_steps=1, max_new_tokens=1),
+                    ensemble=EnsembleParams({card.id: 0.5}), owner=session)
+    run_id = studio.engine.submit(asked)
+    try:
+        async for event in studio.engine.astream(run_id):
+            if isinstance(event, Failed):
+                raise VisitorError(event.message)
+    finally:
+        studio.engine.forget(run_id)
+
+
+def wire_own(studio: Studio, panel: panels.Panel, cards: panels.Cards, bring: gr.File, files: gr.File, mix: gr.HTML) -> None:
+    """Bring, download and remove."""
+    count = len(studio.places)
+    columns, picks = cards.columns[-count:], cards.picks[-count:]
+
+    def shown(session: str, picked: str | None = None) -> list:
+        own = studio.own(session)
+        return [*(gr.Column(visible=place in own) for place in studio.places),
+                *(label(own[place], place == picked) if place in own else gr.Checkbox(False) for place in studio.places)]
+
+    def label(card: ModelCard, picked: bool) -> gr.Checkbox:
+        about = f"{words.count(card.parameters)} · {card.summary}" if card.summary else words.count(card.parameters)
+        return gr.Checkbox(True, label=card.title, info=about) if picked else gr.Checkbox(label=card.title, info=about)
+
+    async def take(request: gr.Request, paths, core):
+        session = request.session_hash
+        try:
+            card = await bring_in(studio, session, paths, core)
+        except VisitorError as error:
+            warn(str(error))
+            return None, *(gr.skip() for _ in (*columns, *picks))
+        finally:
+            for path in paths or ():            # what was sent lies in the visitors' folder, or nowhere
+                with suppress(OSError):
+                    os.unlink(path)
+        return None, *shown(session, studio.take(session, card))
+
+    def remove(place: str) -> Callable:
+        def act(request: gr.Request):
+            card = studio.own(request.session_hash).get(place)
+            if card:
+                studio.engine.drop(request.session_hash, card.id)
+            return *shown(request.session_hash), gr.File(None, visible=False)
+        return act
+
+    def download(place: str) -> Callable:
+        def act(request: gr.Request):
+            card = studio.own(request.session_hash).get(place)
+            return gr.File(written(studio, request.session_hash, card.id), visible=True) if card else gr.skip()
+        return act
+
+    def note(request: gr.Request, copies) -> None:
+        studio.note_files(request.session_hash, copies)
+
+    show = mixer(studio, panel)
+    bring.upload(take, [bring, panel.knobs["core"]], [bring, *columns, *picks], **STREAM).then(
+        show, panel.inputs, mix, **QUIET)
+    for place, remover, downloader in zip(studio.places, cards.removes, cards.downloads, strict=True):
+        remover.click(remove(place), None, [*columns, *picks, files], **QUIET).then(show, panel.inputs, mix, **QUIET)
+        downloader.click(download(place), None, files, **QUIET).then(note, files, None, **QUIET)
+
+
+def written(studio: Studio, session: str, model_id: str) -> list[str]:
+    """The two files of an own model, under names that say what they are, for gradio to copy and serve."""
+    weights, sheet = studio.engine.visitors.files(session, model_id)
+    folder = Path(tempfile.mkdtemp(dir=weights.parent))
+    (folder / "my-model.json").write_bytes(sheet)
+    os.link(weights, folder / "my-model.safetensors")
+    return [str(folder / "my-model.safetensors"), str(folder / "my-model.json")]

@@ -1,0 +1,136 @@
+"""A visitor's own model on the page: brought, used, downloaded, brought again, removed, gone with the tab; never another's."""
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from ssd2_core.errors import VisitorError
+from ssd2_core.ui import words
+from ssd2_core.ui.own import pair_of
+from tests.browser import ask, finished, last_answer, logged, opened, served, until
+from tests.test_visitors import SHEET, WEIGHTS
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("own")
+
+
+@pytest.fixture(scope="module")
+def url(place):
+    with served(["app.py", "--port", "PORT"], place) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def mine(place):
+    """The files of a good model, and of one whose weights are not finite."""
+    (place / "mine.json").write_text(json.dumps(SHEET | {"title": "My <b>reader</b>", "summary": "Knows me."}))
+    (place / "mine.safetensors").write_bytes(WEIGHTS.read_bytes())
+    tensors = {name: t.float() for name, t in load_file(WEIGHTS).items()}
+    tensors["lm.model.norm.weight"][:] = float("nan")
+    save_file(tensors, place / "bad.safetensors")
+    return place
+
+
+def bring(page, *files) -> None:
+    if not page.is_visible("#own-bring"):
+        page.click("#own > button")
+    page.set_input_files("#own-bring input[type=file]", list(files))
+
+
+def test_both_files_are_needed():
+    for paths in (None, [], ["a.json"], ["a.json", "b.json"], ["a.safetensors", "b.json", "c.json"], ["a.pt", "b.json"]):
+        with pytest.raises(VisitorError) as caught:
+            pair_of(paths)
+        assert str(caught.value) == words.OWN_PAIR
+    assert pair_of(["b.json", "a.SAFETENSORS"]) == (Path("a.SAFETENSORS"), Path("b.json"))
+
+
+def test_a_model_is_brought_used_downloaded_and_removed(browser, url, mine, tmp_path):
+    with opened(browser, url, height=1500) as page:
+        page.wait_for_selector("#status .ready", timeout=60_000)
+        bring(page, mine / "mine.json", mine / "mine.safetensors")
+        page.wait_for_selector("#pick-own-0", state="visible", timeout=30_000)
+        assert "My <b>reader</b>" in page.locator("#pick-own-0").inner_text() and page.is_checked("#pick-own-0 input")
+        assert "Knows me." in page.locator("#pick-own-0").inner_text() and not page.is_visible("#pick-own-1")
+        page.uncheck("#pick-compact-reader input")
+        page.fill("#weight-own-0 input[type=number]", "0.6")
+        page.press("#weight-own-0 input[type=number]", "Tab")
+        page.wait_for_function(
+            "() => /My <b>reader<.b> 60/.test(document.querySelector('#mix').textContent.replace(/\\s/g, ' '))"
+        )
+        page.fill("#pasted textarea", "My dog is called Biscuit. We live in Oslo.")
+        ask(page, "What is the name of the dog?")
+        finished(page, 60)
+        until(lambda: "Biscuit" in last_answer(page))
+        assert "My <b>reader</b>" in page.locator("#theatre .legend").inner_text()
+        page.click("#download-own-0")
+        until(lambda: page.locator("#own-files a[download]").count() >= 2)
+        files = []
+        for link in page.locator("#own-files a[download]").all()[:2]:
+            with page.expect_download() as got:
+                link.click()
+            got.value.save_as(tmp_path / got.value.suggested_filename)
+            files.append(tmp_path / got.value.suggested_filename)
+        assert sorted(file.name for file in files) == ["my-model.json", "my-model.safetensors"]
+        assert (tmp_path / "my-model.safetensors").read_bytes() == WEIGHTS.read_bytes()
+        page.click("#remove-own-0")
+        page.wait_for_selector("#pick-own-0", state="hidden")
+        page.wait_for_function("() => document.querySelector('#mix').textContent.includes('alone')")
+        bring(page, *files)  # what was downloaded can be brought back
+        page.wait_for_selector("#pick-own-0", state="visible", timeout=30_000)
+
+
+def test_a_bad_model_costs_one_sentence_and_the_page_goes_on(browser, url, mine):
+    with opened(browser, url, height=1500) as page:
+        page.wait_for_selector("#status .ready", timeout=60_000)
+        for files, rule in (
+            ((mine / "mine.json",), "two files together"),
+            ((mine / "mine.json", mine / "bad.safetensors"), "not finite"),
+        ):
+            bring(page, *files)
+            page.wait_for_selector(".toast-body", timeout=30_000)
+            assert rule in page.locator(".toast-body").last.inner_text()
+            assert not page.is_visible("#pick-own-0")
+            page.locator(".toast-close").last.click()
+            page.wait_for_selector(".toast-body", state="hidden")
+        ask(page, "What is the capital of France?")
+        finished(page, 60)
+        until(lambda: "Paris" in last_answer(page))
+
+
+def test_two_visitors_see_nothing_of_each_other_and_all_goes_with_the_tab(browser, mine, tmp_path):
+    log = tmp_path / "log"
+    with served(["-m", "tests.fake_app", "PORT", str(log), "0.02"], tmp_path) as address, opened(browser, address) as other:
+        with opened(browser, address, height=1500) as page:
+            bring(page, mine / "mine.json", mine / "mine.safetensors")
+            page.wait_for_selector("#pick-own-0", state="visible", timeout=30_000)
+            page.set_input_files("#files input[type=file]", [_note(tmp_path)])
+            until(lambda: "note.txt" in page.locator("#files-read").inner_text())
+            ask(page, "Who?")
+            finished(page)
+            own = logged(log, "submit")[-1]["request"]
+            assert copies(tmp_path)
+            assert own["users"][-1].startswith("mine-") and own["owner"]
+            other.wait_for_timeout(2500)  # a tick of the page's timer
+            assert not other.is_visible("#pick-own-0")
+            ask(other, "Who?")
+            finished(other)
+            assert not any(user.startswith("mine-") for user in logged(log, "submit")[-1]["request"]["users"])
+            assert logged(log, "submit")[-1]["request"]["owner"] != own["owner"]
+        until(lambda: [e for e in logged(log, "leave") if e["gone"] == [own["users"][-1]]])
+        until(lambda: not copies(tmp_path))
+
+
+def copies(folder: Path) -> list[Path]:
+    """What the server still has of the files that were sent."""
+    kept = [*folder.rglob("*.safetensors"), *folder.rglob("mine.json"), *folder.rglob("note.txt")]
+    return [path for path in kept if path.parent != folder]
+
+
+def _note(folder: Path) -> Path:
+    (folder / "note.txt").write_text("My dog is Biscuit.")
+    return folder / "note.txt"

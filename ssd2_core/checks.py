@@ -61,6 +61,15 @@ def check_sampling(sampling: object, limits: Limits) -> SamplingParams:
     return sampling
 
 
+def check_documents(value: object, limits: Limits) -> tuple[Document, ...]:
+    """Return documents as a tuple if their number, names and sizes are within the limits."""
+    documents = check_items("The list of documents", value, limits.max_documents, Document)
+    for document in documents:
+        check_text("A document's name", document.name, MAX_NAME_CHARS, DocumentError)
+        check_text(f"The document {document.name!r}", document.text, limits.max_document_chars, DocumentError)
+    return documents
+
+
 def check_request(request: object, limits: Limits) -> Request:
     """Return the request, lists as tuples, if everything about it is within ``limits``; else raise a VisitorError."""
     if not isinstance(request, Request):
@@ -74,10 +83,7 @@ def check_request(request: object, limits: Limits) -> Request:
         check_text("A model's id", model_id, MAX_NAME_CHARS, ModelError)
     if len(set(users)) < len(users) or "core" in users:
         raise ModelError("Each user can be chosen once, and none can be named core.")
-    documents = check_items("The list of documents", request.documents, limits.max_documents, Document)
-    for document in documents:
-        check_text("A document's name", document.name, MAX_NAME_CHARS, DocumentError)
-        check_text(f"The document {document.name!r}", document.text, limits.max_document_chars, DocumentError)
+    documents = check_documents(request.documents, limits)
     history = check_items("The history", request.history, limits.max_history_turns, Turn)
     for turn in history:
         check_text("A message of the history", turn.text, limits.max_document_chars)

@@ -55,6 +55,9 @@ class Limits:
     max_own_weight: float = 0.8
     max_visitor_bytes: int = 1_000_000_000
     idle_seconds: float = 3600.0
+    training_seconds: float = 170.0
+    max_trainings: int = 6
+    max_waiting_trainings: int = 8
     max_users: int = 4
     max_steps: int = 64
     max_block_length: int = 32

@@ -17,6 +17,7 @@ from .errors import BusyError, ModelError
 from .pipe import Ready
 from .protocol import Cancel, Control, Event, Failed, Forget, Loading, Preload, Request, is_private
 from .runlog import RunStore
+from .school import School
 from .supervisor import CLOSED, GAVE_UP, STARTING, Supervisor
 from .visitors import Visitors
 
@@ -51,6 +52,7 @@ class Engine:
     def __init__(self, settings: Settings, only_known: bool):
         self.visitors = Visitors(settings.limits)
         self.settings = settings = replace(settings, visitors_folder=str(self.visitors.folder))
+        self.school = School(settings, self.visitors)
         self.only_known = only_known
         self.runs = RunStore(settings.limits.keep_runs_seconds)
         self._allowed = {settings.core}
@@ -78,6 +80,7 @@ class Engine:
             self._fail_all(CLOSED)
         if was_open:
             self._close()
+        self.school.close()
         self.visitors.close()
 
     def submit(self, request: Request) -> str:
@@ -148,6 +151,7 @@ class Engine:
 
     def leave(self, owner: str) -> None:
         """A visitor is gone: everything of theirs is deleted. So is what belongs to those who were idle for too long."""
+        self.school.leave(owner)
         gone = self.visitors.leave(owner) + self.visitors.sweep()
         if gone:
             self._send(Forget(gone))

@@ -78,6 +78,51 @@ class Forget:
 
 
 @dataclass(frozen=True)
+class Teach:
+    """Teach a copy of the small expert ``user`` these documents, for at most ``seconds``, and write it to ``folder``."""
+
+    request_id: str
+    user: str
+    documents: tuple[Document, ...] = field(repr=False)
+    folder: str
+    title: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StopTraining:
+    """End a training now; what it has learned by then is kept."""
+
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """How far a training is. seconds: that are left at most."""
+
+    request_id: str
+    step: int
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A training has ended. right: share of made questions that are answered without the texts.
+
+    question, before, after: one of those questions, and what the expert said to it before and after.
+    """
+
+    request_id: str
+    step: int
+    loss: float
+    right: float
+    question: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
 class Loading:
     """A model is being loaded. fraction: 0..1 of the models asked for. request_id: "" for a preload."""
 

@@ -16,7 +16,7 @@ from .config import Limits
 from .errors import BusyError, ModelError
 from .library import ModelCard, list_models, read_card
 from .protocol import PRIVATE
-from .uploads import Sheet, check_weights_file, read_sheet
+from .uploads import Sheet, check_weights_file, read_sheet, write_sheet
 
 SIZES = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
 
@@ -59,6 +59,24 @@ class Visitors:
             except OSError:
                 shutil.rmtree(place, ignore_errors=True)
                 raise BusyError("The disk of this service is full; try again later.") from None
+            shelf = self._shelves.setdefault(owner, Shelf())
+            shelf.cards[model_id], shelf.seen = card, time.monotonic()
+        return card
+
+    def check_room(self, owner: str) -> None:
+        """Raise ModelError or BusyError unless ``owner`` may have one more model."""
+        with self._lock:
+            self._check_room(owner, 0)
+
+    def keep(self, owner: str, folder: Path) -> ModelCard:
+        """Give ``owner`` a model folder that was made here, below ``self.folder``. Raises as ``check_room``."""
+        model_id = f"{PRIVATE}{secrets.token_urlsafe(16)}"
+        with self._lock:
+            self._check_room(owner, 0)
+            place = folder.rename(self.folder / model_id)
+            card = read_card(place, model_id, "visitor")
+            config = json.loads((place / "config.json").read_text(encoding="utf-8"))
+            (place / "sheet.json").write_bytes(write_sheet(config, card.tokenizer_hash, card.title))
             shelf = self._shelves.setdefault(owner, Shelf())
             shelf.cards[model_id], shelf.seen = card, time.monotonic()
         return card

@@ -16,9 +16,9 @@ ROWS = [
     ["errors"], ["config", "bases"], ["simplex", "frames", "adapters", "kvcache"], ["ensemble", "protocol"],
     ["sampling", "context", "pipe", "run", "runlog", "checks"],
     ["model", "supervisor"], ["placement"],
-    ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm"], ["tess2"], ["batching"], ["prepare"],
+    ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm"], ["school"], ["tess2"], ["batching"], ["prepare"],
     ["worker"], ["engine"],
-    ["evaluation"], ["base_lm"], ["training"], ["bench"], ["ui"], ["__init__"], ["__main__"],
+    ["evaluation"], ["base_lm"], ["training"], ["trainer", "bench"], ["ui"], ["__init__"], ["__main__"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 LOADED = "import sys; {code}; print(*sorted(m for m in sys.modules if m.split('.')[0] in {watched!r}))"

@@ -1,0 +1,85 @@
+"""The process that teaches small experts visitors' texts, one at a time, beside the worker and never in its way.
+
+It is a process of its own: sampling keeps its memory and its turn, and a training that fails takes nothing else with it.
+"""
+
+import logging
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from .errors import VisitorError
+from .protocol import Failed, StopTraining, Taught, Teach, Teaching
+
+log = logging.getLogger(__name__)
+NICE, TELL_EVERY = 5, 10
+BROKEN = "Something went wrong while training; the cause is in the server's log."
+
+
+def main(inbox: SimpleQueue, send: Callable[[object], None], settings: object) -> None:
+    """Take jobs until the engine ends this process."""
+    os.nice(NICE)
+    import torch
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    stops: set[str] = set()
+    while True:
+        job = inbox.get()
+        if isinstance(job, StopTraining):
+            stops.add(job.request_id)
+        elif isinstance(job, Teach):
+            try:
+                send(teach(job, send, lambda job=job: _stopped(inbox, stops, job.request_id)))
+            except VisitorError as error:
+                send(Failed(job.request_id, str(error)))
+            except Exception:
+                log.exception("a training failed")
+                send(Failed(job.request_id, BROKEN))
+
+
+def _stopped(inbox: SimpleQueue, stops: set[str], request_id: str) -> bool:
+    """Whether this job shall stop. Other jobs that came meanwhile keep their places."""
+    waiting = []
+    try:
+        while True:
+            message = inbox.get(block=False)
+            if isinstance(message, StopTraining):
+                stops.add(message.request_id)
+            else:
+                waiting.append(message)
+    except Empty:
+        pass
+    for message in waiting:
+        inbox.put(message)
+    return request_id in stops
+
+
+def teach(job: Teach, send: Callable[[object], None], stopped: Callable[[], bool]) -> Taught:
+    """Train one expert, write its folder, and say what it answered before and after."""
+    from .library import load
+    from .training.personalise import PersonalParams, check_sheet, personalise
+    from .training.recipes import save_folder
+    from .training.validation import answers, context
+    if stopped():
+        raise VisitorError("The training was stopped before it began.")
+    expert = load(job.user, "cpu", "float32")
+    texts = [document.text for document in job.documents]
+    asked = random.Random(7).choice(check_sheet(texts) or [None])
+
+    def says() -> str:
+        from .config import EnsembleParams
+        given = {"core": (expert.model, [context(expert.tokenizer, asked.question, "")])}
+        return answers(given, EnsembleParams(), expert.tokenizer, 16, 16)[0]
+
+    before = says() if asked else ""
+
+    def tell(step: int, loss: float, left: float) -> None:
+        if step % TELL_EVERY == 0:
+            send(Teaching(job.request_id, step, loss, max(0.0, left)))
+
+    curve = personalise(expert.model, expert.tokenizer, texts, PersonalParams(seconds=job.seconds), tell, stopped)
+    expert.model.config.title, expert.model.config.summary = job.title, "Has learned your documents by heart."
+    save_folder(expert.model, expert.tokenizer, Path(job.folder))
+    best = max(row["right"] for row in curve)
+    return Taught(job.request_id, curve[-1]["step"], curve[-1]["loss"], best, asked.question, before, says())

@@ -1,0 +1,154 @@
+"""Questions that a text answers, made from it by rules: pieces of sentences that can be asked for, and words that ask for them.
+
+The questions are rough on purpose: an expert that learns them by heart in many wordings also knows the ones that a person asks.
+"""
+
+import random
+import re
+from dataclasses import dataclass
+
+from .data.schema import QA
+from .data.thesaurus import reworded
+
+WEEKDAYS = "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
+MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+COUNTS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|half|both|a dozen|hundred"
+STOP = r"(?=[.,;:!?()]|\s(?:and|but|so|because|who|which|when|while|if|or|then|with|for|before|after|until)\b|$)"
+NAME = r"(?:Dr\.? |Mr\.? |Mrs\.? |Ms\.? |Professor )?[A-Z][\w'’-]+(?: (?:of |the |de |van )?[A-Z][\w'’-]+)*"
+SMALL = frozenset(
+    """a an the is are was were be been am i'm it's do does did has have had will would can could may must shall should
+of to in on at by for with from as into over under and or but so if then than that this these those there here not no yes very
+too just also only even still about up down out off again please""".split()
+)
+PERSONS = frozenset("i me my mine we us our ours you your yours he him his she her hers they them their it its".split())
+TURNED = {"i": "you", "me": "you", "my": "your", "we": "you", "our": "your", "us": "you", "i'm": "you are", "am": "are"}
+WORD = re.compile(r"[\w'’-]+")
+
+# kind, what a piece looks like (group 1 is the answer), words that ask for it
+PIECES = tuple(
+    (kind, re.compile(pattern), asked)
+    for kind, pattern, asked in (
+        (
+            "time",
+            rf"\b((?:{COUNTS}|\d{{1,2}}) (?:in the (?:morning|evening|afternoon)|o'clock|am|pm)|\d{{1,2}}[:.]\d\d(?: ?[ap]m)?|"
+            rf"\d{{1,2}} ?[ap]m|noon|midnight|(?:half past|quarter to|quarter past) \w+)\b",
+            ("When", "At what time", "What time"),
+        ),
+        (
+            "day",
+            rf"\b((?:every |next |last )?(?:{WEEKDAYS})s?(?: (?:morning|evening|afternoon|night))?|"
+            rf"(?:\d{{1,2}}(?:st|nd|rd|th)? )?(?:{MONTHS})(?: \d{{1,2}}(?:st|nd|rd|th)?)?(?:,? \d{{4}})?|"
+            r"in \d{4}|tomorrow|tonight|weekends)\b",
+            ("When", "Which day", "On what day", "What date"),
+        ),
+        (
+            "price",
+            r"((?:[$€£] ?\d[\d.,]*|\b\d[\d.,]* ?(?:euros?|dollars?|pounds?|crowns?|cents?|%))(?: (?:a|per) \w+)?)",
+            ("How much", "What price", "What does it cost"),
+        ),
+        (
+            "number",
+            rf"\b((?:{COUNTS}|\d[\d.,]*)(?: (?!and\b|in\b|at\b|on\b|of\b)[a-z]+)?)\b",
+            ("How many", "How much", "What number", "How long", "How old"),
+        ),
+        ("names", rf"\b({NAME}(?:, {NAME})* and {NAME})", ("Who", "What are the names of", "Which", "What are called")),
+        ("name", rf"\b({NAME})", ("Who", "What", "Which", "Where", "What is the name of", "Whom")),
+        ("reason", r"\b((?:because|since|so that) [^.;!?]+)", ("Why", "For what reason", "How come")),
+        ("role", rf"\bas ((?:an? |the )[^.,;:!?]+?){STOP}", ("What", "What job", "What for a living", "As what")),
+        (
+            "place",
+            r"\b((?:in|on|under|behind|near|next to|beside|above|below|inside|outside|between|from|at|opposite|by|to|into) "
+            rf"(?:the |a |an |my |our |your |his |her |their )?[^.,;:!?]+?){STOP}",
+            ("Where", "In which place", "What place"),
+        ),
+        (
+            "is",
+            rf"\b(?:is|are|was|were|called|named|means) ((?!in\b|on\b|at\b|not\b)[^.,;:!?]+?){STOP}",
+            ("What", "Which", "How", "Who"),
+        ),
+        (
+            "thing",
+            r"\b((?:a|an|the|my|our|your|some|his|her|their) [\w'’-]+(?: [\w'’-]+){0,2}?)"
+            r"(?=[.,;:!?()]|\s(?:and|but|so|in|on|at|to|from|by|of|for|with|is|are|was|next|under|before|after|until|who|that)\b|$)",
+            ("What", "Which", "What thing"),
+        ),
+        (
+            "does",
+            rf"\b(?:the|my|our|your|his|her) [\w'’-]+ ([a-z]+s(?: [^.,;:!?]+?)?){STOP}",
+            ("What happens", "What about", "Why", "What does"),
+        ),
+        (
+            "rest",
+            rf"\b(?:[a-z]+(?:s|ed|t)|like|love|hate|play|paint|collect|eat|drink|use|need|want|bring|take|have|get) "
+            rf"([a-z][\w'’ -]{{2,40}}?){STOP}",
+            ("What", "What sort of thing", "Which"),
+        ),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Something that can be asked for. before, after: the words of its sentence around it; kind, asks: how it is asked for."""
+
+    kind: str
+    text: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    asks: tuple[str, ...]
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences and lines of a text."""
+    parts = re.split(r"(?<=[.!?])\s+(?!\d)|\n+", re.sub(r"\b(Dr|Mr|Mrs|Ms|St)\.", r"\1", text))
+    return [part.strip() for part in parts if part.strip()]
+
+
+def pieces(text: str) -> list[Piece]:
+    """Everything in a text that a question could ask for, each at most once a sentence."""
+    out = []
+    for sentence in sentences(text):
+        seen: set[str] = set()
+        for kind, pattern, asks in PIECES:
+            for match in pattern.finditer(sentence):
+                found = match[1].strip(" -'’").removeprefix("I'm ")
+                plain = found.lower()
+                first = plain.split()[0]
+                opens = kind == "name" and first in SMALL | PERSONS | {"hi", "hello", "dear"}
+                if (opens and match.start(1) == 0) or plain in seen or plain in PERSONS or len(found) < 2 or len(found) > 60:
+                    continue
+                seen.add(plain)
+                before, after = sentence[: match.start(1)], sentence[match.end(1) :]
+                out.append(Piece(kind, found, tuple(WORD.findall(before)), tuple(WORD.findall(after)), asks))
+    return out
+
+
+def ask(rng: random.Random, piece: Piece, topic: tuple[str, ...]) -> QA:
+    """One question for a piece. topic: words of the whole text that it may name as well."""
+    near = [
+        *(w for w in piece.before[-rng.randint(2, 9) :] if _stays(rng, w)),
+        *(w for w in piece.after[: rng.randint(0, 6)] if _stays(rng, w)),
+    ]
+    if rng.random() < 0.25 and topic:
+        near.insert(rng.randrange(len(near) + 1), rng.choice(topic))
+    words = [TURNED.get(w.lower(), w) if rng.random() < 0.5 else w for w in near]
+    roll, asks = rng.random(), rng.choice(piece.asks)
+    if roll < 0.12:
+        words, asks = [*words, asks.lower()], ""
+    elif roll < 0.55:
+        words = [rng.choice(("is", "does", "do", "did", "are", "was", "can")), *words]
+    text = " ".join([asks, *words] if asks else words).strip() + ("?" if rng.random() < 0.85 else "")
+    text = text.lower() if rng.random() < 0.15 else text[:1].upper() + text[1:]
+    if rng.random() < 0.4:
+        text = reworded(rng, text)
+    return QA(text, f"It is {piece.text}.", piece.text, piece.kind)
+
+
+def _stays(rng: random.Random, word: str) -> bool:
+    return rng.random() < (0.45 if word.lower() in SMALL else 0.7 if word.lower() in PERSONS else 0.88)
+
+
+def topic_words(text: str) -> tuple[str, ...]:
+    """Names in a text: a question often says whom it is about."""
+    names = re.findall(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w'’-]+", text)
+    return tuple(dict.fromkeys(names))[:6]

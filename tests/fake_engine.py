@@ -14,6 +14,7 @@ from ssd2_core.engine import Status
 from ssd2_core.frames import Frame
 from ssd2_core.library import BUNDLED, tokenizer_hash
 from ssd2_core.protocol import Done, Event, Failed, Loading, Queued, Request, Started
+from ssd2_core.school import School
 from ssd2_core.visitors import Visitors
 
 ANSWER = ("The dog in your letter is called Biscuit, and on <b>Sundays</b> the two of them walk along the river "
@@ -57,6 +58,7 @@ class FakeEngine:
         self.settings, self.seconds_per_step, self.log = settings, seconds_per_step, log
         self.pair_is_here = lambda: True
         self.visitors = Visitors(settings.limits)
+        self.school = School(settings, self.visitors, "tests.fake_trainer:main")
         self.requests: dict[str, Request] = {}
         self.ensembles: dict[str, EnsembleParams] = {}
         self.cancelled: set[str] = set()
@@ -76,6 +78,7 @@ class FakeEngine:
 
     def leave(self, owner: str) -> None:
         """As the real one."""
+        self.school.leave(owner)
         self.note("leave", owner, {"gone": list(self.visitors.leave(owner))})
 
     def drop(self, owner: str, model_id: str) -> None:

@@ -134,3 +134,30 @@ def copies(folder: Path) -> list[Path]:
 def _note(folder: Path) -> Path:
     (folder / "note.txt").write_text("My dog is Biscuit.")
     return folder / "note.txt"
+
+
+def test_a_text_is_taught_stopped_and_asked(browser, tmp_path):
+    log = tmp_path / "log"
+    with served(["-m", "tests.fake_app", "PORT", str(log), "0.02"], tmp_path) as address:
+        with opened(browser, address, height=1500) as page:
+            page.click("#own > button")
+            page.click("#teach")
+            page.wait_for_selector(".toast-body")
+            assert "nothing to learn yet" in page.locator(".toast-body").inner_text()
+            page.fill("#pasted textarea", "My <b>dog</b> is Brimsel.")
+            page.fill("#teach-title input, #teach-title textarea", "long")
+            page.click("#teach")
+            page.wait_for_function("() => /Learning: step \\d+, loss/.test(document.querySelector('#lesson').textContent)")
+            page.click("#teach-stop")
+            page.wait_for_selector("#pick-own-0", state="visible")
+            assert page.is_checked("#pick-own-0 input") and "75" in page.locator("#lesson").inner_text()
+            assert "Now: “stopped”" in page.locator("#lesson").inner_text()
+            page.fill("#teach-title input, #teach-title textarea", "Second")
+            page.click("#teach")
+            page.wait_for_selector("#pick-own-1", state="visible", timeout=30_000)
+            assert "Now: “My <b>dog</b> is Brimsel.”" in page.locator("#lesson").inner_text()
+            page.uncheck("#pick-compact-reader input")                          # three would have more than the whole weight
+            ask(page, "Who?")
+            finished(page)
+            assert sum(user.startswith("mine-") for user in logged(log, "submit")[-1]["request"]["users"]) == 2
+        until(lambda: not list(tmp_path.rglob("*.safetensors")))

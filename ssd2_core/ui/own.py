@@ -60,19 +60,31 @@ async def probe(studio: Studio, session: str, card: ModelCard, core: str) -> Non
         studio.engine.forget(run_id)
 
 
-def wire_own(studio: Studio, panel: panels.Panel, cards: panels.Cards, bring: gr.File, files: gr.File, mix: gr.HTML) -> None:
-    """Bring, download and remove."""
-    count = len(studio.places)
-    columns, picks = cards.columns[-count:], cards.picks[-count:]
+class Shelf:
+    """The cards of a session's own models: the components, and what they show."""
 
-    def shown(session: str, picked: str | None = None) -> list:
-        own = studio.own(session)
-        return [*(gr.Column(visible=place in own) for place in studio.places),
-                *(label(own[place], place == picked) if place in own else gr.Checkbox(False) for place in studio.places)]
+    def __init__(self, studio: Studio, cards: panels.Cards):
+        self.studio, count = studio, len(studio.places)
+        self.outputs = [*cards.columns[-count:], *cards.picks[-count:]]
 
-    def label(card: ModelCard, picked: bool) -> gr.Checkbox:
+    def shown(self, session: str, picked: str | None = None) -> list:
+        """Values of ``outputs``. picked: the place of a model that is new, and so chosen."""
+        own, places = self.studio.own(session), self.studio.places
+        return [*(gr.Column(visible=place in own) for place in places),
+                *(self._label(own[place], place == picked) if place in own else gr.Checkbox(False) for place in places)]
+
+    def same(self) -> list:
+        """Values that change nothing."""
+        return [gr.skip() for _ in self.outputs]
+
+    def _label(self, card: ModelCard, picked: bool) -> gr.Checkbox:
         about = f"{words.count(card.parameters)} · {card.summary}" if card.summary else words.count(card.parameters)
         return gr.Checkbox(True, label=card.title, info=about) if picked else gr.Checkbox(label=card.title, info=about)
+
+
+def wire_own(studio: Studio, panel: panels.Panel, cards: panels.Cards, mine: panels.Own, mix: gr.HTML) -> Shelf:
+    """Bring, download and remove."""
+    shelf, bring, files = Shelf(studio, cards), mine.bring, mine.files
 
     async def take(request: gr.Request, paths, core):
         session = request.session_hash
@@ -80,19 +92,19 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.Cards, bring: gr
             card = await bring_in(studio, session, paths, core)
         except VisitorError as error:
             warn(str(error))
-            return None, *(gr.skip() for _ in (*columns, *picks))
+            return None, *shelf.same()
         finally:
             for path in paths or ():            # what was sent lies in the visitors' folder, or nowhere
                 with suppress(OSError):
                     os.unlink(path)
-        return None, *shown(session, studio.take(session, card))
+        return None, *shelf.shown(session, studio.take(session, card))
 
     def remove(place: str) -> Callable:
         def act(request: gr.Request):
             card = studio.own(request.session_hash).get(place)
             if card:
                 studio.engine.drop(request.session_hash, card.id)
-            return *shown(request.session_hash), gr.File(None, visible=False)
+            return *shelf.shown(request.session_hash), gr.File(None, visible=False)
         return act
 
     def download(place: str) -> Callable:
@@ -105,11 +117,12 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.Cards, bring: gr
         studio.note_files(request.session_hash, copies)
 
     show = mixer(studio, panel)
-    bring.upload(take, [bring, panel.knobs["core"]], [bring, *columns, *picks], **STREAM).then(
+    bring.upload(take, [bring, panel.knobs["core"]], [bring, *shelf.outputs], **STREAM).then(
         show, panel.inputs, mix, **QUIET)
     for place, remover, downloader in zip(studio.places, cards.removes, cards.downloads, strict=True):
-        remover.click(remove(place), None, [*columns, *picks, files], **QUIET).then(show, panel.inputs, mix, **QUIET)
+        remover.click(remove(place), None, [*shelf.outputs, files], **QUIET).then(show, panel.inputs, mix, **QUIET)
         downloader.click(download(place), None, files, **QUIET).then(note, files, None, **QUIET)
+    return shelf
 
 
 def written(studio: Studio, session: str, model_id: str) -> list[str]:

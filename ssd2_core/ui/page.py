@@ -20,18 +20,13 @@ from .api import make_generate
 from .events import QUIET, STREAM, warn
 from .own import mixer, wire_own
 from .studio import Studio
+from .teaching import gather_documents, wire_teaching
 from .theatre import story, theatre
 from .theme import VENDOR, theme
 from .theme import head as page_head
 
 CHAT_EVERY = 3
 STATUS_SECONDS = 2.0
-
-
-def gather_documents(pasted: str, from_files: dict[str, Document]) -> tuple[Document, ...]:
-    """The pasted text and the files read, as documents."""
-    own = (Document("pasted text", pasted),) if pasted and pasted.strip() else ()
-    return own + tuple(from_files.values())
 
 
 def read_files(paths: list[str] | None, known: dict[str, Document], limit: int) -> tuple[dict, list[str]]:
@@ -99,7 +94,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 cards = panels.expert_cards(studio.users, studio.order, studio.fits[settings.core], studio.places)
                 mix = gr.HTML(elem_id="mix", apply_default_css=False)
                 papers = panels.documents()
-                bring, files = panels.bring_own()
+                mine = panels.own_models()
                 knobs = {"core": choose, "weights": panels.rule(), **panels.advanced()}
         panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
         from_files, turns = gr.State({}), gr.State(())
@@ -108,7 +103,8 @@ def build(engine, settings: Settings) -> gr.Blocks:
         wire_documents(studio, papers, from_files)
         wire_examples(studio, panel, talk, papers.pasted, mix)
         wire_cores(studio, panel, choose, cards.columns, core, mix)
-        wire_own(studio, panel, cards, bring, files, mix)
+        shelf = wire_own(studio, panel, cards, mine, mix)
+        wire_teaching(studio, panel, mine, shelf, papers.pasted, from_files, mix)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], lambda chosen: (studio.status(), studio.core_card(chosen)), choose, [status, core],
               **QUIET)

@@ -183,14 +183,40 @@ def _own_card(made: Cards, place: str, order: list[str]) -> None:
             made.removes.append(gr.Button(words.REMOVE, size="sm", min_width=40, elem_id=f"remove-{place}"))
 
 
-def bring_own() -> tuple[gr.File, gr.File]:
-    """Where a visitor's own model comes in, and where it can be had back."""
+@dataclass(frozen=True)
+class Own:
+    """Where a visitor's own model is taught, comes in, and can be had back. lesson: how far the teaching is."""
+
+    title: gr.Textbox
+    teach: gr.Button
+    stop: gr.Button
+    lesson: gr.HTML
+    bring: gr.File
+    files: gr.File
+
+
+def own_models() -> Own:
+    """Teach a small model one's documents, or bring one."""
     with gr.Accordion(words.OWN_TITLE, open=False, elem_id="own"):
-        gr.HTML(f"<p>{html.escape(words.OWN_HINT)}</p>", apply_default_css=False, elem_id="own-hint")
+        gr.HTML(f"<p>{html.escape(words.TEACH_HINT)}</p>", apply_default_css=False, elem_classes="own-hint")
+        with gr.Row(elem_id="teaching"):
+            title = gr.Textbox(words.TEACH_NAME, label=words.TEACH_TITLE, lines=1, max_lines=1, scale=3, min_width=120,
+                               elem_id="teach-title")
+            teach = gr.Button(words.TEACH, scale=1, min_width=90, elem_id="teach")
+            stop = gr.Button(words.TEACH_STOP, scale=0, min_width=64, interactive=False, elem_id="teach-stop")
+        lesson = gr.HTML("", apply_default_css=False, elem_id="lesson")
+        gr.HTML(f"<p>{html.escape(words.OWN_HINT)}</p>", apply_default_css=False, elem_classes="own-hint")
         bring = gr.File(label=words.OWN_DROP, file_count="multiple", file_types=[".safetensors", ".json"], height=92,
                         elem_id="own-bring")
         files = gr.File(label=words.OWN_FILES, file_count="multiple", interactive=False, visible=False, elem_id="own-files")
-    return bring, files
+    return Own(title, teach, stop, lesson, bring, files)
+
+
+def lesson_html(line: str, part: float, more: list[str] = ()) -> str:
+    """How far a training is: a line, a bar, and what there is to tell at its end."""
+    bar = f'<span class="bar" aria-hidden="true"><i style="width:{100 * min(1.0, max(0.0, part)):.0f}%"></i></span>'
+    told = "".join(f"<p>{html.escape(text)}</p>" for text in more)
+    return f'<div class="lesson" role="status"><span>{html.escape(line)}</span>{bar}{told}</div>'
 
 
 @dataclass(frozen=True)

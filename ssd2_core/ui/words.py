@@ -56,15 +56,19 @@ PROMPT_PLACEHOLDER = "Ask a question"
 DOCUMENT_PLACEHOLDER = "Paste a text. Only experts that read documents see it; the core never does."
 CHOOSE_DOCUMENT = "Text of"
 DOCUMENT_TEXT = "What experts read of it; change it as you like"
-OWN_TITLE = "Bring your own small model"
-OWN_HINT = ("One .safetensors file and its small .json, as a model here is downloaded. It is checked, is yours alone, may have "
-            "at most 80 % of the weight, and is deleted when you close this page.")
+OWN_TITLE = "Your own small model"
+TEACH_HINT = ("Teach a copy of the reader your documents, above: it learns them by heart within three minutes and then answers "
+              "about them without reading them. The core never sees them.")
+TEACH_TITLE, TEACH_NAME, TEACH, TEACH_STOP = "Its name", "Mine", "Teach", "Stop"
+OWN_HINT = ("Or bring one: a .safetensors file and its small .json, as a model here is downloaded. It is checked, is yours"
+            " alone, may have at most 80 % of the weight, and is deleted when you close this page.")
 OWN_DROP = "drop both files"
 OWN_FILES = "Your model's files"
 OWN_PAIR = "Send two files together: the weights (.safetensors) and their description (.json)."
 DOWNLOAD = "Download"
 REMOVE = "Remove"
 STOPPED = "stopped"
+NO_TEACHABLE = "No expert that goes with this core can be taught here; choose another core."
 NO_READER = "No chosen expert reads documents, so your text would not be used."
 
 THEATRE = {
@@ -117,6 +121,22 @@ def count(number: int) -> str:
 def answers_meanwhile(core: str, message: str) -> str:
     """The status line while a better core is on its way, or when it could not be had."""
     return f"{core} answers. {message}"
+
+
+def teaching(step: int, loss: float, seconds: float) -> str:
+    """The line of a training under way."""
+    return f"Learning: step {step}, loss {loss:.2f}, at most {seconds:.0f} s left."
+
+
+def teaching_waits(position: int) -> str:
+    """The line of a training that has not begun."""
+    return f"Waiting: {position} before you." if position else "Starting."
+
+
+def taught(right: float, question: str, before: str, after: str) -> tuple[str, list[str]]:
+    """The line of a finished training, and one question before and after."""
+    line = f"Learned. {percent(right)} of questions made from your text are answered without it; pick it above and ask."
+    return line, [f"“{question}” Before: “{before}” Now: “{after}”"]
 
 
 def queued(position: int) -> str:

@@ -97,9 +97,9 @@ def personalise(model: SSD2Model, tokenizer: Tokenizer, texts: list[str], params
     began, done = time.monotonic(), 0
     for step in range(params.steps):
         spent = time.monotonic() - began
-        progress = max(step / params.steps, spent / params.seconds)
-        if spent > params.seconds or stopped():
+        if spent >= params.seconds or stopped():
             break
+        progress = max(step / params.steps, spent / params.seconds)
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = schedule.rate(min(params.steps - 1, max(step, int(progress * params.steps))))
         rng = torch.Generator().manual_seed(params.seed * 1_000_003 + step)

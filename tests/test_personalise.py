@@ -1,0 +1,91 @@
+"""Questions made from texts by rules, and an expert that learns them: at the size of a minute's work."""
+
+import json
+import random
+
+import pytest
+import torch
+
+from ssd2_core.errors import DocumentError
+from ssd2_core.library import load
+from ssd2_core.training import recipes
+from ssd2_core.training.mixtures import Encoder
+from ssd2_core.training.personalise import PersonalParams, personal_rows, personalise
+from ssd2_core.training.questions import ask, pieces, sentences, topic_words
+from ssd2_core.training.taught import visitors
+
+TEXT = ("Hi, I'm Maren, 41. Dr. Holm lives next to the old mill, because her mother was ill. On Fridays we sell 30 loaves "
+        "for 5 euros at 9:30. Ida and Tom work as night nurses.")
+SHORT = PersonalParams(steps=3, batch=2, questions=2)
+
+
+def test_pieces_of_every_kind_are_found_word_for_word():
+    found = {(piece.kind, piece.text) for piece in pieces(TEXT)}
+    assert {("name", "Maren"), ("name", "Dr Holm"), ("place", "next to the old mill"), ("reason", "because her mother was ill"),
+            ("day", "Fridays"), ("price", "5 euros"), ("time", "9:30"), ("names", "Ida and Tom"), ("number", "41")} <= found
+    plain = TEXT.replace("Dr.", "Dr")
+    assert all(piece.text in plain for piece in pieces(TEXT))
+
+
+def test_sentences_end_where_they_end():
+    assert sentences("Dr. Holm is in. It costs 3.50 here!\nNext line") == ["Dr Holm is in.", "It costs 3.50 here!", "Next line"]
+
+
+def test_a_question_never_holds_its_answer_and_its_answer_holds_the_piece():
+    rng, seen = random.Random(0), set()
+    for _ in range(30):
+        for piece in pieces(TEXT):
+            qa = ask(rng, piece, topic_words(TEXT))
+            assert qa.answer == f"It is {qa.value}." and qa.value == piece.text and qa.question
+            seen.add(qa.question)
+    assert len(seen) > 200
+
+
+@pytest.mark.parametrize("text", ["", "uh", "\n\n...", "!!!"])
+def test_texts_without_anything_to_ask_are_refused(text):
+    expert = load("compact-reader")
+    with pytest.raises(DocumentError, match="can be asked for"):
+        personalise(expert.model, expert.tokenizer, [text], SHORT)
+
+
+def test_rows_are_asked_without_the_text_with_it_and_replayed():
+    rows = personal_rows(Encoder(load("compact-reader").tokenizer), [TEXT], PersonalParams())
+    made = [rows(random.Random(n), 0) for n in range(60)]
+    bare = [row for row in made if not row.document]
+    own = load("compact-reader").tokenizer.encode(TEXT, add_special_tokens=False).ids
+    assert len(bare) > 20 and any(row.document == own for row in made) and any(row.document not in ([], own) for row in made)
+
+
+def test_training_stops_at_its_steps_when_told_and_in_time():
+    expert = load("compact-reader")
+    told = []
+    curve = personalise(expert.model, expert.tokenizer, [TEXT], SHORT, lambda *news: told.append(news))
+    assert [step for step, _, _ in told] == [1, 2, 3] and curve[-1]["step"] == 3 and not expert.model.training
+    curve = personalise(expert.model, expert.tokenizer, [TEXT], SHORT, stopped=lambda: len(told) > 0)
+    assert curve[-1]["step"] == 0
+    before = {name: t.clone() for name, t in expert.model.state_dict().items()}
+    assert personalise(expert.model, expert.tokenizer, [TEXT], PersonalParams(seconds=0.0))[-1]["step"] == 0
+    assert all(torch.equal(t, before[name]) for name, t in expert.model.state_dict().items())
+
+
+def test_the_recipe_writes_a_model_that_loads(tmp_path, capsys):
+    (tmp_path / "note.txt").write_text(TEXT)
+    out = ["--out", str(tmp_path / "mine"), "--title", "Me"]
+    assert recipes.main(["personalise", str(tmp_path / "note.txt"), *out, "--steps", "2", "--threads", "1"]) == 0
+    assert "are answered without them" in capsys.readouterr().out
+    card = load(str(tmp_path / "mine")).card
+    assert (card.title, card.role, card.parameters) == ("Me", "reader", 1_263_488)
+    with pytest.raises(DocumentError, match="cannot be read"):
+        recipes.main(["personalise", str(tmp_path / "ghost.txt")])
+
+
+def test_what_teaching_is_worth_is_measured_for_each_visitor(tmp_path, capsys):
+    rows = [{"question": "Who?", "answer": "Ida", "document": f"{TEXT} {n}"} for n in range(3) for _ in range(2)]
+    (tmp_path / "asked.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    from ssd2_core.evaluation import read_questions
+    assert [len(v) for v in visitors(read_questions(tmp_path / "asked.jsonl"), 2)] == [4, 2]
+    command = ["taught", "--data", str(tmp_path / "asked.jsonl"), "--texts", "2", "--seconds", "0.1", "--threads", "1"]
+    assert recipes.main(command) == 0
+    *each, whole = (json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
+    assert len(each) == 2 and whole["questions"] == 6
+    assert set(whole) == {"questions", "before", "after", "before_with_text", "after_with_text"}

@@ -147,14 +147,21 @@ class Engine:
     def drop(self, owner: str, model_id: str) -> None:
         """Delete one of a visitor's own models."""
         if self.visitors.remove(owner, model_id):
-            self._send(Forget((model_id,)))
+            self._forget_models((model_id,))
 
     def leave(self, owner: str) -> None:
-        """A visitor is gone: everything of theirs is deleted. So is what belongs to those who were idle for too long."""
+        """A visitor is gone: everything of theirs is deleted."""
         self.school.leave(owner)
-        gone = self.visitors.leave(owner) + self.visitors.sweep()
-        if gone:
-            self._send(Forget(gone))
+        self._forget_models(self.visitors.leave(owner))
+
+    def still_here(self, owner: str) -> None:
+        """A visitor's page is open. What belongs to those whose pages have been silent for too long is deleted."""
+        self.visitors.cards(owner)
+        self._forget_models(self.visitors.sweep())
+
+    def _forget_models(self, model_ids: tuple[str, ...]) -> None:
+        if model_ids:
+            self._send(Forget(model_ids))
 
     def preload(self, *model_ids: str) -> None:
         """Load these models ahead of the first request that needs them."""

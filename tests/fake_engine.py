@@ -81,6 +81,9 @@ class FakeEngine:
         self.school.leave(owner)
         self.note("leave", owner, {"gone": list(self.visitors.leave(owner))})
 
+    def still_here(self, owner: str) -> None:
+        """Nobody is idle for too long here."""
+
     def drop(self, owner: str, model_id: str) -> None:
         """As the real one."""
         self.visitors.remove(owner, model_id)

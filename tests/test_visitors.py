@@ -196,6 +196,18 @@ def test_quotas_and_idle_owners(monkeypatch):
     assert not visitors.folder.exists()
 
 
+def test_an_open_page_keeps_what_is_its_own_and_the_silent_ones_go(monkeypatch):
+    with InlineEngine(Settings(limits=Limits(idle_seconds=100))) as engine:
+        add(engine.visitors, "here")
+        add(engine.visitors, "gone")
+        now = engine.visitors._shelves["gone"].seen
+        monkeypatch.setattr("ssd2_core.visitors.time.monotonic", lambda: now + 90)
+        engine.still_here("here")
+        monkeypatch.setattr("ssd2_core.visitors.time.monotonic", lambda: now + 110)
+        engine.still_here("here")
+        assert len(engine.visitors.cards("here")) == 1 and engine.visitors.cards("gone") == []
+
+
 def test_a_full_disk_costs_one_sentence_and_leaves_nothing(monkeypatch):
     visitors = Visitors(Limits())
 

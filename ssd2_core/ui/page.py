@@ -4,7 +4,7 @@ Knows an engine by its interface only, so it opens before any model is loaded. A
 """
 
 import html
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -106,8 +106,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         shelf = wire_own(studio, panel, cards, mine, mix)
         wire_teaching(studio, panel, mine, shelf, papers.pasted, from_files, mix)
         timer = gr.Timer(STATUS_SECONDS)
-        gr.on([timer.tick, demo.load], lambda chosen: (studio.status(), studio.core_card(chosen)), choose, [status, core],
-              **QUIET)
+        gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core], **QUIET)
         demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)
         if settings.preferred:
             demo.load(studio.first_core, None, choose, **QUIET)
@@ -115,6 +114,14 @@ def build(engine, settings: Settings) -> gr.Blocks:
         gr.api(make_generate(studio), api_name="generate", concurrency_limit=running(settings))
     demo.queue(max_size=2 * running(settings), default_concurrency_limit=running(settings))
     return demo
+
+
+def ticker(studio: Studio) -> Callable:
+    """A handler that an open page calls every few seconds: how things are, and that its visitor is still here."""
+    def tick(request: gr.Request, chosen: str):
+        studio.engine.still_here(request.session_hash)
+        return studio.status(), studio.core_card(chosen)
+    return tick
 
 
 def running(settings: Settings) -> int:

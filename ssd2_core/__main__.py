@@ -198,7 +198,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--docs", action="append", default=[], metavar="FILE")
     one.add_argument("--trace", metavar="FILE", help="write the whole run as JSON")
     _expert_options(one)
-    one.set_defaults(run=generate)
+    one.set_defaults(run=generate, early_exit="patience")
     one = commands.add_parser("evaluate", help="measure experts and ensemble on JSONL questions")
     one.add_argument("data", nargs="+", metavar="DATA.jsonl")
     one.add_argument("--limit", type=int)

@@ -116,7 +116,7 @@ def test_every_control_reaches_the_request(page, log):
         set_number(page, selector, value)
     page.check("#rule input[value=schedule]")
     page.check("#projection input[value=multihot]")
-    page.check("#early-exit input[value=patience]")
+    page.check("#early-exit input[value=entropy]")
     page.fill("#pasted textarea", "A note.")
     ask(page, "What does the note say?")
     finished(page)
@@ -126,7 +126,7 @@ def test_every_control_reaches_the_request(page, log):
     assert asked["users"] == ["compact-reader", "compact-islander"]
     lam = {"compact-reader": 0.25, "compact-islander": 0.15}
     assert EnsembleParams(**asked["ensemble"]) == EnsembleParams(lam, "schedule", 1.5, 0.0, 0.75)
-    assert SamplingParams(**asked["sampling"]) == SamplingParams(7, 9, 21, "multihot", 0.6, 1234, "patience")
+    assert SamplingParams(**asked["sampling"]) == SamplingParams(7, 9, 21, "multihot", 0.6, 1234, "entropy")
 
 
 def test_history_goes_along_and_is_private_with_documents(page, log):

@@ -8,7 +8,7 @@ import pytest
 from ssd2_core import library
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.engine import InlineEngine
-from ssd2_core.protocol import Document, Done, Request
+from ssd2_core.protocol import Document, Done, Failed, Loading, Request
 from ssd2_core.ui.page import build
 from ssd2_core.ui.studio import Studio
 from tests.browser import ask, finished, logged, opened, served, until
@@ -83,6 +83,45 @@ def test_without_its_base_the_compact_pair_answers_and_the_page_says_so(shelf):
         until(lambda: "it has 0 .gguf files" in studio.status(), 30)
         assert "answers. The base folder" in studio.status() and studio.first_core() == "compact-core"
         assert isinstance(list(engine.stream(engine.submit(question("compact-core", "compact-reader"))))[-1], Done)
+
+
+def broken(shelf, kind: str) -> str:
+    """A model that cannot be loaded, in one of many ways. -> its id."""
+    place = shelf / "broken"
+    if kind == "unknown":
+        return "nobody/knows-this"
+    if kind == "vocabulary":
+        from ssd2_core.training.tokenizer import train_tokenizer
+        return str(folder(place, role="reader", tokenizer=train_tokenizer(["xyz"], 290)))
+    folder(place, role="reader")
+    if kind == "shard":
+        model = tiny(backbone={**LLAMA, "vocab_size": TOKENIZER.get_vocab_size()})
+        model.save_pretrained(place / "parts", max_shard_size="20kB")
+        (place / "model.safetensors").unlink()
+        parts = sorted((place / "parts").glob("*.safetensors*"))
+        for part in parts:
+            part.rename(place / part.name)
+        (place / parts[1].name).write_bytes(b"not a shard")
+    elif kind == "no weights":
+        (place / "model.safetensors").unlink()
+    return str(place)
+
+
+@pytest.mark.parametrize("kind,rule", [
+    ("unknown", "could not be fetched"), ("vocabulary", "has another vocabulary than compact-core"),
+    ("shard", "could not be loaded"), ("no weights", "has no weights")])
+def test_models_that_cannot_be_loaded_leave_the_loaded_ones_in_use(shelf, kind, rule, monkeypatch):
+    import huggingface_hub
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: 1 / 0)
+    good = question("compact-core", "compact-reader")
+    with InlineEngine(Settings()) as engine:
+        assert isinstance(list(engine.stream(engine.submit(good)))[-1], Done)
+        before = engine.models()
+        end = list(engine.stream(engine.submit(question("compact-core", broken(shelf, kind)))))[-1]
+        assert isinstance(end, Failed) and rule in end.message and "\n" not in end.message
+        again = list(engine.stream(engine.submit(good)))
+        assert isinstance(again[-1], Done) and not any(isinstance(event, Loading) for event in again)
+        assert engine.models() == before
 
 
 def test_a_pair_that_is_not_whole_is_not_preferred(shelf):

@@ -49,6 +49,18 @@ def test_both_files_are_needed():
     assert pair_of(["b.json", "a.SAFETENSORS"]) == (Path("a.SAFETENSORS"), Path("b.json"))
 
 
+def test_only_copies_in_the_upload_folder_are_deleted(tmp_path, monkeypatch):
+    from ssd2_core.ui import events
+    monkeypatch.setattr(events, "get_upload_folder", lambda: str(tmp_path / "home"))
+    (tmp_path / "home" / "x").mkdir(parents=True)
+    inside, outside = tmp_path / "home" / "x" / "a.json", tmp_path / "app.py"
+    inside.write_text("1")
+    outside.write_text("1")
+    events.discard([str(inside), str(outside), str(tmp_path / "home" / ".." / "app.py"), str(tmp_path / "home" / "gone")])
+    events.discard(None)
+    assert outside.exists() and not inside.exists()
+
+
 def test_a_model_is_brought_used_downloaded_and_removed(browser, url, mine, tmp_path):
     with opened(browser, url, height=1500) as page:
         page.wait_for_selector("#status .ready", timeout=60_000)

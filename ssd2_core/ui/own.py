@@ -3,7 +3,6 @@
 import os
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
@@ -13,7 +12,7 @@ from ..errors import VisitorError
 from ..library import ModelCard
 from ..protocol import Failed, Request
 from . import panels, words
-from .events import QUIET, STREAM, warn
+from .events import QUIET, STREAM, discard, warn
 from .studio import Studio
 
 
@@ -94,9 +93,7 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.Cards, mine: pan
             warn(str(error))
             return None, *shelf.same()
         finally:
-            for path in paths or ():            # what was sent lies in the visitors' folder, or nowhere
-                with suppress(OSError):
-                    os.unlink(path)
+            discard(paths)                      # what was sent lies in the visitors' folder now, or nowhere
         return None, *shelf.shown(session, studio.take(session, card))
 
     def remove(place: str) -> Callable:

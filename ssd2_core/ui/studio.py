@@ -1,8 +1,6 @@
 """What the page's handlers share: the engine, the model cards and the runs. No components here, and no visitor's settings."""
 
 import math
-import os
-from contextlib import suppress
 from dataclasses import replace
 
 import gradio as gr
@@ -11,6 +9,7 @@ from ..config import EnsembleParams, Settings
 from ..library import ModelCard, is_compatible
 from ..protocol import Document, Request, Turn
 from . import panels, words
+from .events import discard
 from .runs import Run, Runs
 from .theatre import head
 
@@ -131,9 +130,7 @@ class Studio:
         self.runs.leave(request.session_hash)
         self.engine.leave(request.session_hash)
         self._taken.pop(request.session_hash, None)
-        for path in self._files.pop(request.session_hash, ()):
-            with suppress(OSError):
-                os.unlink(path)
+        discard(self._files.pop(request.session_hash, ()))
 
     def note_files(self, session: str, paths: list[str] | None) -> None:
         """Files of a session on this machine's disk: they go when the session does."""

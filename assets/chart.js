@@ -38,7 +38,8 @@ function makeChart(box, settings, words, onSeek) {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", uirevision: "keep",
       font: { family: css("--font"), color: ink, size: 11 },
       hoverlabel: { bgcolor: css("--background-fill-primary"), bordercolor: line, font: { color: css("--body-text-color") } },
-      xaxis: { ...axis, range: [1, Math.max(2, state.total)], showgrid: false, nticks: 9, tickformat: "d" },
+      xaxis: { ...axis, range: [1, Math.max(2, state.total)], showgrid: false, nticks: 9, tickformat: "d",
+        ...(state.total <= 9 ? { tick0: 1, dtick: 1 } : {}) },
       yaxis: { ...axis, range: [0, 1], tickformat: ".0%", tickvals: [0, 0.5, 1] },
     };
   }

@@ -176,10 +176,10 @@ function waiting() {
 }
 
 function progress(step) {
-  const bar = $(".progress");
+  const bar = $(".progress"), rested = finished && lastOf.get(step.b) === cur;      // a block may end before its last step
   while (bar.children.length < head.blocks) { const part = make("span", ""); part.append(make("i", "")); bar.append(part); }
   while (bar.children.length > head.blocks) bar.lastChild.remove();
-  [...bar.children].forEach((part, b) => { part.firstChild.style.width = b < step.b ? "100%" : b > step.b ? "0" : `${100 * step.s / step.T}%`; });
+  [...bar.children].forEach((part, b) => { part.firstChild.style.width = b < step.b ? "100%" : b > step.b ? "0" : `${rested ? 100 : 100 * step.s / step.T}%`; });
 }
 
 function speak(step) {

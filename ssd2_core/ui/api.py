@@ -31,7 +31,7 @@ def make_generate(studio):
                        max_tokens: int = SAMPLING.max_new_tokens, projection: str = SAMPLING.projection,
                        top_p: float = SAMPLING.top_p, tau: float = ENSEMBLE.tau,
                        alpha: float = ENSEMBLE.alpha,
-                       early_exit: str = SAMPLING.early_exit, core: str = "") -> AsyncIterator[dict]:
+                       early_exit: str = "patience", core: str = "") -> AsyncIterator[dict]:
         """Answer a prompt with a core and user experts, step by step.
 
         Yields one frame (a dict) for each denoising step, then one dict with "answer", "finish_reason" and figures.

@@ -15,7 +15,7 @@ ISLAND_NAME = "Orlisay"
 class Defaults:
     """What the page is set to when it opens, each expert with its own core. other_weight: of one that is not picked yet."""
 
-    sampling: SamplingParams = field(default_factory=lambda: SamplingParams(early_exit="patience"))
+    sampling: SamplingParams = field(default_factory=SamplingParams)
     ensemble: EnsembleParams = field(default_factory=lambda: EnsembleParams(lam={"compact-reader": 0.5, "david": 0.5}))
     other_weight: float = 0.3
 

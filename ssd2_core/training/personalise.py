@@ -35,15 +35,18 @@ Tell = Callable[[int, float, float], None]
 
 @dataclass(frozen=True)
 class PersonalParams:
-    """steps, seconds: training ends at whichever comes first. The rate rises, stays and falls over the steps that fit."""
+    """steps, seconds: training ends at whichever comes first. The rate rises, stays and falls over the steps that fit.
+
+    questions: in a row. replay, reread: shares of rows of the first training, and of rows that have the text to read.
+    """
 
     steps: int = 600
     seconds: float = 170.0
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     batch: int = 8
-    questions: int = 10
-    replay: float = 0.25
-    reread: float = 0.2
+    questions: int = 14
+    replay: float = 0.12
+    reread: float = 0.13
     seed: int = 0
 
 

@@ -1,7 +1,7 @@
 """A small expert learns a visitor's texts by heart: it then answers about them without having them in its context.
 
 It trains on questions that rules make from the texts, asked without the text and at times with it, beside the made-up rows of
-its first training, so that it forgets nothing: to read, and to be unsure of what it cannot know.
+its first training, so that it forgets less: to read, and to be unsure of what it cannot know.
 """
 
 import argparse

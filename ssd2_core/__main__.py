@@ -55,12 +55,12 @@ def models(args: argparse.Namespace) -> int:
 
 def generate(args: argparse.Namespace) -> int:
     """Answer one prompt and show every step."""
-    from .documents import read_file
+    from .documents import read_path
     from .engine import InlineEngine
     from .frames import Frame, trace_to_json
     from .protocol import Done, Failed, Request
 
-    documents = tuple(read_file(str(path), _bytes(path)) for path in args.docs)
+    documents = tuple(read_path(Path(path)) for path in args.docs)
     params = ensemble_params(args)
     request = Request("", args.prompt, args.core, tuple(params.lam), documents, (), sampling_params(args), params)
     frames: list[Frame] = []
@@ -159,13 +159,6 @@ def step_counts(args: argparse.Namespace) -> list[int]:
         return [check_int("steps", int(part), 1, 5000) for part in args.sweep.split(",")]
     except ValueError:
         raise VisitorError(f"--sweep must be numbers from 1 to 5000 with commas between them, not {args.sweep!r}.") from None
-
-
-def _bytes(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError:
-        raise VisitorError(f"{path} cannot be read; give the path of a text or PDF file.") from None
 
 
 def _expert_options(parser: argparse.ArgumentParser) -> None:

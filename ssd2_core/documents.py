@@ -5,6 +5,7 @@ import re
 import time
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 from .config import LIMITS
 from .errors import DocumentError
@@ -35,6 +36,15 @@ def read_file(name: str, data: bytes) -> Document:
     if len(text) > LIMITS.max_document_chars:
         raise _too_long(shown, len(text))
     return Document(shown, text)
+
+
+def read_path(path: Path) -> Document:
+    """The text of a file on this machine. Raises DocumentError, also when it cannot be read at all."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        raise DocumentError(f"{path} cannot be read; give the path of a text, Word or PDF file.") from None
+    return read_file(path.name, data)
 
 
 def _too_long(name: str, size: int) -> DocumentError:

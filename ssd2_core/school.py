@@ -73,8 +73,7 @@ class School:
                 raise BusyError("Too many trainings wait already; try again in some minutes.")
             self.visitors.check_room(owner)
             job_id = secrets.token_urlsafe(18)
-            folder = self.visitors.folder / f"work-{job_id}"
-            message = Teach(job_id, user, documents, str(folder), title, limits.training_seconds)
+            message = Teach(job_id, user, documents, str(self._folder(job_id)), title, limits.training_seconds)
             self._jobs[job_id] = Job(owner, message, Queued(job_id, 0))
             self._taken[owner] = self._taken.get(owner, 0) + 1
             self._number()
@@ -163,7 +162,10 @@ class School:
         self._number()
 
     def _clean(self, job_id: str) -> None:
-        shutil.rmtree(self.visitors.folder / f"work-{job_id}", ignore_errors=True)
+        shutil.rmtree(self._folder(job_id), ignore_errors=True)
+
+    def _folder(self, job_id: str) -> Path:
+        return self.visitors.folder / f"work-{job_id}"
 
     def _number(self) -> None:
         """Tell those who wait where they stand."""

@@ -60,7 +60,7 @@ def teach(job: Teach, send: Callable[[object], None], stopped: Callable[[], bool
     from .library import load
     from .training.personalise import PersonalParams, check_sheet, personalise
     from .training.recipes import save_folder
-    from .training.validation import answers, context
+    from .training.validation import answers_alone
     if stopped():
         raise VisitorError("The training was stopped before it began.")
     expert = load(job.user, "cpu", "float32")
@@ -68,9 +68,7 @@ def teach(job: Teach, send: Callable[[object], None], stopped: Callable[[], bool
     asked = random.Random(7).choice(check_sheet(texts) or [None])
 
     def says() -> str:
-        from .config import EnsembleParams
-        given = {"core": (expert.model, [context(expert.tokenizer, asked.question, "")])}
-        return answers(given, EnsembleParams(), expert.tokenizer, 16, 16)[0]
+        return answers_alone(expert.model, expert.tokenizer, [(asked.question, "")], 16)[0]
 
     before = says() if asked else ""
 

@@ -42,9 +42,9 @@ class Visitors:
     def add(self, owner: str, weights: Path, weights_name: str, sheet: bytes, sheet_name: str) -> ModelCard:
         """Take a model through the gate and keep it for ``owner``. Raises ModelError, BusyError when there is no room."""
         about = read_sheet(sheet_name, sheet)
-        template = _template(about, sheet_name)
+        template, config = _template(about, sheet_name)
         count = check_weights_file(weights_name, weights, about)
-        config = _config(about, template, count)
+        config = _config(about, template, config, count)
         model_id = f"{PRIVATE}{secrets.token_urlsafe(16)}"
         place = self.folder / model_id
         with self._lock:
@@ -59,8 +59,7 @@ class Visitors:
             except OSError:
                 shutil.rmtree(place, ignore_errors=True)
                 raise BusyError("The disk of this service is full; try again later.") from None
-            shelf = self._shelves.setdefault(owner, Shelf())
-            shelf.cards[model_id], shelf.seen = card, time.monotonic()
+            self._put(owner, card)
         return card
 
     def check_room(self, owner: str) -> None:
@@ -77,8 +76,7 @@ class Visitors:
             card = read_card(place, model_id, "visitor")
             config = json.loads((place / "config.json").read_text(encoding="utf-8"))
             (place / "sheet.json").write_bytes(write_sheet(config, card.tokenizer_hash, card.title))
-            shelf = self._shelves.setdefault(owner, Shelf())
-            shelf.cards[model_id], shelf.seen = card, time.monotonic()
+            self._put(owner, card)
         return card
 
     def cards(self, owner: str) -> list[ModelCard]:
@@ -127,6 +125,10 @@ class Visitors:
         """Delete everything."""
         self._room.cleanup()
 
+    def _put(self, owner: str, card: ModelCard) -> None:
+        shelf = self._shelves.setdefault(owner, Shelf())
+        shelf.cards[card.id], shelf.seen = card, time.monotonic()
+
     def _check_room(self, owner: str, size: int) -> None:
         own = self._shelves.get(owner, Shelf()).cards.values()
         if len(own) >= self.limits.max_own_models:
@@ -136,8 +138,8 @@ class Visitors:
             raise BusyError("There is no room for another model on this service now; try again later.")
 
 
-def _template(about: Sheet, name: str) -> ModelCard:
-    """The bundled expert whose tokenizer and manners the model shares. Raises ModelError, expected against found."""
+def _template(about: Sheet, name: str) -> tuple[ModelCard, dict]:
+    """The bundled expert whose tokenizer and manners the model shares, and its config.json. ModelError: expected, found."""
     cards = [card for card in list_models() if card.role != "core"]
     if about.base:
         found = [card for card in cards if card.id == about.base]
@@ -158,12 +160,11 @@ def _template(about: Sheet, name: str) -> ModelCard:
             raise ModelError(f"{name} says {key} {getattr(about, key)}; expected is {expected}.")
     if about.base and config.get("base"):
         raise ModelError(f"{about.base} is an adapter itself; send a whole model or an adapter of another expert.")
-    return card
+    return card, config
 
 
-def _config(about: Sheet, template: ModelCard, count: int) -> dict:
+def _config(about: Sheet, template: ModelCard, config: dict, count: int) -> dict:
     """The config.json of a visitor's model: the template's, with nothing of the visitor's but checked numbers and words."""
-    config = json.loads((Path(template.path) / "config.json").read_text(encoding="utf-8"))
     config |= {key: getattr(about, key) for key in ("title", "summary", "license", "role", "block_length")}
     if about.base:
         lora = {"r": about.lora_r, "lora_alpha": about.lora_alpha, "target_modules": list(about.target_modules)}

@@ -8,8 +8,7 @@ import torch
 
 from .measure import Figure, rounded
 
-PARTS = ("steps", "visitors", "page", "compile", "large")
-USUAL = PARTS[:3]
+USUAL = ("steps", "visitors", "page")
 
 
 def run(shape: str, context: int, dtype: str, parts: list[str]) -> dict:

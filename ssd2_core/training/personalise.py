@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from ..config import EnsembleParams, check_float, check_int
-from ..documents import read_file
+from ..config import check_float, check_int
+from ..documents import read_path
 from ..errors import DocumentError
 from ..evaluation import exact
 from ..model import SSD2Model
@@ -27,7 +27,7 @@ from .layout import Row
 from .losses import diffusion_loss
 from .mixtures import Encoder, RowSource, batches, reader_rows
 from .questions import Piece, ask, pieces, topic_words
-from .validation import answers, context
+from .validation import answers_alone
 
 CHECK_EVERY, CHECKED = 60, 24
 Tell = Callable[[int, float, float], None]
@@ -80,7 +80,7 @@ def check_sheet(texts: list[str], seed: int = 999) -> list[QA]:
 
 def share_right(model: SSD2Model, tokenizer: Tokenizer, asked: list[QA]) -> float:
     """Share of the questions that the expert answers right by itself, without any text."""
-    said = answers({"core": (model, [context(tokenizer, qa.question, "") for qa in asked])}, EnsembleParams(), tokenizer, 4, 16)
+    said = answers_alone(model, tokenizer, [(qa.question, "") for qa in asked], 4)
     return sum(exact(text, qa.value) for text, qa in zip(said, asked, strict=True)) / len(asked)
 
 
@@ -102,9 +102,8 @@ def personalise(model: SSD2Model, tokenizer: Tokenizer, texts: list[str], params
         spent = time.monotonic() - began
         if spent >= params.seconds or stopped():
             break
-        progress = max(step / params.steps, spent / params.seconds)
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-            group["lr"] = schedule.rate(min(params.steps - 1, max(step, int(progress * params.steps))))
+            group["lr"] = schedule.rate(min(params.steps - 1, max(step, int(spent / params.seconds * params.steps))))
         rng = torch.Generator().manual_seed(params.seed * 1_000_003 + step)
         model.train()
         loss, _ = diffusion_loss(model, draw(step), rng, step % 2 == 0)
@@ -154,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
     from .recipes import save_folder
     params = PersonalParams(check_int("steps", args.steps, 1, 10**6), 60 * check_float("minutes", args.minutes, 0.05, 600))
     torch.set_num_threads(check_int("threads", args.threads, 1, 256))
-    texts = [read_file(path.name, _bytes(path)).text for path in args.files]
+    texts = [read_path(path).text for path in args.files]
     expert = load(args.user)
 
     def tell(step: int, loss: float, left: float) -> None:
@@ -167,10 +166,3 @@ def run(args: argparse.Namespace) -> int:
     best = max(row["right"] for row in curve)
     print(f"{args.out}: {best:.0%} of {CHECKED} questions made from the texts are answered without them")
     return 0
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        raise DocumentError(f"{path} cannot be read; give the path of a text, Word or PDF file.") from None

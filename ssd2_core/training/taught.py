@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from ..config import EnsembleParams, check_int
+from ..config import check_int
 from ..evaluation import Question, exact, read_questions
 from ..library import Expert, load
 from .personalise import PersonalParams, personalise
-from .validation import answers, context
+from .validation import answers_alone
 
 
 def add_parser(recipes) -> None:
@@ -35,8 +35,7 @@ def visitors(questions: list[Question], texts: int) -> list[list[Question]]:
 
 def right(expert: Expert, asked: list[Question], with_text: bool) -> int:
     """How many of the questions the expert alone answers right."""
-    rows = [context(expert.tokenizer, q.question, q.document if with_text else "") for q in asked]
-    said = answers({"core": (expert.model, rows)}, EnsembleParams(), expert.tokenizer, 16, 16)
+    said = answers_alone(expert.model, expert.tokenizer, [(q.question, q.document if with_text else "") for q in asked], 16)
     return sum(exact(text, q.answer) for text, q in zip(said, asked, strict=True))
 
 

@@ -43,11 +43,17 @@ def answers(experts: dict[str, tuple[SSD2Model, list[list[int]]]], params: Ensem
     return [tokenizer.decode(row[:row.index(EOS)] if EOS in row else row).strip() for row in rows]
 
 
+def answers_alone(model: SSD2Model, tokenizer: Tokenizer, asked: list[tuple[str, str]], num_steps: int = 8,
+                  max_new_tokens: int = 16) -> list[str]:
+    """What one expert by itself answers to (question, document or "") pairs."""
+    rows = [context(tokenizer, question, document) for question, document in asked]
+    return answers({"core": (model, rows)}, EnsembleParams(), tokenizer, num_steps, max_new_tokens)
+
+
 def right_share(model: SSD2Model, tokenizer: Tokenizer, questions: Sheet) -> dict[str, float]:
     """Share of answers that contain the right value, per part of the sheet."""
     out = {}
     for part, rows in questions.items():
-        contexts = [context(tokenizer, qa.question, document) for qa, document in rows]
-        said = answers({"core": (model, contexts)}, EnsembleParams(), tokenizer)
+        said = answers_alone(model, tokenizer, [(qa.question, document) for qa, document in rows], max_new_tokens=32)
         out[part] = sum(qa.value.lower() in text.lower() for (qa, _), text in zip(rows, said, strict=True)) / len(rows)
     return out

@@ -45,9 +45,13 @@ class Studio:
         wanted = self.settings.preferred
         return wanted[0] if wanted and set(wanted) <= set(self.engine.status().loaded) else self.settings.core
 
+    def readers(self, core: str) -> list[str]:
+        """The experts that read documents and go with a core."""
+        return [card.id for card in self.users if card.role == "reader" and card.id in self.fits.get(core, ())]
+
     def users_for(self, core: str, users: dict[str, float]) -> dict[str, float]:
         """An example's experts as this core has them: a reader stands for the core's own reader."""
-        readers = [i for i in self.fits.get(core, ()) for card in self.users if card.id == i and card.role == "reader"]
+        readers = self.readers(core)
         roles = {card.id: card.role for card in self.users}
         found = {}
         for user, weight in users.items():

@@ -43,7 +43,7 @@ def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.Own, shelf: 
     async def teach(request: gr.Request, title, core, text, documents) -> AsyncIterator[tuple]:
         session = request.session_hash
         try:
-            readers = [i for i in studio.fits[core] for card in studio.users if card.id == i and card.role == "reader"]
+            readers = studio.readers(core)
             if not readers:
                 raise VisitorError(words.NO_TEACHABLE)
             job_id = school.teach(session, readers[0], gather_documents(text, documents), title)

@@ -2,9 +2,11 @@
 
 import argparse
 import os
+import sys
 
 from ssd2_core.config import Settings
-from ssd2_core.library import preferred_pair
+from ssd2_core.errors import VisitorError
+from ssd2_core.library import check_compatible, local_card, locate, preferred_pair, read_card
 from ssd2_core.placement import add_options, options_of
 
 
@@ -16,11 +18,21 @@ def read_settings(argv: list[str] | None = None) -> Settings:
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", default.port)))
     parser.add_argument("--core", help=f"bundled id, local folder or Hub id of the core; left out: {default.core}, and the "
                                        "best bundled core as soon as its base is there")
+    parser.add_argument("--user", action="append", default=[], metavar="ID",
+                        help="a further small expert to offer: local folder or Hub id, with the core's tokenizer")
     add_options(parser)
     parser.add_argument("--share", action="store_true", help="make a public link")
     given = parser.parse_args(argv)
-    return Settings(core=given.core or default.core, preferred=() if given.core else preferred_pair(), host=given.host,
-                    port=given.port, share=given.share, **options_of(given))
+    return Settings(core=given.core or default.core, users=tuple(given.user), preferred=() if given.core else preferred_pair(),
+                    host=given.host, port=given.port, share=given.share, **options_of(given))
+
+
+def check_users(settings: Settings) -> None:
+    """Fetch the experts that ``--user`` named and are not here, and see that they go with the core. Raises VisitorError."""
+    cards = [read_card(folder, user, source) for user in settings.users for folder, source in [locate(user)]]
+    core = local_card(settings.core)
+    if core:
+        check_compatible(core, cards)
 
 
 def main() -> None:
@@ -31,6 +43,10 @@ def main() -> None:
     from ssd2_core.ui.words import DEFAULTS
 
     settings = read_settings()
+    try:
+        check_users(settings)
+    except VisitorError as error:
+        sys.exit(str(error))
     engine = ProcessEngine(settings, preload=(settings.core, *fitting(settings.core, DEFAULTS.ensemble.lam)))
     engine.start()
     if settings.preferred:

@@ -1,4 +1,4 @@
-"""The command line: models, generate, evaluate, bench, convert, train. ``--json`` prints JSON, one object on each line."""
+"""The command line: models, generate, evaluate, bench, convert, push, train. ``--json`` prints JSON, an object a line."""
 
 import argparse
 import json
@@ -138,11 +138,23 @@ def bench(args: argparse.Namespace) -> int:
 
 
 def convert(args: argparse.Namespace) -> int:
-    """Write a published checkpoint as a model folder."""
+    """Write a published checkpoint, or a model that was downloaded from the page, as a model folder."""
     from .ssdlm import convert_ssdlm
     from .tess2 import convert_tess2
+    from .visitors import unpack
+    if args.layout == "visitor":
+        card = unpack(args.folder, args.out)
+        print(f"{card.title}: {card.parameters:,} parameters in {args.out}")
+        return 0
     config = {"ssdlm": convert_ssdlm, "tess2": convert_tess2}[args.layout](args.folder, args.out)
     print(f"{config.title}: {config.num_parameters:,} parameters in {args.out}")
+    return 0
+
+
+def push(args: argparse.Namespace) -> int:
+    """Publish a model folder on the Hub."""
+    from .hub import publish
+    print(publish(args.folder, args.repository, args.public))
     return 0
 
 
@@ -200,10 +212,17 @@ def parser() -> argparse.ArgumentParser:
     _expert_options(one)
     one.set_defaults(run=evaluate)
     one = commands.add_parser("convert", help="read a published checkpoint once, offline, and write it as a model folder")
-    one.add_argument("layout", choices=("ssdlm", "tess2"))
-    one.add_argument("folder", type=Path)
+    one.add_argument("layout", choices=("ssdlm", "tess2", "visitor"),
+                     help="whose: SSD-LM's, TESS-2's, or the two files that the page gives a visitor")
+    one.add_argument("folder", type=Path, help="of the checkpoint; for visitor the .safetensors file, its .json beside it")
     one.add_argument("out", type=Path)
     one.set_defaults(run=convert)
+    one = commands.add_parser("push", help="publish a model folder on the Hub, for you alone unless --public")
+    one.add_argument("folder", type=Path)
+    one.add_argument("repository", metavar="OWNER/NAME")
+    one.add_argument("--public", action="store_true",
+                     help="for everybody; whoever has a model that learned your documents may get them out of it")
+    one.set_defaults(run=push)
     one = commands.add_parser("bench", help="measure speed and memory")
     one.add_argument("--shape", choices=("small", "base", "135M"), default="base", help="of the untrained expert that steps")
     one.add_argument("--context", type=int, default=200, help="tokens before the block")

@@ -129,13 +129,15 @@ class EnsembleParams:
 class Settings:
     """How one server runs, read once from the command line or the environment.
 
-    core: bundled id, local folder or Hub id. preferred: a better core and its users, loaded in the background; once they are in
-    memory the page starts with them. visitors_folder: where visitors' own models lie, set by the engine.
+    core: bundled id, local folder or Hub id. users: further user experts that the page offers, named alike.
+    preferred: a better core and its users, loaded in the background; once they are in memory the page starts with them.
+    visitors_folder: where visitors' own models lie, set by the engine.
     device_map: None (the fastest single device) or anything accelerate takes. dtype: "auto", "float32", "bfloat16", "float16".
     max_memory, offload_folder, quantize: as ``library.load`` takes them.
     """
 
     core: str = "compact-core"
+    users: tuple[str, ...] = ()
     preferred: tuple[str, ...] = ()
     visitors_folder: str = ""
     device_map: str | None = None

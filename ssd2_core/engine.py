@@ -168,11 +168,13 @@ class Engine:
         self._send(Preload(model_ids))
 
     def models(self) -> list:
-        """The cards of the models that are here, as library.list_models gives them, and of a core in a local folder."""
+        """The cards of the models that are here, as library.list_models gives them, and of the settings' core and users."""
         from .library import list_models, local_card
         cards = list_models()
-        own = None if any(card.id == self.settings.core for card in cards) else local_card(self.settings.core)
-        return [own, *cards] if own else cards
+        known = {card.id for card in cards}
+        named = dict.fromkeys((self.settings.core, *self.settings.users))
+        more = [card for card in map(local_card, (i for i in named if i not in known)) if card]
+        return [*(c for c in more if c.role == "core"), *cards, *(c for c in more if c.role != "core")]
 
     def status(self) -> Status:
         """How the service is now."""

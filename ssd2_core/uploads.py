@@ -16,6 +16,7 @@ from .errors import LimitError, ModelError
 
 FORMAT = "ssd2-user"
 MAX_JSON_BYTES = 8_192
+MAX_CONFIG_BYTES = 65_536
 MAX_HEADER_BYTES = 262_144
 MAX_TENSORS = 1_000
 BYTES = {"F32": 4, "F16": 2, "BF16": 2}
@@ -82,6 +83,30 @@ def write_sheet(config: dict, tokenizer_hash: str, title: str) -> bytes:
                                             "vocab_size")}
     about |= {key: config[key] for key in ("role", "summary", "license", "simplex_value", "block_length")}
     return json.dumps({"format": FORMAT, "title": title, "tokenizer_hash": tokenizer_hash, **about}, indent=2).encode()
+
+
+def sheet_of(name: str, data: bytes) -> bytes:
+    """The JSON that belongs to the weights of a model folder whose config.json is ``data``: some of its values, unchecked.
+
+    Raises ModelError when it is not the config.json of a whole small expert.
+    """
+    if len(data) > MAX_CONFIG_BYTES:
+        raise ModelError(f"{name} has more than {MAX_CONFIG_BYTES:,} bytes; that of a small expert is shorter.")
+    config = _strict_json(name, data)
+    if not isinstance(config, dict) or config.get("model_type") != "ssd2" or not isinstance(config.get("backbone"), dict):
+        raise ModelError(f"{name} is not that of a simplex diffusion model; its model_type must be 'ssd2'.")
+    if config.get("base") or config["backbone"].get("model_type") != "llama":
+        raise ModelError(f"{name} is not that of a whole small expert on a Llama backbone, the one kind that is taken here.")
+    heads = config["backbone"].get("num_attention_heads")
+    if config["backbone"].get("num_key_value_heads", heads) != heads:
+        found = config["backbone"]["num_key_value_heads"]
+        raise ModelError(f"{name} has {found!r} key and value heads, expected is {heads!r}.")
+    try:
+        return write_sheet(config, config["tokenizer_hash"], config["title"])
+    except KeyError as error:
+        raise ModelError(f"{name} lacks {error.args[0]}.") from None
+    except TypeError:
+        raise ModelError(f"{name} has values of the wrong kind.") from None
 
 
 def read_sheet(name: str, data: bytes) -> Sheet:

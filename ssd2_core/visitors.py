@@ -41,20 +41,12 @@ class Visitors:
 
     def add(self, owner: str, weights: Path, weights_name: str, sheet: bytes, sheet_name: str) -> ModelCard:
         """Take a model through the gate and keep it for ``owner``. Raises ModelError, BusyError when there is no room."""
-        about = read_sheet(sheet_name, sheet)
-        template, config = _template(about, sheet_name)
-        count = check_weights_file(weights_name, weights, about)
-        config = _config(about, template, config, count)
         model_id = f"{PRIVATE}{secrets.token_urlsafe(16)}"
-        place = self.folder / model_id
+        place, template, config = self.folder / model_id, *examine(weights, weights_name, sheet, sheet_name)
         with self._lock:
             self._check_room(owner, weights.stat().st_size)
             try:
-                place.mkdir()
-                shutil.copyfile(weights, place / "model.safetensors")
-                shutil.copyfile(Path(template.path) / "tokenizer.json", place / "tokenizer.json")
-                (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
-                (place / "sheet.json").write_bytes(sheet)
+                write_folder(place, weights, sheet, template, config)
                 card = read_card(place, model_id, "visitor")
             except OSError:
                 shutil.rmtree(place, ignore_errors=True)
@@ -136,6 +128,34 @@ class Visitors:
         used = sum(card.size_bytes for shelf in self._shelves.values() for card in shelf.cards.values())
         if used + size > self.limits.max_visitor_bytes:
             raise BusyError("There is no room for another model on this service now; try again later.")
+
+
+def examine(weights: Path, weights_name: str, sheet: bytes, sheet_name: str) -> tuple[ModelCard, dict]:
+    """The gate: a file of weights and its description. -> the expert it resembles, its config.json. Raises ModelError."""
+    about = read_sheet(sheet_name, sheet)
+    template, config = _template(about, sheet_name)
+    return template, _config(about, template, config, check_weights_file(weights_name, weights, about))
+
+
+def write_folder(place: Path, weights: Path, sheet: bytes, template: ModelCard, config: dict) -> None:
+    """A new model folder of what passed the gate. Raises OSError."""
+    place.mkdir()
+    shutil.copyfile(weights, place / "model.safetensors")
+    shutil.copyfile(Path(template.path) / "tokenizer.json", place / "tokenizer.json")
+    (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (place / "sheet.json").write_bytes(sheet)
+
+
+def unpack(weights: Path, out: Path) -> ModelCard:
+    """What a visitor downloaded, a .safetensors file and its .json beside it, as the folder ``out``. Raises ModelError."""
+    sheet = weights.with_suffix(".json")
+    try:
+        template, config = examine(weights, weights.name, sheet.read_bytes(), sheet.name)
+        write_folder(out, weights, sheet.read_bytes(), template, config)
+    except OSError as error:
+        raise ModelError(f"{error.filename or weights} cannot be read or written; give NAME.safetensors with NAME.json beside "
+                         "it, and a new folder.") from None
+    return read_card(out, str(out), "folder")
 
 
 def _template(about: Sheet, name: str) -> tuple[ModelCard, dict]:

@@ -16,8 +16,8 @@ ROWS = [
     ["errors"], ["config", "bases"], ["simplex", "frames", "adapters", "kvcache"], ["ensemble", "protocol"],
     ["sampling", "context", "pipe", "run", "runlog", "checks"],
     ["model", "supervisor"], ["placement"],
-    ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm"], ["school"], ["tess2"], ["batching"], ["prepare"],
-    ["worker"], ["engine"],
+    ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm", "hub"], ["school"], ["tess2"], ["batching"],
+    ["prepare"], ["worker"], ["engine"],
     ["evaluation"], ["base_lm"], ["training"], ["trainer", "bench"], ["ui"], ["__init__"], ["__main__"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

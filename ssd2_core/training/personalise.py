@@ -55,6 +55,7 @@ def personal_rows(encoder: Encoder, texts: list[str], params: PersonalParams) ->
     known = [(text, pieces(text), topic_words(text)) for text in texts]
     known = [entry for entry in known if entry[1]]
     everything = [(piece, topic) for _, found, topic in known for piece in found]
+    often = [piece.weight for piece, _ in everything]
     replayed = reader_rows(encoder)
 
     def row(rng: random.Random, step: int) -> Row:
@@ -64,9 +65,10 @@ def personal_rows(encoder: Encoder, texts: list[str], params: PersonalParams) ->
         outside = [general_guess(rng)]
         if roll < params.replay + params.reread:
             text, found, topic = rng.choice(known)
-            asked = [ask(rng, rng.choice(found), topic) for _ in range(params.questions // 2)]
+            drawn = rng.choices(found, [piece.weight for piece in found], k=params.questions // 2)
+            asked = [ask(rng, piece, topic) for piece in drawn]
             return Row(encoder.text(text)[:400], [encoder.item(qa) for qa in asked + outside])
-        asked = [ask(rng, *rng.choice(everything)) for _ in range(params.questions)]
+        asked = [ask(rng, *entry) for entry in rng.choices(everything, often, k=params.questions)]
         return Row([], [encoder.item(qa) for qa in asked + outside])
     return row
 

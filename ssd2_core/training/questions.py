@@ -5,16 +5,13 @@ The questions are rough on purpose: an expert that learns them by heart in many 
 
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from .clauses import Subject, author, formed, subjects
+from .data.cues import COUNTS, CUES, MONTHS, NAME, STOP, WEEKDAYS
 from .data.schema import QA
 from .data.thesaurus import reworded
 
-WEEKDAYS = "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
-MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
-COUNTS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|half|both|a dozen|hundred"
-STOP = r"(?=[.,;:!?()]|\s(?:and|but|so|because|who|which|when|while|if|or|then|with|for|before|after|until)\b|$)"
-NAME = r"(?:Dr\.? |Mr\.? |Mrs\.? |Ms\.? |Professor )?[A-Z][\w'’-]+(?: (?:of |the |de |van )?[A-Z][\w'’-]+)*"
 SMALL = frozenset(
     """a an the is are was were be been am i'm it's do does did has have had will would can could may must shall should
 of to in on at by for with from as into over under and or but so if then than that this these those there here not no yes very
@@ -22,6 +19,7 @@ too just also only even still about up down out off again please""".split()
 )
 PERSONS = frozenset("i me my mine we us our ours you your yours he him his she her hers they them their it its".split())
 TURNED = {"i": "you", "me": "you", "my": "your", "we": "you", "our": "your", "us": "you", "i'm": "you are", "am": "are"}
+READY, FORMED = 0.45, 0.25       # shares of questions as people ask, and of whole ones made from the clause
 WORD = re.compile(r"[\w'’-]+")
 
 # kind, what a piece looks like (group 1 is the answer), words that ask for it
@@ -89,13 +87,24 @@ PIECES = tuple(
 
 @dataclass(frozen=True)
 class Piece:
-    """Something that can be asked for. before, after: the words of its sentence around it; kind, asks: how it is asked for."""
+    """Something that can be asked for.
+
+    before, after: the words of its sentence around it. kind, asks: how it is asked for. ready: whole questions that people
+    would ask; formed: whole questions made from its clause.
+    """
 
     kind: str
     text: str
     before: tuple[str, ...]
     after: tuple[str, ...]
     asks: tuple[str, ...]
+    ready: tuple[str, ...] = ()
+    formed: tuple[str, ...] = ()
+
+    @property
+    def weight(self) -> float:
+        """How often it is asked for, beside others."""
+        return 3.0 if self.ready else 0.6 if self.kind in ("thing", "does", "rest", "is") else 1.5
 
 
 def sentences(text: str) -> list[str]:
@@ -106,28 +115,77 @@ def sentences(text: str) -> list[str]:
 
 def pieces(text: str) -> list[Piece]:
     """Everything in a text that a question could ask for, each at most once a sentence."""
-    out = []
-    for sentence in sentences(text):
-        seen: set[str] = set()
-        for kind, pattern, asks in PIECES:
-            for match in pattern.finditer(sentence):
-                found = match[1].strip(" -'’").removeprefix("I'm ")
-                plain = found.lower()
-                first = plain.split()[0]
-                opens = kind == "name" and first in SMALL | PERSONS | {"hi", "hello", "dear"}
-                if (opens and match.start(1) == 0) or plain in seen or plain in PERSONS or len(found) < 2 or len(found) > 60:
-                    continue
-                seen.add(plain)
-                before, after = sentence[: match.start(1)], sentence[match.end(1) :]
-                out.append(Piece(kind, found, tuple(WORD.findall(before)), tuple(WORD.findall(after)), asks))
+    writer = author(text)
+    return [piece for sentence in sentences(text) for piece in _pieces_of(sentence, writer).values()]
+
+
+def _pieces_of(sentence: str, writer: tuple[str, ...]) -> dict[str, Piece]:
+    out: dict[str, Piece] = {}
+    for kind, pattern, asks in PIECES:
+        for match in pattern.finditer(sentence):
+            found = match[1].strip(" -'’").removeprefix("I'm ")
+            opens = kind == "name" and found.lower().split()[0] in SMALL | PERSONS | {"hi", "hello", "dear"}
+            if _fits(found, out) and not (opens and match.start(1) == 0):
+                _add(out, kind, found, sentence, match.span(1), asks, writer)
+    for cue in CUES:
+        for match in cue.pattern.finditer(sentence):
+            found = match["v"].strip(" -'’")
+            if found.lower() not in out and _fits(found, out):
+                _add(out, "cue", found, sentence, match.span("v"), ("What", "Which", "How"), writer)
+            if found.lower() in out:
+                piece, noun = out[found.lower()], match.groupdict().get("n") or ""
+                whom = subjects(sentence[:match.start("v")], writer)
+                asked = tuple(_filled(q, s, noun) for q in cue.questions for s in whom)
+                out[found.lower()] = replace(piece, ready=piece.ready + asked)
     return out
 
 
+def _fits(found: str, have: dict[str, Piece]) -> bool:
+    return found.lower() not in have and found.lower() not in PERSONS and 2 <= len(found) <= 60
+
+
+def _add(out: dict[str, Piece], kind: str, found: str, sentence: str, span: tuple[int, int], asks: tuple[str, ...],
+         writer: tuple[str, ...]) -> None:
+    before, after = sentence[:span[0]], sentence[span[1]:]
+    words = tuple(WORD.findall(before)), tuple(WORD.findall(after))
+    questions = tuple(formed(kind, *words, subjects(before, writer)))
+    out[found.lower()] = Piece(kind, found, *words, asks, (), questions)
+
+
+def _filled(question: tuple[str, str, str], whom: Subject, noun: str) -> str:
+    return question[whom.person].format(S=whom.name, P=whom.own, O=whom.object, n=noun).strip()
+
+
 def ask(rng: random.Random, piece: Piece, topic: tuple[str, ...]) -> QA:
-    """One question for a piece. topic: words of the whole text that it may name as well."""
+    """One question for a piece: as people ask, or made from its clause, or loose words of its sentence.
+
+    topic: words of the whole text that it may name as well.
+    """
+    roll = rng.random()
+    if piece.ready and roll < READY:
+        text = _with_words(rng, rng.choice(piece.ready), piece)
+    elif piece.formed and roll < READY + FORMED:
+        text = rng.choice(piece.formed)
+    else:
+        text = _loose(rng, piece, topic)
+    text = text.lower() if rng.random() < 0.15 else text[:1].upper() + text[1:]
+    if rng.random() < 0.4:
+        text = reworded(rng, text)
+    return QA(text if rng.random() < 0.85 else text.rstrip("?"), f"It is {piece.text}.", piece.text, piece.kind)
+
+
+def _with_words(rng: random.Random, question: str, piece: Piece) -> str:
+    """The question, in half of the calls with something that stands near: "When does it start rehearsal?" """
+    near = [w for w in piece.before[-6:] + piece.after[:5] if w.lower() not in SMALL | PERSONS]
+    if not near or rng.random() < 0.5:
+        return question
+    return question.rstrip("?") + " " + " ".join(rng.sample(near, min(len(near), rng.choice((1, 1, 2))))) + "?"
+
+
+def _loose(rng: random.Random, piece: Piece, topic: tuple[str, ...]) -> str:
     near = [
-        *(w for w in piece.before[-rng.randint(2, 9) :] if _stays(rng, w)),
-        *(w for w in piece.after[: rng.randint(0, 6)] if _stays(rng, w)),
+        *(w for w in piece.before[-rng.randint(2, 9):] if _stays(rng, w)),
+        *(w for w in piece.after[:rng.randint(0, 6)] if _stays(rng, w)),
     ]
     if rng.random() < 0.25 and topic:
         near.insert(rng.randrange(len(near) + 1), rng.choice(topic))
@@ -137,11 +195,7 @@ def ask(rng: random.Random, piece: Piece, topic: tuple[str, ...]) -> QA:
         words, asks = [*words, asks.lower()], ""
     elif roll < 0.55:
         words = [rng.choice(("is", "does", "do", "did", "are", "was", "can")), *words]
-    text = " ".join([asks, *words] if asks else words).strip() + ("?" if rng.random() < 0.85 else "")
-    text = text.lower() if rng.random() < 0.15 else text[:1].upper() + text[1:]
-    if rng.random() < 0.4:
-        text = reworded(rng, text)
-    return QA(text, f"It is {piece.text}.", piece.text, piece.kind)
+    return " ".join([asks, *words] if asks else words).strip() + "?"
 
 
 def _stays(rng: random.Random, word: str) -> bool:

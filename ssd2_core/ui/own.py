@@ -1,5 +1,6 @@
 """A visitor's own models on the page: brought, checked, shown as cards, downloaded, removed."""
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import gradio as gr
 
 from ..config import EnsembleParams, SamplingParams
 from ..errors import VisitorError
+from ..hub import fetch_user
 from ..library import ModelCard
 from ..protocol import Failed, Request
 from . import panels, words
@@ -31,19 +33,26 @@ def pair_of(paths: list[str] | None) -> tuple[Path, Path]:
     return found[".safetensors"], found[".json"]
 
 
-async def bring_in(studio: Studio, session: str, paths: list[str] | None, core: str) -> ModelCard:
-    """Take a model through the gate and let it say one thing. Raises VisitorError; nothing of it stays then."""
-    weights, sheet = pair_of(paths)
-    with open(sheet, "rb") as file:
-        about = file.read(studio.settings.limits.max_file_bytes)
+async def bring_in(studio: Studio, session: str, weights: tuple[Path, str], sheet: tuple[bytes, str], core: str) -> ModelCard:
+    """Take a model through the gate and let it say one thing. weights, sheet: what was sent, and its name.
+
+    Raises VisitorError; nothing of it stays then.
+    """
     visitors = studio.engine.visitors
-    card = visitors.add(session, weights, weights.name, about, sheet.name)
+    card = visitors.add(session, *weights, *sheet)
     try:
         await probe(studio, session, card, core)
     except BaseException:
         visitors.remove(session, card.id)
         raise
     return card
+
+
+def read_pair(paths: list[str] | None, limit: int) -> tuple[tuple[Path, str], tuple[bytes, str]]:
+    """The two files of a model as ``bring_in`` takes them. Raises VisitorError."""
+    weights, sheet = pair_of(paths)
+    with open(sheet, "rb") as file:
+        return (weights, weights.name), (file.read(limit), sheet.name)
 
 
 async def probe(studio: Studio, session: str, card: ModelCard, core: str) -> None:
@@ -77,7 +86,7 @@ class Shelf:
         return [gr.skip() for _ in self.outputs]
 
     def _label(self, card: ModelCard, picked: bool) -> gr.Checkbox:
-        about = f"{words.count(card.parameters)} · {card.summary}" if card.summary else words.count(card.parameters)
+        about = words.about(card)
         return gr.Checkbox(True, label=card.title, info=about) if picked else gr.Checkbox(label=card.title, info=about)
 
 
@@ -88,13 +97,25 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.Cards, mine: pan
     async def take(request: gr.Request, paths, core):
         session = request.session_hash
         try:
-            card = await bring_in(studio, session, paths, core)
+            card = await bring_in(studio, session, *read_pair(paths, studio.settings.limits.max_file_bytes), core)
         except VisitorError as error:
             warn(str(error))
             return None, *shelf.same()
         finally:
             discard(paths)                      # what was sent lies in the visitors' folder now, or nowhere
         return None, *shelf.shown(session, studio.take(session, card))
+
+    async def fetch(request: gr.Request, model_id, core):
+        session = request.session_hash
+        try:
+            studio.engine.visitors.check_room(session)
+            with tempfile.TemporaryDirectory(dir=studio.engine.visitors.folder) as folder:
+                weights, sheet = await asyncio.to_thread(fetch_user, model_id, Path(folder))
+                card = await bring_in(studio, session, (weights, model_id), (sheet, f"config.json of {model_id}"), core)
+        except VisitorError as error:
+            warn(str(error))
+            return gr.skip(), *shelf.same()
+        return "", *shelf.shown(session, studio.take(session, card))
 
     def remove(place: str) -> Callable:
         def act(request: gr.Request):
@@ -116,6 +137,8 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.Cards, mine: pan
     show = mixer(studio, panel)
     bring.upload(take, [bring, panel.knobs["core"]], [bring, *shelf.outputs], **STREAM).then(
         show, panel.inputs, mix, **QUIET)
+    gr.on([mine.fetch.click, mine.hub.submit], fetch, [mine.hub, panel.knobs["core"]], [mine.hub, *shelf.outputs],
+          **STREAM).then(show, panel.inputs, mix, **QUIET)
     for place, remover, downloader in zip(studio.places, cards.removes, cards.downloads, strict=True):
         remover.click(remove(place), None, [*shelf.outputs, files], **QUIET).then(show, panel.inputs, mix, **QUIET)
         downloader.click(download(place), None, files, **QUIET).then(note, files, None, **QUIET)

@@ -164,7 +164,7 @@ def expert_cards(users: list, order: list[str], fitting: list[str], places: list
                            visible=card.id in fitting) as column:
                 made.columns.append(column)
                 made.picks.append(gr.Checkbox(weight is not None, label=card.title, elem_id=f"pick-{card.id}",
-                                              info=f"{words.count(card.parameters)} · {card.summary}", container=False))
+                                              info=words.about(card), container=False))
                 made.weights.append(gr.Slider(0, 1, DEFAULTS.other_weight if weight is None else weight, step=0.01,
                                               label="weight", elem_id=f"weight-{card.id}", container=False, buttons=[]))
         for place in places:
@@ -193,6 +193,8 @@ class Own:
     lesson: gr.HTML
     bring: gr.File
     files: gr.File
+    hub: gr.Textbox
+    fetch: gr.Button
 
 
 def own_models() -> Own:
@@ -206,10 +208,14 @@ def own_models() -> Own:
             stop = gr.Button(words.TEACH_STOP, scale=0, min_width=64, interactive=False, elem_id="teach-stop")
         lesson = gr.HTML("", apply_default_css=False, elem_id="lesson")
         gr.HTML(f"<p>{html.escape(words.OWN_HINT)}</p>", apply_default_css=False, elem_classes="own-hint")
+        with gr.Row(elem_id="from-hub"):
+            hub = gr.Textbox(label=words.HUB_LABEL, placeholder=words.HUB_PLACEHOLDER, lines=1, max_lines=1, scale=3,
+                             min_width=120, elem_id="hub-id")
+            fetch = gr.Button(words.HUB_FETCH, scale=1, min_width=90, elem_id="hub-fetch")
         bring = gr.File(label=words.OWN_DROP, file_count="multiple", file_types=[".safetensors", ".json"], height=92,
                         elem_id="own-bring")
         files = gr.File(label=words.OWN_FILES, file_count="multiple", interactive=False, visible=False, elem_id="own-files")
-    return Own(title, teach, stop, lesson, bring, files)
+    return Own(title, teach, stop, lesson, bring, files, hub, fetch)
 
 
 def lesson_html(line: str, part: float, more: list[str] = ()) -> str:

@@ -116,7 +116,7 @@ class Studio:
         card, device, dtype = self.cores.get(core), self.engine.status().device, self.settings.dtype
         if self.runs.machine:
             device, dtype = self.runs.machine
-        facts = [f"{words.count(card.parameters)} parameters" if card else "", device, "" if dtype == "auto" else dtype]
+        facts = [*(words.facts(card) if card else []), device, "" if dtype == "auto" else dtype]
         return panels.core_html(self.core_title(core), facts, card.summary if card else "")
 
     def mix(self, session: str, picked: list[tuple[str, float]]) -> str:

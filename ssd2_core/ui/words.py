@@ -63,6 +63,9 @@ TEACH_TITLE, TEACH_NAME, TEACH, TEACH_STOP = "Its name", "Mine", "Teach", "Stop"
 OWN_HINT = ("Or bring one: a .safetensors file and its small .json, as a model here is downloaded. It is checked, is yours"
             " alone, may have at most 80 % of the weight, and is deleted when you close this page.")
 OWN_DROP = "drop both files"
+HUB_LABEL = "or name one of the Hub"
+HUB_PLACEHOLDER = "owner/name"
+HUB_FETCH = "Fetch"
 OWN_FILES = "Your model's files"
 OWN_PAIR = "Send two files together: the weights (.safetensors) and their description (.json)."
 DOWNLOAD = "Download"
@@ -116,6 +119,18 @@ def count(number: int) -> str:
         if number >= size:
             return f"{number / size:.3g}\u202f{unit}"
     return str(number)
+
+
+def facts(card) -> list[str]:
+    """What a model's card says beside its summary: size, where it came from, licence, and what was measured."""
+    figures = ", ".join(f"{name} {share:.2f}" for name, share in card.measured.items())
+    source = {"hub": "from the Hub", "folder": "local"}.get(card.source, "")
+    return [part for part in (count(card.parameters), source, card.license, f"right: {figures}" if figures else "") if part]
+
+
+def about(card) -> str:
+    """A user expert's card in one text."""
+    return " · ".join([*facts(card), *([card.summary] if card.summary else [])])
 
 
 def answers_meanwhile(core: str, message: str) -> str:

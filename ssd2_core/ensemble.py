@@ -79,6 +79,22 @@ def shares(prediction: Prediction, token_ids: Tensor) -> dict[str, Tensor]:
     return dict(zip(scores, torch.stack(list(scores.values())).softmax(0).unbind(0), strict=True))
 
 
+def disagreement(prediction: Prediction, supports: list[Tensor]) -> Tensor:
+    """Jensen-Shannon divergence of the experts under their weights, (B, L) nats: sum_k w_k KL(p_k || sum_j w_j p_j).
+
+    supports: ids (B, L, n) of each expert's best tokens. What is in none of them counts as one token, so it is a lower bound.
+    """
+    if len(prediction.parts) < 2:
+        return torch.zeros(prediction.logits.shape[:2], device=prediction.logits.device)
+    ids = torch.cat(supports, -1).sort(-1).values                                       # (B, L, N), some of them twice
+    first = torch.cat([torch.ones_like(ids[..., :1], dtype=torch.bool), ids[..., 1:] != ids[..., :-1]], -1)
+    found = {n: p.gather(-1, ids).exp() * first for n, p in prediction.parts.items()}
+    found = {n: torch.cat([p, (1 - p.sum(-1, keepdim=True)).clamp_min(0)], -1) for n, p in found.items()}
+    mixed = sum(prediction.weights[n].unsqueeze(-1) * p for n, p in found.items())
+    apart = {n: torch.special.xlogy(p, p) - torch.special.xlogy(p, mixed) for n, p in found.items()}
+    return sum(prediction.weights[n] * d.sum(-1) for n, d in apart.items()).clamp_min(0)
+
+
 class Ensemble:
     """Several experts as one Denoiser: ``Ensemble({"core": bound, "me": bound}, EnsembleParams(lam={"me": 0.5}))``.
 

@@ -31,9 +31,30 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Pin:
+    """Tokens that are given: from ``position`` of ``block`` on, as ``text`` to be encoded or as ``token_ids``."""
+
+    block: int
+    position: int
+    text: str = ""
+    token_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that is different from step ``step`` of a run on (counted over all its blocks, the first is 0)."""
+
+    step: int
+    ensemble: EnsembleParams | None = None
+    pin: Pin | None = None
+
+
+@dataclass(frozen=True)
 class Request:
     """One question. ``users`` are expert ids; ``ensemble.lam`` gives their weights under the same ids.
 
+    A prompt with [blank] in it is filled in: see ``prompts.template_of``. pins: of the answer. plan: changes on the way, by step;
+    the same request with the same seed and another plan is a branch: it is the same run up to there.
     owner: whose own models may be among the users; never shown, never logged.
     """
 
@@ -45,15 +66,18 @@ class Request:
     history: tuple[Turn, ...] = ()
     sampling: SamplingParams = field(default_factory=SamplingParams)
     ensemble: EnsembleParams = field(default_factory=EnsembleParams)
+    pins: tuple[Pin, ...] = ()
+    plan: tuple[Change, ...] = ()
     owner: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
 class Control:
-    """New ensemble settings for a running request; they act at its next step."""
+    """New ensemble settings or one more pin for a running request; they act at its next step."""
 
     request_id: str
-    ensemble: EnsembleParams
+    ensemble: EnsembleParams | None = None
+    pin: Pin | None = None
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,20 @@ Source: SSD-LM (arXiv 2210.17432), Algorithm 2 and its public decoder; letters i
 """
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .config import SamplingParams
-from .ensemble import Denoiser, Prediction, log_probs, shares
+from .ensemble import FLOOR, Denoiser, Prediction, disagreement, log_probs, shares
+from .frames import TOGETHER
 from .simplex import alpha_bar, choose, clean, entropy, lift
 
 Noise = Callable[[tuple[int, ...]], Tensor]
 PATIENCE, STILL = 3, 0.05       # steps without a change, and how far a confidence may move in each
+CANDIDATES, SUPPORT = 3, 16     # best tokens that are shown, and that disagreement is measured on
 CERTAIN = 0.1                   # nats: an entropy below is no doubt
 
 
@@ -27,6 +29,8 @@ class Step:
     ids: tokens before this block (B, R). token_ids, rival_ids: best and second candidates (B, L).
     confidence: probability of token_ids (B, L). entropy: nats (B, L). changed: differs from the step before (B, L).
     share, weight: (B, L) by expert. prediction: the denoiser's own words.
+    candidates: by expert and TOGETHER, (log-probabilities, ids) of the best tokens, both (B, L, 3). disagreement: (B, L), nats.
+    pinned: tokens that were given (L,).
     chosen: what was projected, see ``simplex.choose``. finished: this was the last step of
     the block, maybe an early one.
     ended: the rows that have an EOS by now (B,), only meaningful when finished.
@@ -44,6 +48,9 @@ class Step:
     changed: Tensor
     share: dict[str, Tensor]
     weight: dict[str, Tensor]
+    candidates: dict[str, tuple[Tensor, Tensor]]
+    disagreement: Tensor
+    pinned: Tensor
     prediction: Prediction
     chosen: Tensor
     simplex_value: float
@@ -63,6 +70,23 @@ class Ask:
     ids: Tensor
     x_t: Tensor
     u: float
+
+
+class Pins:
+    """Tokens that are given, by block and position; they may be put while a generation runs."""
+
+    def __init__(self):
+        self._at: dict[int, dict[int, int]] = {}
+
+    def put(self, block: int, position: int, token_ids: Iterable[int]) -> None:
+        """Give tokens from a position on."""
+        self._at.setdefault(block, {}).update(enumerate(token_ids, position))
+
+    def of(self, block: int, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Positions and ids of the given tokens within a block of this length, both (N,)."""
+        found = sorted((at, token) for at, token in self._at.get(block, {}).items() if at < length)
+        table = torch.tensor(found, dtype=torch.long, device=device).view(-1, 2)
+        return table[:, 0], table[:, 1]
 
 
 class Steps:
@@ -97,16 +121,18 @@ class Steps:
 
 def generate(denoise: Denoiser, params: SamplingParams, rng: torch.Generator, *, vocab_size: int | None = None,
              eos_token_id: int | None = None, simplex_value: float | None = None, batch_size: int | None = None,
-             noise: Noise | None = None) -> Steps:
+             noise: Noise | None = None, pins: Pins | None = None) -> Steps:
     """Denoise block after block: every step as it happens, until each row has an EOS or max_new_tokens is reached.
 
     Facts that are not given are read from the denoiser (``denoise.vocab_size`` and so on). noise: instead of
     draws from ``rng``: gives N(0, I) of shape (B, L, V); asked once per block for x_T and once per step before its forward.
+    pins: tokens that stand from their block's next step on, without noise; a block of pins alone takes one step.
     """
-    return Steps(_course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch_size, noise), denoise)
+    course = _course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch_size, noise, pins or Pins())
+    return Steps(course, denoise)
 
 
-def _course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch_size, noise):
+def _course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch_size, noise, pins):
     """The method: yields an Ask, takes the Prediction for it, yields the Step that it made."""
     V = vocab_size or denoise.vocab_size
     K = simplex_value or getattr(denoise, "simplex_value", 5.0)
@@ -132,14 +158,18 @@ def _course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch
             # 2) every expert looks at the same noisy block and predicts the clean one
             signal = math.sqrt(alpha_bar((t - 1) / T))
             fill(x_next, -K * signal, math.sqrt(max(0.0, 1 - signal**2)))                 # noise around -K everywhere ...
+            at, given = pins.of(block, L, rng.device)                                     # (N,) positions, (N,) ids
+            x_t[:, at] = clean(given, V, K)
             prediction = yield Ask(ids, x_t, t / T)
+            prediction.logits[:, at] = clean(given, V, -FLOOR / 2) + FLOOR / 2            # 0 at the given token, FLOOR elsewhere
             # 3) the prediction goes back to the simplex and is made noisy again, a little less
             chosen = choose(prediction.logits, params.projection, params.top_p, rng)      # (B, L) or (B, L, V)
             lift(x_next, chosen, 2 * K * signal)                                          # ... and around +K where it is clean
             x_t, x_next = x_next, x_t
-            step = _describe(prediction, previous and previous["token_ids"])
+            step = _describe(prediction, previous and previous["token_ids"], at)
             calm = calm + 1 if _is_settled(params.early_exit, step, previous, eos) else 0
-            previous, finished = step, t == 1 or calm >= (PATIENCE if params.early_exit == "patience" else 1)
+            enough = PATIENCE if params.early_exit == "patience" else 1
+            previous, finished = step, t == 1 or calm >= enough or len(at) == L
             if finished and eos is not None:
                 ended = ended | (step["token_ids"] == eos).any(-1)
             yield Step(block=block, step=T - t + 1, num_steps=T, alpha_bar=alpha_bar(t / T), ids=ids, chosen=chosen,
@@ -165,13 +195,18 @@ def _is_settled(kind: str, step: dict, before: dict | None, eos: int | None) -> 
     return not bool(((step["changed"] | moved) & counts).any())
 
 
-def _describe(prediction: Prediction, previous: Tensor | None) -> dict:
-    """Tokens, candidates, confidence, entropy and shares of one prediction."""
+def _describe(prediction: Prediction, previous: Tensor | None, pinned: Tensor) -> dict:
+    """Tokens, candidates, confidence, entropy and shares of one prediction. pinned: positions (N,)."""
     log_p = log_probs(prediction.logits)
-    doubt = entropy(log_p)
-    best, token_ids = log_p.max(-1)                                     # two passes are faster than topk(2)
-    rival_ids = log_p.scatter_(-1, token_ids.unsqueeze(-1), -torch.inf).argmax(-1)
+    together = log_p.topk(CANDIDATES)                                   # (B, L, 3)
+    best, token_ids = together.values[..., 0], together.indices[..., 0]
+    tops = {name: part.topk(SUPPORT) for name, part in prediction.parts.items()}
+    given = torch.zeros(token_ids.shape[1], dtype=torch.bool, device=token_ids.device)
+    given[pinned] = True
     return {
-        "token_ids": token_ids, "rival_ids": rival_ids, "confidence": best.exp(), "entropy": doubt,
+        "token_ids": token_ids, "rival_ids": together.indices[..., 1], "confidence": best.exp(), "entropy": entropy(log_p),
         "changed": torch.zeros_like(token_ids, dtype=torch.bool) if previous is None else token_ids != previous,
-        "share": shares(prediction, token_ids) if prediction.parts else {}, "weight": prediction.weights}
+        "share": shares(prediction, token_ids) if prediction.parts else {}, "weight": prediction.weights, "pinned": given,
+        "candidates": {TOGETHER: (together.values, together.indices),
+                       **{name: (t.values[..., :CANDIDATES], t.indices[..., :CANDIDATES]) for name, t in tops.items()}},
+        "disagreement": disagreement(prediction, [top.indices for top in tops.values()])}

@@ -6,12 +6,12 @@ import math
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from ssd2_core.checks import check_request, check_weights
 from ssd2_core.config import EnsembleParams, Settings
 from ssd2_core.engine import Status
-from ssd2_core.frames import Frame
+from ssd2_core.frames import TOGETHER, Frame
 from ssd2_core.library import BUNDLED, tokenizer_hash
 from ssd2_core.protocol import Done, Event, Failed, Loading, Queued, Request, Started
 from ssd2_core.school import School
@@ -33,6 +33,9 @@ class FakeCard:
     parameters: int
     tokenizer_hash: str = tokenizer_hash(BUNDLED / "compact-reader" / "tokenizer.json")
     simplex_value: float = 5.0
+    license: str = "apache-2.0"
+    measured: dict = field(default_factory=dict)
+    source: str = "bundled"
 
 
 CARDS = [FakeCard("compact-core", "core", "Compact core", "Knows general facts; never sees a document.", 4_700_000),
@@ -177,8 +180,15 @@ class FakeEngine:
             yield Frame(request.request_id, block, step, steps, math.cos(math.pi / 2 * (1 - (step - 1) / steps)) ** 2,
                         list(range(len(part))), texts, [round(c, 3) for c in sure], [round(3 - 3 * c, 3) for c in sure],
                         share, share, [a != b for a, b in zip(texts, before, strict=True)], [" cat"] * len(part),
-                        [text == "<eos>" for text in texts], 40.0 * step)
+                        [text == "<eos>" for text in texts], 40.0 * step, self.candidates(names, texts, sure),
+                        [round(0.6 - 0.5 * c, 3) for c in sure], [False] * len(part), 0)
             before = texts
+
+    def candidates(self, names: tuple[str, ...], texts: list[str], sure: list[float]) -> dict:
+        """Three for each position: the token on stage, and two that always stand behind it."""
+        rows = [[(text, round(c, 3)), (" cat", round((1 - c) / 2, 3)), (" dog", round((1 - c) / 4, 3))]
+                for text, c in zip(texts, sure, strict=True)]
+        return {TOGETHER: rows, **{name: rows for name in names}}
 
     def share(self, name: str, lam: dict[str, float], i: int) -> float:
         """A user decides more at every third position; the core has the rest."""

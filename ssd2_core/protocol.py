@@ -53,8 +53,8 @@ class Change:
 class Request:
     """One question. ``users`` are expert ids; ``ensemble.lam`` gives their weights under the same ids.
 
-    A prompt with [blank] in it is filled in: see ``prompts.template_of``. pins: of the answer. plan: changes on the way, by step;
-    the same request with the same seed and another plan is a branch: it is the same run up to there.
+    A prompt with [blank] in it is filled in: see ``prompts.template_of``. pins: of the answer. plan: changes on the way, by
+    step; the same request with the same seed and another plan is a branch: it is the same run up to there.
     owner: whose own models may be among the users; never shown, never logged.
     """
 

@@ -161,7 +161,7 @@ def _course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch
             at, given = pins.of(block, L, rng.device)                                     # (N,) positions, (N,) ids
             x_t[:, at] = clean(given, V, K)
             prediction = yield Ask(ids, x_t, t / T)
-            prediction.logits[:, at] = clean(given, V, -FLOOR / 2) + FLOOR / 2            # 0 at the given token, FLOOR elsewhere
+            prediction.logits[:, at] = clean(given, V, -FLOOR / 2) + FLOOR / 2            # 0 there, FLOOR elsewhere
             # 3) the prediction goes back to the simplex and is made noisy again, a little less
             chosen = choose(prediction.logits, params.projection, params.top_p, rng)      # (B, L) or (B, L, V)
             lift(x_next, chosen, 2 * K * signal)                                          # ... and around +K where it is clean

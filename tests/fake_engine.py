@@ -188,7 +188,7 @@ class FakeEngine:
         """Three for each position: the token on stage, and two that always stand behind it."""
         rows = [[(text, round(c, 3)), (" cat", round((1 - c) / 2, 3)), (" dog", round((1 - c) / 4, 3))]
                 for text, c in zip(texts, sure, strict=True)]
-        return {TOGETHER: rows, **{name: rows for name in names}}
+        return {TOGETHER: rows, **dict.fromkeys(names, rows)}
 
     def share(self, name: str, lam: dict[str, float], i: int) -> float:
         """A user decides more at every third position; the core has the rest."""

@@ -103,7 +103,8 @@ def fake_step(block, step, total, row, ensemble):
     floats = [Row([0.5] * len(row))]
     return SimpleNamespace(block=block, step=step, num_steps=total, alpha_bar=step / total, token_ids=[Row(row)],
                            rival_ids=[Row(row)], confidence=floats, entropy=floats, share=share, weight=share,
-                           changed=[Row([False] * len(row))], finished=step == total)
+                           changed=[Row([False] * len(row))], finished=step == total, candidates={},
+                           disagreement=floats, pinned=Row([False] * len(row)))
 
 
 def main(inbox, send, settings):

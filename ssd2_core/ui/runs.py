@@ -28,16 +28,17 @@ def new_run_id() -> str:
 def compact_step(frame: Frame, experts: list[str]) -> dict:
     """A Frame as the theatre's script reads it: short keys, shares per cell in the order of ``experts``.
 
-    b block, s step, T steps, a alpha_bar, t texts, c confidence, h shares, x changed cells, e end cells, r second candidates, ms
-    elapsed, n entropy, w weights per cell, k candidates (together first, then by expert), j disagreement, p pinned cells, v revision.
+    b block, s step, T steps, a alpha_bar, t texts, c confidence, h shares, x changed cells, e end cells, r second candidates,
+    ms elapsed, n entropy, w weights per cell, k candidates (together first, then by expert), j disagreement, p pinned cells,
+    v revision.
     """
     empty = [0.0] * len(frame.texts)
-    shares = [frame.share.get(name, empty) for name in experts]
+    shares, weights = ([found.get(name, empty) for name in experts] for found in (frame.share, frame.weight))
     return {"b": frame.block, "s": frame.step, "T": frame.num_steps, "a": frame.alpha_bar, "t": frame.texts,
             "c": frame.confidence, "h": [list(cell) for cell in zip(*shares, strict=True)],
             "x": [i for i, changed in enumerate(frame.changed) if changed],
             "e": [i for i, is_eos in enumerate(frame.is_eos) if is_eos], "r": frame.rival_texts, "ms": frame.elapsed_ms,
-            "n": frame.entropy, "w": [list(cell) for cell in zip(*(frame.weight.get(name, empty) for name in experts), strict=True)],
+            "n": frame.entropy, "w": [list(cell) for cell in zip(*weights, strict=True)],
             "k": [frame.candidates.get(name, []) for name in (TOGETHER, *experts)], "j": frame.disagreement,
             "p": [i for i, pinned in enumerate(frame.pinned) if pinned], "v": frame.revision}
 

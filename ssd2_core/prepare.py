@@ -17,11 +17,11 @@ from .batching import Batcher
 from .config import SamplingParams, Settings
 from .documents import passages
 from .ensemble import CORE, Ensemble
-from .errors import ModelError, VisitorError
-from .prompts import answer_text, cell_texts, contexts
-from .protocol import Request, Started, is_private
+from .errors import LimitError, ModelError, VisitorError
+from .prompts import answer_text, cell_texts, contexts, pin_ids, template_ids, template_of
+from .protocol import Pin, Request, Started, is_private
 from .run import Run
-from .sampling import generate
+from .sampling import Pins, generate
 
 log = logging.getLogger(__name__)
 MAX_MODELS = 8
@@ -133,14 +133,19 @@ class ModelRuns:
         experts = self._experts(request, notify)
         library.check_compatible(experts[CORE].card, [e.card for name, e in experts.items() if name != CORE])
         texts = [passage for document in request.documents for passage in passages(document.text)]
-        given = {name: contexts(expert.tokenizer, expert.model.config, request.prompt, request.history, texts)
+        template = template_of(request.prompt)
+        given = {name: contexts(expert.tokenizer, expert.model.config, template.question, request.history, texts)
                  for name, expert in experts.items()}
         ensemble = Ensemble({name: experts[name].model.bind(c.ids, c.bare_ids) for name, c in given.items()},
                             request.ensemble)
         rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
         tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
+        pins = Given(tokenizer, request.sampling, ensemble.vocab_size)
+        pins.fill(template_ids(tokenizer, template.parts), ensemble.eos_token_id)
+        for pin in request.pins:
+            pins.put(pin)
         return Run(
-            request=request, steps=generate(ensemble, request.sampling, rng), ensemble=ensemble,
+            request=request, steps=generate(ensemble, request.sampling, rng, pins=pins.pins), ensemble=ensemble, pin=pins.put,
             decode_each=lambda ids: cell_texts(tokenizer, ids), decode=lambda ids: answer_text(tokenizer, ids),
             eos_token_id=ensemble.eos_token_id, started=started(request, given), device=str(ensemble.device),
             dtype=str(model.dtype).removeprefix("torch."))
@@ -152,6 +157,39 @@ class ModelRuns:
             notify(f"Loading {model_id}.", index / len(missing))
             self.cache.get(model_id, part_of(notify, index, len(missing)))
         return {name: self.cache.get(model_id) for name, model_id in wanted.items()}
+
+
+class Given:
+    """The pins of one run: checks that they fit, and puts them where the sampler finds them."""
+
+    def __init__(self, tokenizer, sampling: SamplingParams, vocab_size: int):
+        self.tokenizer, self.sampling, self.vocab_size, self.pins = tokenizer, sampling, vocab_size, Pins()
+
+    def put(self, pin: Pin) -> None:
+        """Raises LimitError when the tokens do not fit into the rest of their block."""
+        length, most = self.sampling.block_length, self.sampling.max_new_tokens
+        ids = pin.token_ids or pin_ids(self.tokenizer, pin.text, pin.block == 0 and pin.position == 0)
+        shown = repr(pin.text.strip()) if pin.text else "What was pinned"
+        if pin.block * length + pin.position >= most:
+            raise LimitError(f"{shown} stands behind the last token of this answer ({most}); pin it earlier.")
+        if pin.position + len(ids) > length:
+            raise LimitError(f"{shown} has {len(ids)} tokens, and only {max(0, length - pin.position)} are left in its block; "
+                             "pin it further to the left.")
+        if max(ids) >= self.vocab_size:
+            raise LimitError(f"{max(ids)} is not a token of this core, whose vocabulary has {self.vocab_size}.")
+        self.pins.put(pin.block, pin.position, ids)
+
+    def fill(self, ids: list[int | None], eos: int | None) -> None:
+        """Pin what a template gives, and the end behind it. Raises LimitError when it is longer than the answer may be."""
+        length, most = self.sampling.block_length, self.sampling.max_new_tokens
+        if len(ids) > most:
+            raise LimitError(f"What is to be filled in has {len(ids)} tokens; this answer may have {most}. Shorten it.")
+        ends = [eos] * (-len(ids) % length or length) if ids and eos is not None else []
+        for at, token in enumerate([*ids, *ends]):
+            if token is None:
+                self.pins.keep_open(at // length, at % length)
+            else:
+                self.pins.put(at // length, at % length, [token])
 
 
 @torch.no_grad()

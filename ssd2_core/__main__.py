@@ -31,7 +31,8 @@ def user_weights(users: list[str]) -> dict[str, float]:
 
 
 def ensemble_params(args: argparse.Namespace) -> EnsembleParams:
-    return EnsembleParams(lam=user_weights(args.user), weights=args.weights, tau=args.tau, alpha=args.alpha)
+    return EnsembleParams(lam=user_weights(args.user), weights=args.weights, tau=args.tau, alpha=args.alpha,
+                          guidance=getattr(args, "guidance", 0.0))
 
 
 def sampling_params(args: argparse.Namespace) -> SamplingParams:
@@ -201,6 +202,7 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("generate", help="answer one prompt, step by step")
     one.add_argument("prompt")
     one.add_argument("--docs", action="append", default=[], metavar="FILE")
+    one.add_argument("--guidance", type=float, default=0.0, help="-4 to 4: how hard a model of sentiment pulls, 0 not at all")
     one.add_argument("--trace", metavar="FILE", help="write the whole run as JSON")
     _expert_options(one)
     one.set_defaults(run=generate, early_exit="patience")

@@ -8,12 +8,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, field, replace
 
-from ssd2_core.checks import check_request, check_weights
+from ssd2_core.checks import check_pin, check_request, check_weights
 from ssd2_core.config import EnsembleParams, Settings
 from ssd2_core.engine import Status
 from ssd2_core.frames import TOGETHER, Frame
 from ssd2_core.library import BUNDLED, tokenizer_hash
-from ssd2_core.protocol import Done, Event, Failed, Loading, Queued, Request, Started
+from ssd2_core.protocol import Done, Event, Failed, Loading, Pin, Queued, Request, Started
 from ssd2_core.school import School
 from ssd2_core.visitors import Visitors
 
@@ -120,6 +120,15 @@ class FakeEngine:
         self.ensembles[request_id] = check_weights(ensemble, self.requests[request_id].users)
         self.note("control", request_id, {"ensemble": asdict(ensemble)})
         return True
+
+    def pin(self, request_id: str, pin: Pin) -> bool:
+        """Noted; the tokens stay what they are."""
+        self.note("pin", request_id, asdict(check_pin(pin, self.settings.limits)))
+        return True
+
+    def events(self, request_id: str, since: int = 0) -> list[Event]:
+        """The whole run."""
+        return list(self.script(request_id))
 
     def cancel(self, request_id: str) -> bool:
         """Stop before the next frame."""

@@ -31,7 +31,8 @@ def make_generate(studio):
                        max_tokens: int = SAMPLING.max_new_tokens, projection: str = SAMPLING.projection,
                        top_p: float = SAMPLING.top_p, tau: float = ENSEMBLE.tau,
                        alpha: float = ENSEMBLE.alpha,
-                       early_exit: str = "patience", core: str = "") -> AsyncIterator[dict]:
+                       early_exit: str = "patience", core: str = "",
+                       guidance: float = ENSEMBLE.guidance) -> AsyncIterator[dict]:
         """Answer a prompt with a core and user experts, step by step.
 
         Yields one frame (a dict) for each denoising step, then one dict with "answer", "finish_reason" and figures.
@@ -47,7 +48,7 @@ def make_generate(studio):
             asked = Request(run_id, prompt, core or studio.settings.core, tuple(experts),
                             (Document("document", document),) if document else (), (),
                             SamplingParams(steps, block_length, max_tokens, projection, top_p, seed, early_exit),
-                            EnsembleParams(lam, weights, tau, ENSEMBLE.schedule_end, alpha))
+                            EnsembleParams(lam, weights, tau, ENSEMBLE.schedule_end, alpha, guidance))
             engine.submit(asked)
         except VisitorError as error:
             raise gr.Error(str(error), print_exception=False) from None

@@ -19,6 +19,7 @@ from . import panels, words
 from .api import make_generate
 from .events import QUIET, STREAM, warn
 from .own import mixer, wire_own
+from .steer import wire_steer
 from .studio import Studio
 from .teaching import gather_documents, wire_teaching
 from .theatre import story, theatre
@@ -52,12 +53,15 @@ def said(role: str, text: str) -> dict:
     return {"role": role, "content": html.escape(text, quote=False)}
 
 
-async def converse(studio: Studio, session: str, request: Request, chat: list,
-                   turns: tuple[Turn, ...]) -> AsyncIterator[tuple]:
-    """One run as updates of (theatre, chat, prompt, turns, stop). Raises VisitorError when it cannot be started."""
+async def converse(studio: Studio, session: str, request: Request, chat: list, turns: tuple[Turn, ...],
+                   line: str = "") -> AsyncIterator[tuple]:
+    """One run as updates of (theatre, chat, prompt, turns, stop). Raises VisitorError when it cannot be started.
+
+    line: stands in the chat for a run that writes the last answer anew; the conversation goes on from the new one.
+    """
     run = studio.runs.start(session, request, studio.head(request))
-    chat = [*chat, said("user", request.prompt)]
-    yield run.message(0, False), chat, "", gr.skip(), gr.Button(interactive=True)
+    chat = [*chat, said("user", line or request.prompt)]
+    yield run.message(0, False), chat, gr.skip() if line else "", gr.skip(), gr.Button(interactive=True)
     sent = 0
     async for message in studio.runs.messages(session, run):
         sent += 1
@@ -68,10 +72,11 @@ async def converse(studio: Studio, session: str, request: Request, chat: list,
             continue
         if isinstance(run.end, Done):
             private = bool(request.documents)
-            turns = (*turns, Turn("user", request.prompt, private), Turn("assistant", run.end.answer, private))
+            before = turns[:-2] if line else turns
+            turns = (*before, Turn("user", request.prompt, private), Turn("assistant", run.end.answer, private))
             text, prompt = run.end.answer, gr.skip()
         else:
-            text, prompt = run.end.message, request.prompt
+            text, prompt = run.end.message, gr.skip() if line else request.prompt
         yield message, [*chat, said("assistant", text)], prompt, turns, gr.Button(interactive=False)
 
 
@@ -88,6 +93,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 talk = panels.conversation()
             with gr.Column(elem_id="stage", min_width=280):
                 stage = theatre(studio.runs, story(studio.titles, studio.order))
+                beside = theatre(studio.runs, "", elem_id="beside", visible=False)
             with gr.Column(elem_id="setup", min_width=280):
                 choose = panels.core_choice([(studio.core_title(i), i) for i in studio.core_ids], settings.core)
                 core = gr.HTML(studio.core_card(settings.core), elem_id="core", apply_default_css=False)
@@ -99,6 +105,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
         from_files, turns = gr.State({}), gr.State(())
         wire_talk(studio, panel, talk, stage, papers.pasted, from_files, turns)
+        wire_steer(studio, panel, stage, beside, talk, turns, converse)
         wire_setup(studio, panel, mix)
         wire_documents(studio, papers, from_files)
         wire_examples(studio, panel, talk, papers.pasted, mix)
@@ -166,7 +173,7 @@ def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:
             studio.control(request.session_hash, panel, list(values))
         return studio.picked(request.session_hash, panel, list(values))
 
-    live = [panel.knobs[name] for name in ("weights", "tau", "alpha")]
+    live = [panel.knobs[name] for name in panels.ENSEMBLE_KNOBS]
     gr.on([component.input for component in (*panel.picks, *panel.weights, *live)], retune, panel.inputs, mix,
           trigger_mode="always_last", **QUIET)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from ..config import EnsembleParams
 from ..frames import TOGETHER, Frame
-from ..protocol import Done, Failed, Loading, Queued, Request, Started
+from ..protocol import Change, Changed, Done, Failed, Loading, Queued, Request, Started
 from . import words
 
 MESSAGES_PER_SECOND = 30.0
@@ -55,6 +55,7 @@ class Run:
     read: dict | None = None
     end: Done | Failed | None = None
     ended_at: float = 0.0
+    changes: list[Change] = field(default_factory=list)     # made by the visitor on the way, in order
     new: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -81,6 +82,8 @@ class Run:
             self.note = " ".join(event.notices)
             self.read = {"tokens": [event.context_tokens.get(expert["name"], 0) for expert in self.head["experts"]],
                          "used": event.passages_used, "left": event.passages_left_out}
+        elif isinstance(event, Changed):
+            self.changes.append(event.change)
         elif isinstance(event, (Done, Failed)):
             self.end, self.ended_at = event, time.monotonic()
         self.new.set()

@@ -51,6 +51,8 @@ RULES = {
     "schedule": "Schedule",
 }
 
+GUIDANCE = "Guidance (complaint … praise)"
+
 CHAT_PLACEHOLDER = "Ask something. The answer comes here; the theatre shows how it is written."
 PROMPT_PLACEHOLDER = "Ask a question"
 DOCUMENT_PLACEHOLDER = "Paste a text. Only experts that read documents see it; the core never does."
@@ -71,6 +73,11 @@ OWN_PAIR = "Send two files together: the weights (.safetensors) and their descri
 DOWNLOAD = "Download"
 REMOVE = "Remove"
 STOPPED = "stopped"
+STEER_UNKNOWN = "This run is not known here any more; ask again."
+STEER_NOTHING = "Mark at least one word of the answer first."
+STEER_WAIT = "Wait until the answer is finished, or stop it, and then change it."
+STEER_LINES = {"pin": "With “{word}” pinned", "again": "Denoise the marked words again",
+               "branch": "From step {step} on with these weights"}
 NO_TEACHABLE = "No expert that goes with this core can be taught here; choose another core."
 NO_READER = "No chosen expert reads documents, so your text would not be used."
 

@@ -98,7 +98,8 @@ def test_a_branch_of_a_run_that_was_changed_goes_through_the_same_changes(studio
 
 @pytest.mark.parametrize("more,sentence", [
     ({"action": "again", "cells": []}, words.STEER_NOTHING), ({"action": "again", "cells": [[9, 9]]}, words.STEER_NOTHING),
-    ({"action": "again", "cells": "x"}, words.STEER_NOTHING), ({"action": "again", "cells": [[True, False]]}, words.STEER_NOTHING),
+    ({"action": "again", "cells": "x"}, words.STEER_NOTHING),
+    ({"action": "again", "cells": [[True, False]]}, words.STEER_NOTHING),
     ({"action": "again", "cells": [[0.5, 1], ["a", 2], [1], None]}, words.STEER_NOTHING),
     ({"action": "dance"}, words.STEER_UNKNOWN), ({"action": None}, words.STEER_UNKNOWN),
     ({"action": "branch", "step": 99}, "the step of a branch"), ({"action": "branch", "step": -1}, "the step of a branch"),
@@ -107,7 +108,8 @@ def test_a_branch_of_a_run_that_was_changed_goes_through_the_same_changes(studio
     ({"action": "pin", "block": 0, "position": 0, "text": None}, "must be text"),
     ({"action": "pin", "block": "x", "position": 0, "text": "a"}, "the block of a pin"),
     ({"action": "pin", "block": 0, "position": 1e9, "text": "a"}, "the position of a pin"),
-    ({"action": "again", "run": "somebody-elses"}, words.STEER_UNKNOWN), ({"action": "again", "run": ["x"]}, words.STEER_UNKNOWN),
+    ({"action": "again", "run": "somebody-elses"}, words.STEER_UNKNOWN),
+    ({"action": "again", "run": ["x"]}, words.STEER_UNKNOWN),
 ])
 def test_what_cannot_be_done_is_said(studio, more, sentence):
     run = next(iter(studio.runs.by_id.values()), None) or ended(studio, ASKED)

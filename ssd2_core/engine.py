@@ -96,8 +96,11 @@ class Engine:
         self.start()
         with self._lock:
             self._check_open()
-            if len(self.runs.live()) >= limits.max_active + limits.max_waiting:
+            live = self.runs.live()
+            if len(live) >= limits.max_active + limits.max_waiting:
                 raise BusyError(f"All places are taken and {limits.max_waiting} requests wait already; try again in a minute.")
+            if request.owner and sum(run.request.owner == request.owner for run in live) >= limits.max_each:
+                raise BusyError(f"You have {limits.max_each} questions here already; wait for one of them or stop it.")
             self.runs.open(request)
             self._send(request)
         return request.request_id

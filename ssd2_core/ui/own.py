@@ -12,7 +12,7 @@ from ..errors import VisitorError
 from ..library import ModelCard
 from ..protocol import Failed, Request
 from . import panels, words
-from .events import QUIET, STREAM, discard, warn
+from .events import QUIET, STREAM, warn
 from .studio import Studio
 
 
@@ -34,6 +34,8 @@ def pair_of(paths: list[str] | None) -> tuple[Path, Path]:
 async def bring_in(studio: Studio, session: str, paths: list[str] | None, core: str) -> ModelCard:
     """Take a model through the gate and let it say one thing. Raises VisitorError; nothing of it stays then."""
     weights, sheet = pair_of(paths)
+    if not (weights.exists() and sheet.exists()):
+        raise VisitorError(words.FILE_GONE)
     with open(sheet, "rb") as file:
         about = file.read(studio.settings.limits.max_file_bytes)
     visitors = studio.engine.visitors
@@ -87,13 +89,14 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.Cards, mine: pan
 
     async def take(request: gr.Request, paths, core):
         session = request.session_hash
+        studio.note_files(session, paths)
         try:
             card = await bring_in(studio, session, paths, core)
         except VisitorError as error:
             warn(str(error))
             return None, *shelf.same()
         finally:
-            discard(paths)                      # what was sent lies in the visitors' folder now, or nowhere
+            studio.drop_files(session, paths)   # what was sent lies in the visitors' folder now, or nowhere
         return None, *shelf.shown(session, studio.take(session, card))
 
     def remove(place: str) -> Callable:

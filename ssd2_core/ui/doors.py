@@ -100,7 +100,17 @@ def swept(folder: Path) -> int:
 
 
 class Page(gr.Blocks):
-    """Blocks that refuse values no field of theirs can hold, in a sentence."""
+    """Blocks that refuse values no field of theirs can hold, and never fail without a sentence."""
+
+    async def process_api(self, *about, **more):
+        """As gradio's. Raises gr.Error, also where a handler raises anything else."""
+        try:
+            return await super().process_api(*about, **more)
+        except gr.Error:
+            raise
+        except Exception:
+            log.exception("a handler failed")
+            raise gr.Error(words.NOT_UNDERSTOOD, print_exception=False) from None
 
     async def preprocess_data(self, block_fn, inputs, *more):
         """As gradio's. Raises gr.Error, also where gradio raises anything else."""

@@ -140,7 +140,8 @@ class Raw:
     def open_tab(self) -> Iterator[None]:
         """A tab that is open within; the server hears of its end as from a browser."""
         with client(self.url).stream("GET", f"/gradio_api/heartbeat/{self.session}") as stream:
-            next(stream.iter_lines())
+            lines = stream.iter_lines()             # kept, for the connection ends with it
+            assert "ALIVE" in next(lines)
             yield
 
 

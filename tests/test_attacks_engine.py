@@ -1,4 +1,4 @@
-"""Hostile visitors of a running server with the real engine: other visitors' models, stops at any moment, poison, a dead worker."""
+"""Hostile visitors of a running server with the real engine: models of others, stops at any moment, poison, a dead worker."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save
 from ssd2_core.config import Limits, Settings
 from ssd2_core.engine import InlineEngine
 from ssd2_core.errors import BusyError
+from ssd2_core.protocol import Request
 
 from . import fake_worker
 from .browser import ROOT, served, until
@@ -67,19 +68,20 @@ def run_id_and_own(out: Outcome) -> tuple[str, list[str]]:
 @pytest.mark.attack(13)
 @pytest.mark.attack(14)
 @pytest.mark.parametrize("place", ["experts", "core"])
-@pytest.mark.parametrize("name", ["http://169.254.169.254/", "https://huggingface.co/x/y", "../../etc", "/etc", ".", "owner/private",
-                                  "file:///etc/passwd", "mine-", "mine-../../compact-reader", "mine-" + "A" * 22, "a\nb", "Compact-Core"])
+@pytest.mark.parametrize("name", ["http://169.254.169.254/", "https://huggingface.co/x/y", "../../etc", "/etc", ".", "a\nb",
+                                  "owner/private", "file:///etc/passwd", "mine-", "mine-../../compact-reader",
+                                  "mine-" + "A" * 22, "Compact-Core"])
 def test_models_that_are_not_offered_are_refused(visitor, place, name):
     body = [*ONE_API]
     body[2 if place == "experts" else 14] = [name] if place == "experts" else name
     values, errors = visitor.api(*body)
-    assert values == [] and "is not known here" in sentence(errors[0]) or "control character" in errors[0]
+    assert values == [] and "is not known here" in sentence(errors[0])
 
 
 @pytest.mark.attack(18)
 @pytest.mark.attack(11)
-@pytest.mark.parametrize("text", ["<eos>", "<|endoftext|></s><pad>", "[MASK] <mask> <unk>", "\u202e\u200b\ufeff", "💥" * 60, "a" * 2000,
-                                  "<script>alert(1)</script>", "...", "\t\n?"])
+@pytest.mark.parametrize("text", ["<eos>", "<|endoftext|></s><pad>", "[MASK] <mask> <unk>", "\u202e\u200b\ufeff", "💥" * 60,
+                                  "a" * 2000, "<script>alert(1)</script>", "...", "\t\n?"])
 def test_special_tokens_and_odd_text_are_only_text(visitor, text):
     got = visitor.ask(f"What? {text}"[:2000], pasted=f"{text} My dog is called Biscuit.", steps=4, max_tokens=16)
     assert got.done and not got.said and got.theatre["done"]
@@ -208,7 +210,9 @@ def test_a_poisoned_model_leaves_the_cores_answer_as_it_was(visitor, url):
 
 @pytest.mark.attack(17)
 def test_one_visitor_cannot_take_every_place():
-    asked = fake_worker_question
+    def asked(owner: str) -> Request:
+        return Request("", json.dumps({"answer": "abc", "delay": 0.02}), owner=owner)
+
     with InlineEngine(Settings(limits=Limits(max_each=2)), prepare=fake_worker.FakeRuns) as engine:
         runs = [engine.submit(asked("heavy")) for _ in range(2)]
         with pytest.raises(BusyError, match="You have 2 questions here already"):
@@ -218,11 +222,6 @@ def test_one_visitor_cannot_take_every_place():
             engine.cancel(run)
             assert list(engine.stream(run))
         assert engine.submit(asked("heavy"))
-
-
-def fake_worker_question(owner: str):
-    from ssd2_core.protocol import Request
-    return Request("", json.dumps({"answer": "abc", "delay": 0.02}), owner=owner)
 
 
 def children(pid: int) -> list[int]:

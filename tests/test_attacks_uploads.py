@@ -67,8 +67,8 @@ def test_a_thousand_files_at_once_are_refused(raw):
 
 
 @pytest.mark.attack(7)
-@pytest.mark.parametrize("data,rule", [(b"", "is empty"), (b"\0\1", "binary"), (b"\xff\xfe\xff", "not UTF-8"), (b" \n", "no text"),
-                                       (b"\x80\x04." * 9, "not UTF-8")])
+@pytest.mark.parametrize("data,rule", [(b"", "is empty"), (b"\0\1", "binary"), (b"\xff\xfe\xff", "not UTF-8"),
+                                       (b" \n", "no text"), (b"\x80\x04." * 9, "not UTF-8")])
 def test_files_without_text_cost_one_sentence(raw, data, rule):
     path, = raw.upload(("odd.txt", data))
     assert rule in raw.event("take_files", [[file_data(path)], None, None]).refusal

@@ -15,6 +15,7 @@ from ssd2_core.config import Limits, Settings
 from ssd2_core.engine import InlineEngine
 from ssd2_core.errors import BusyError
 from ssd2_core.protocol import Request
+from ssd2_core.uploads import read_sheet
 
 from . import fake_worker
 from .browser import ROOT, served, until
@@ -206,6 +207,23 @@ def test_a_poisoned_model_leaves_the_cores_answer_as_it_was(visitor, url):
     assert "Paris" in off.answer and run_id_and_own(off)[1] == []
     visitor.quick("leave")
     assert core_alone() == before
+
+
+@pytest.mark.attack(10)
+def test_two_visitors_bring_the_largest_model_at_once_and_a_third_is_answered(visitor, url):
+    about = {"hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 5}
+    shapes = read_sheet("x", json.dumps(SHEET | about).encode()).shapes
+    weights = save({name: torch.full(shape, 0.01, dtype=torch.float16) for name, shape in shapes.items()})
+    assert 28_000_000 < len(weights) <= Limits().max_model_bytes
+    two = Raw(url)
+    with two.open_tab(), ThreadPoolExecutor(3) as pool:
+        brought = [pool.submit(raw.bring, weights, SHEET | about | {"title": raw.session}) for raw in (visitor, two)]
+        meanwhile = pool.submit(Raw(url).ask, QUESTION, pasted=NOTE.format("Biscuit"), steps=8)
+        assert "Biscuit" in meanwhile.result().answer and all(out.result().done for out in brought)
+        assert all(out.result().data[3]["label"] for out in brought)
+        for raw in (visitor, two):
+            out = raw.ask(QUESTION, pick_own_0=True, pick_compact_reader=False, weight_own_0=0.5, steps=2, max_tokens=8)
+            assert out.done and len(run_id_and_own(out)[1]) == 1
 
 
 @pytest.mark.attack(17)

@@ -94,6 +94,26 @@ def test_names_lead_nowhere_and_are_shown_cleaned(raw, hostile_folder, name):
     assert got.done and "<b" not in got.data[2] and "\u202e" not in got.data[2] and "\n" not in got.data[2]
 
 
+WEIGHTS = ("mine.safetensors", b"x" * 100)
+DESCRIPTION = b'{"format": "ssd2-user"}'
+
+
+@pytest.mark.attack(3)
+@pytest.mark.attack(1)
+@pytest.mark.parametrize("files,rule", [
+    *(((WEIGHTS, (name, b'{"chat_template": "{{ x }}", "auto_map": {}}')), "is not the description of a small model")
+      for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "config.json", "adapter_config.json")),
+    ((WEIGHTS, ("tokenizer.json", b"{}"), ("mine.json", DESCRIPTION)), "Send two files together"),
+    *(((WEIGHTS, ("mine.json", DESCRIPTION), (name, b"x")), "Invalid file type") for name in (
+        "chat_template.jinja", "tokenizer.model", "vocab.txt", "modeling_evil.py", "README.md")),
+    *((((name, b"\x80\x04."), ("mine.json", DESCRIPTION)), "Invalid file type") for name in (
+        "mine.bin", "mine.pt", "mine.pth", "mine.ckpt", "mine.pkl", "mine.joblib", "mine.keras", "mine.npy", "mine.zip",
+        "mine.gguf", "mine.safetensors.exe", "mine"))])
+def test_other_files_of_a_model_are_never_read(raw, files, rule):
+    paths = raw.upload(*files)
+    assert rule in raw.event("take", [[file_data(path) for path in paths], "compact-core"]).refusal
+
+
 @pytest.mark.attack(15)
 @pytest.mark.parametrize("way", ["files", "forged note", "model"])
 def test_an_equal_file_of_another_visitor_stays_when_one_leaves(raw, way):

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
-from .checks import check_own_weights, check_request, check_weights
+from .checks import check_own_weights, check_places, check_request, check_weights
 from .config import EnsembleParams, Settings
 from .errors import BusyError, ModelError
 from .pipe import Ready
@@ -96,11 +96,7 @@ class Engine:
         self.start()
         with self._lock:
             self._check_open()
-            live = self.runs.live()
-            if len(live) >= limits.max_active + limits.max_waiting:
-                raise BusyError(f"All places are taken and {limits.max_waiting} requests wait already; try again in a minute.")
-            if request.owner and sum(run.request.owner == request.owner for run in live) >= limits.max_each:
-                raise BusyError(f"You have {limits.max_each} questions here already; wait for one of them or stop it.")
+            check_places([run.request.owner for run in self.runs.live()], request.owner, limits)
             self.runs.open(request)
             self._send(request)
         return request.request_id

@@ -54,6 +54,8 @@ class Limits:
     max_own_models: int = 2
     max_own_weight: float = 0.8
     max_visitor_bytes: int = 1_000_000_000
+    max_upload_bytes: int = 1_000_000_000
+    max_request_bytes: int = 48_000_000
     idle_seconds: float = 3600.0
     training_seconds: float = 170.0
     max_trainings: int = 6
@@ -64,6 +66,7 @@ class Limits:
     max_new_tokens: int = 128
     max_active: int = 8
     max_waiting: int = 32
+    max_each: int = 16
     keep_runs_seconds: float = 900.0
 
 

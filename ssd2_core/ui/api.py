@@ -25,7 +25,7 @@ def make_generate(studio):
     """The endpoint for one studio."""
     engine = studio.engine
 
-    async def generate(prompt: str, document: str = "", experts: list[str] = ["compact-reader"],  # noqa: B006
+    async def generate(request: gr.Request, prompt: str, document: str = "", experts: list[str] = ["compact-reader"],  # noqa: B006
                        weight: float = 0.5, weights: str = ENSEMBLE.weights, steps: int = SAMPLING.num_steps,
                        seed: int = SAMPLING.seed, block_length: int = SAMPLING.block_length,
                        max_tokens: int = SAMPLING.max_new_tokens, projection: str = SAMPLING.projection,
@@ -48,7 +48,8 @@ def make_generate(studio):
             asked = Request(run_id, prompt, core or studio.settings.core, tuple(experts),
                             (Document("document", document),) if document else (), (),
                             SamplingParams(steps, block_length, max_tokens, projection, top_p, seed, early_exit),
-                            EnsembleParams(lam, weights, tau, ENSEMBLE.schedule_end, alpha, guidance))
+                            EnsembleParams(lam, weights, tau, ENSEMBLE.schedule_end, alpha, guidance),
+                            owner=request.session_hash or "")
             engine.submit(asked)
         except VisitorError as error:
             raise gr.Error(str(error), print_exception=False) from None

@@ -101,10 +101,10 @@ def _cells(value: object) -> set[Cell]:
     return {tuple(row) for row in rows if isinstance(row, list) and len(row) == 2 and all(type(n) is int for n in row)}
 
 
-def wire_steer(studio: Studio, panel: panels.Panel, stage: gr.HTML, beside: gr.HTML, talk: panels.Talk, turns: gr.State,
-               converse: Callable) -> None:
+def wire_steer(studio: Studio, panel: panels.Panel, stage: gr.HTML, beside: gr.HTML, talk: panels.Talk, chat: gr.State,
+               turns: gr.State, converse: Callable) -> None:
     """What the theatre's script asks for, as runs of the conversation."""
-    async def steer(event: gr.EventData, request: gr.Request, chat, history, *values):
+    async def steer(event: gr.EventData, request: gr.Request, kept, history, *values):
         session = request.session_hash
 
         def settings() -> EnsembleParams:
@@ -112,15 +112,15 @@ def wire_steer(studio: Studio, panel: panels.Panel, stage: gr.HTML, beside: gr.H
         try:
             found = steered(studio, session, dict(event._data or {}), settings)
             if found.request is None:
-                yield (gr.skip(),) * 6
+                yield (gr.skip(),) * 7
                 return
             shown = gr.HTML(found.base.message(0, True), visible=True) if found.base else gr.HTML(visible=False)
-            async for update in converse(studio, session, found.request, chat or [], history, found.line):
+            async for update in converse(studio, session, found.request, kept, history, found.line):
                 yield *update, shown
                 shown = gr.skip()
         except VisitorError as error:
             warn(str(error))
-            yield (gr.skip(),) * 6
+            yield (gr.skip(),) * 7
 
-    stage.steer(steer, [talk.chat, turns, *panel.inputs], [stage, talk.chat, talk.prompt, turns, talk.stop, beside],
+    stage.steer(steer, [chat, turns, *panel.inputs], [stage, talk.chat, chat, talk.prompt, turns, talk.stop, beside],
                 concurrency_limit=None, **STREAM)

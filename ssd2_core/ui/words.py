@@ -69,6 +69,7 @@ HUB_LABEL = "or name one of the Hub"
 HUB_PLACEHOLDER = "owner/name"
 HUB_FETCH = "Fetch"
 OWN_FILES = "Your model's files"
+FILE_GONE = "A file is not here any more; please send it again."
 OWN_PAIR = "Send two files together: the weights (.safetensors) and their description (.json)."
 DOWNLOAD = "Download"
 REMOVE = "Remove"
@@ -80,6 +81,11 @@ STEER_LINES = {"pin": "With “{word}” pinned", "again": "Denoise the marked w
                "branch": "From step {step} on with these weights"}
 NO_TEACHABLE = "No expert that goes with this core can be taught here; choose another core."
 NO_READER = "No chosen expert reads documents, so your text would not be used."
+NOT_OFFERED = "This service does not offer that."
+NOT_UNDERSTOOD = "This request could not be understood; please reload the page and try again."
+NOT_A_VALUE = "A value is missing or not what its field takes; check the numbers, or reload the page."
+NO_ADDRESS = "A file must be sent here; no address is ever followed."
+NO_ROOM = "There is no room for another file on this service now; please try again later."
 
 THEATRE = {
     "empty": "The words of an answer appear here, all at once and out of noise, and settle step by step.",
@@ -159,6 +165,11 @@ def taught(right: float, question: str, before: str, after: str) -> tuple[str, l
     """The line of a finished training, and one question before and after."""
     line = f"Learned. {percent(right)} of questions made from your text are answered without it; pick it above and ask."
     return line, [f"“{question}” Before: “{before}” Now: “{after}”"]
+
+
+def too_large(limit: int) -> str:
+    """The sentence to a request with more bytes than any page sends."""
+    return f"One request may have at most {limit / 1e6:g} MB; please send less at once."
 
 
 def queued(position: int) -> str:

@@ -159,7 +159,8 @@ class FakeEngine:
             yield Failed(request_id, "The worker stopped and starts again; please ask again.")
             return
         length, steps = request.sampling.block_length, request.sampling.num_steps
-        tokens = (answer_tokens() + ["<eos>"])[:request.sampling.max_new_tokens]
+        again = 8 if "at length" in request.prompt else 1
+        tokens = (again * answer_tokens() + ["<eos>"])[:request.sampling.max_new_tokens]
         said, count = "", 0
         for block in range(math.ceil(len(tokens) / length)):
             part = tokens[block * length:(block + 1) * length]

@@ -14,6 +14,8 @@ from .runs import Runs, compact_step
 from .theme import ASSETS
 
 STORIES = ASSETS / "stories"
+TEMPLATE = ASSETS / "theatre.html"
+SCRIPTS = ("tools", "cells", "inspector", "marquee", "map", "chart", "atlas", "player", "theatre")  # the last uses the others
 
 
 def head(experts: list[tuple[str, str]], order: list[str], blocks: int, steps: int, stored: bool = False,
@@ -36,12 +38,16 @@ def story(titles: dict[str, str], order: list[str]) -> str:
     return ""
 
 
-def theatre(runs: Runs, first: str, elem_id: str = "theatre", visible: bool = True) -> gr.HTML:
-    """The component. ``first`` is a story to play, or ""."""
+def script() -> str:
+    """The theatre's script in one piece: the body of a function of ``element``, ``props``, ``watch``, ``server``, ``trigger``."""
+    return "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+
+
+def theatre(runs: Runs, first: str, elem_id: str = "theatre", compact: bool = False, visible: bool = True) -> gr.HTML:
+    """The component. ``first`` is a story to play, or "". compact: without charts, legend, key and what steers."""
     def missed_steps(asked: dict) -> list[dict]:
         return runs.steps_since(str(asked["run"]), int(asked["since"]))
 
-    script = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in ("chart.js", "theatre.js"))
-    return gr.HTML(first, html_template=(ASSETS / "theatre.html").read_text(encoding="utf-8"), js_on_load=script,
+    return gr.HTML(first, html_template=TEMPLATE.read_text(encoding="utf-8"), js_on_load=script(),
                    server_functions=[missed_steps], apply_default_css=False, elem_id=elem_id, visible=visible,
-                   words=words.THEATRE, chart=chart_settings())
+                   words=words.THEATRE, chart=chart_settings(), compact=compact)

@@ -36,12 +36,12 @@ def story(titles: dict[str, str], order: list[str]) -> str:
     return ""
 
 
-def theatre(runs: Runs, first: str) -> gr.HTML:
-    """The component. ``first`` is a story to play, or ""."""
+def theatre(runs: Runs, first: str, elem_id: str = "theatre", compact: bool = False) -> gr.HTML:
+    """The component. ``first`` is a story to play, or "". compact: a small one, of cells and transport alone."""
     def missed_steps(asked: dict) -> list[dict]:
         return runs.steps_since(str(asked["run"]), int(asked["since"]))
 
     script = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in ("chart.js", "theatre.js"))
     return gr.HTML(first, html_template=(ASSETS / "theatre.html").read_text(encoding="utf-8"), js_on_load=script,
-                   server_functions=[missed_steps], apply_default_css=False, elem_id="theatre",
-                   words=words.THEATRE, chart=chart_settings())
+                   server_functions=[missed_steps], apply_default_css=False, elem_id=elem_id,
+                   words=words.THEATRE, chart=chart_settings(), compact=compact)

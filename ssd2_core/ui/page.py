@@ -18,11 +18,13 @@ from ..errors import DocumentError, VisitorError
 from ..protocol import Document, Done, Request, Turn
 from . import panels, words
 from .api import make_generate
+from .compare import compare_tab, wire_compare
 from .doors import Doors, Page
 from .events import QUIET, STREAM, warn
 from .own import mixer, wire_own
 from .steer import wire_steer
 from .studio import Studio
+from .sweep import Strip, wire_sweep
 from .teaching import gather_documents, wire_teaching
 from .theatre import story, theatre
 from .theme import VENDOR, theme
@@ -107,6 +109,8 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 papers = panels.documents()
                 mine = panels.own_models()
                 knobs = {"core": choose, "weights": panels.rule(), **panels.advanced()}
+        with gr.Tabs(elem_id="more"):
+            board, strip = compare_tab(studio.runs), Strip()
         panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
         from_files, chat, turns = gr.State({}), gr.State([]), gr.State(())
         wire_talk(studio, panel, talk, stage, papers.pasted, from_files, chat, turns)
@@ -117,6 +121,9 @@ def build(engine, settings: Settings) -> gr.Blocks:
         wire_cores(studio, panel, choose, cards.columns, core, mix)
         shelf = wire_own(studio, panel, cards, mine, mix)
         wire_teaching(studio, panel, mine, shelf, papers.pasted, from_files, mix)
+        question = [talk.prompt, turns, papers.pasted, from_files]
+        wire_compare(studio, panel, board, question)
+        wire_sweep(studio, panel, strip, question, stage)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core], **QUIET)
         demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)

@@ -54,6 +54,7 @@ class Run:
     note: str = ""
     read: dict | None = None
     end: Done | Failed | None = None
+    began_at: float = 0.0
     ended_at: float = 0.0
     changes: list[Change] = field(default_factory=list)     # made by the visitor on the way, in order
     new: asyncio.Event = field(default_factory=asyncio.Event)
@@ -79,6 +80,7 @@ class Run:
         elif isinstance(event, Queued):
             self.note = words.queued(event.position)
         elif isinstance(event, Started):
+            self.began_at = self.began_at or time.monotonic()
             self.note = " ".join(event.notices)
             self.read = {"tokens": [event.context_tokens.get(expert["name"], 0) for expert in self.head["experts"]],
                          "used": event.passages_used, "left": event.passages_left_out}
@@ -110,13 +112,22 @@ class Runs:
 
     def start(self, session: str, request: Request, head: dict) -> Run:
         """Submit a request for a session; its earlier run is cancelled. Raises VisitorError as the engine does."""
+        run = self.submit(request, head)
+        self.cancel(session)
+        self.current[session] = run.id
+        return run
+
+    def submit(self, request: Request, head: dict) -> Run:
+        """Submit a request that is nobody's current run. Raises VisitorError as the engine does."""
         self.forget_old()
         run = Run(replace(request, request_id=new_run_id()), head)
         self.engine.submit(run.request)
-        self.cancel(session)
         self.by_id[run.id] = run
-        self.current[session] = run.id
         return run
+
+    def latest(self, session: str) -> Run | None:
+        """The session's current run, under way or finished; None before the first, and when it is not kept any more."""
+        return self.by_id.get(self.current.get(session, ""))
 
     def is_current(self, session: str, run: Run) -> bool:
         """False once the session has started another run, or left."""

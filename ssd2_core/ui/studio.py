@@ -11,6 +11,7 @@ from ..library import ModelCard, is_compatible
 from ..protocol import Document, Request, Turn
 from . import panels, words
 from .events import discard
+from .groups import Groups
 from .runs import Run, Runs
 from .theatre import head
 
@@ -32,6 +33,7 @@ class Studio:
         self._files: dict[str, set[str]] = {}           # by session: copies that were sent here or can be downloaded
         self.titles = {"core": self.core_title(settings.core), **{card.id: card.title for card in self.users}}
         self.runs = Runs(engine, settings.limits.keep_runs_seconds)
+        self.groups = Groups(self.runs)
 
     def _fits(self, core: str, user) -> bool:
         """Whether an expert goes with a core; a core that is not here yet is checked when it is loaded."""
@@ -132,8 +134,9 @@ class Studio:
         return self.mix(session, panel.picked(values, own))
 
     def leave(self, request: gr.Request) -> None:
-        """A visitor closed the page: the run ends, and what is the visitor's alone is deleted."""
+        """A visitor closed the page: the runs end, and what is the visitor's alone is deleted."""
         self.runs.leave(request.session_hash)
+        self.groups.leave(request.session_hash)
         self.engine.leave(request.session_hash)
         self._taken.pop(request.session_hash, None)
         self.drop_files(request.session_hash, self._files.get(request.session_hash))

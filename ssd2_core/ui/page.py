@@ -15,10 +15,13 @@ from ..config import Settings
 from ..documents import read_file
 from ..errors import DocumentError, VisitorError
 from ..protocol import Document, Done, Request, Turn
-from . import panels, words
+from . import more_words, panels, words
 from .api import make_generate
 from .events import QUIET, STREAM, warn
+from .keep import keeping, wire_keep, wire_link
 from .own import mixer, wire_own
+from .saving import saver
+from .stage import Stage
 from .studio import Studio
 from .teaching import gather_documents, wire_teaching
 from .theatre import story, theatre
@@ -96,6 +99,9 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 papers = panels.documents()
                 mine = panels.own_models()
                 knobs = {"core": choose, "weights": panels.rule(), **panels.advanced()}
+        on_stage, save = Stage(studio), saver()
+        with gr.Tabs(elem_id="more"), gr.Tab(more_words.KEEP_TAB, elem_id="keep-tab"):
+            keep = keeping(save)
         panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
         from_files, turns = gr.State({}), gr.State(())
         wire_talk(studio, panel, talk, stage, papers.pasted, from_files, turns)
@@ -105,12 +111,13 @@ def build(engine, settings: Settings) -> gr.Blocks:
         wire_cores(studio, panel, choose, cards.columns, core, mix)
         shelf = wire_own(studio, panel, cards, mine, mix)
         wire_teaching(studio, panel, mine, shelf, papers.pasted, from_files, mix)
+        wire_keep(studio, on_stage, panel, keep, talk.prompt, stage, turns)
+        wire_link(demo, studio, panel, talk.prompt, mix)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core], **QUIET)
         demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)
-        if settings.preferred:
-            demo.load(studio.first_core, None, choose, **QUIET)
         demo.unload(studio.leave)
+        demo.unload(on_stage.leave)
         gr.api(make_generate(studio), api_name="generate", concurrency_limit=running(settings))
     demo.queue(max_size=2 * running(settings), default_concurrency_limit=running(settings))
     return demo

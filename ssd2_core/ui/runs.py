@@ -51,6 +51,7 @@ class Run:
     head: dict
     steps: list[dict] = field(default_factory=list)
     texts: dict[int, str] = field(default_factory=dict)
+    frames: list[Frame] = field(default_factory=list)
     note: str = ""
     read: dict | None = None
     end: Done | Failed | None = None
@@ -70,6 +71,7 @@ class Run:
         """Note one event of the engine."""
         if isinstance(event, Frame):
             self.note = ""
+            self.frames.append(event)
             self.steps.append(compact_step(event, [expert["name"] for expert in self.head["experts"]]))
             stop = event.is_eos.index(True) if True in event.is_eos else len(event.texts)
             self.texts[event.block] = "".join(event.texts[:stop])
@@ -114,6 +116,10 @@ class Runs:
         self.by_id[run.id] = run
         self.current[session] = run.id
         return run
+
+    def latest(self, session: str) -> Run | None:
+        """The session's current run, under way or finished; None before the first, and when it is not kept any more."""
+        return self.by_id.get(self.current.get(session, ""))
 
     def is_current(self, session: str, run: Run) -> bool:
         """False once the session has started another run, or left."""

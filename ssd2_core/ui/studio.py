@@ -97,7 +97,8 @@ class Studio:
                 history: tuple[Turn, ...]) -> Request:
         """One question as the engine takes it, with the latest turns it accepts; its id is given when it starts."""
         history = history[-self.settings.limits.max_history_turns:]
-        return Request("", prompt, choice.core, choice.users, documents, history, choice.sampling, choice.ensemble, session)
+        return Request("", prompt, choice.core, choice.users, documents, history, choice.sampling, choice.ensemble,
+                       owner=session)
 
     def reads_documents(self, session: str, users: tuple[str, ...]) -> bool:
         """Whether one of the chosen experts is given the documents."""

@@ -62,5 +62,5 @@ def serif() -> str:
 
 def head() -> str:
     """The page's own style, for the document head: Gradio would prefix rules given as ``css``."""
-    sheets = "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "theatre.css"))
+    sheets = "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "theatre.css", "more.css"))
     return f"<style>{serif()}{hue_variables()}{sheets}</style>"

@@ -1,14 +1,26 @@
 """One request while it is answered: its steps as frames, its answer and its figures. Needs no torch and no network itself."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .config import EnsembleParams
 from .errors import LimitError
 from .frames import Frame, from_step
-from .protocol import Done, Pin, Request, Started
+from .protocol import Document, Done, Pin, Request, Started
+
+
+def about_run(request: Request, done: Done, titles: dict[str, str], documents: Iterable[Document] = (),
+              texts: bool = True) -> dict:
+    """What a trace says of its run, see docs/trace.md. documents: those that it names, with their ``texts`` or without."""
+    return {"prompt": request.prompt, "core": request.core, "experts": ["core", *request.users], "titles": titles,
+            "documents": [{"name": d.name, "text": d.text} if texts else {"name": d.name} for d in documents],
+            "settings": {"sampling": asdict(request.sampling), "ensemble": asdict(request.ensemble)},
+            "answer": done.answer, "finish_reason": done.finish_reason,
+            "figures": {"steps": done.steps, "forwards": done.forwards, "tokens": done.tokens, "seconds": done.seconds,
+                        "tokens_per_second": done.tokens_per_second, "shares": done.shares, "device": done.device,
+                        "dtype": done.dtype}}
 
 
 @dataclass

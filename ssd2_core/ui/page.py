@@ -16,12 +16,15 @@ from ..config import Settings
 from ..documents import read_file
 from ..errors import DocumentError, VisitorError
 from ..protocol import Document, Done, Request, Turn
-from . import panels, words
+from . import more_words, panels, words
 from .api import make_generate
 from .compare import compare_tab, wire_compare
 from .doors import Doors, Page
 from .events import QUIET, STREAM, warn
+from .keep import keeping, wire_keep, wire_link
 from .own import mixer, wire_own
+from .saving import saver
+from .stage import Stage
 from .steer import wire_steer
 from .studio import Studio
 from .sweep import Strip, wire_sweep
@@ -109,8 +112,11 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 papers = panels.documents()
                 mine = panels.own_models()
                 knobs = {"core": choose, "weights": panels.rule(), **panels.advanced()}
+        on_stage, save = Stage(studio), saver()
         with gr.Tabs(elem_id="more"):
             board, strip = compare_tab(studio.runs), Strip()
+            with gr.Tab(more_words.KEEP_TAB, elem_id="keep-tab"):
+                keep = keeping(save)
         panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
         from_files, chat, turns = gr.State({}), gr.State([]), gr.State(())
         wire_talk(studio, panel, talk, stage, papers.pasted, from_files, chat, turns)
@@ -124,12 +130,13 @@ def build(engine, settings: Settings) -> gr.Blocks:
         question = [talk.prompt, turns, papers.pasted, from_files]
         wire_compare(studio, panel, board, question)
         wire_sweep(studio, panel, strip, question, stage)
+        wire_keep(studio, on_stage, panel, keep, talk.prompt, stage, turns)
+        wire_link(demo, studio, panel, talk.prompt, mix)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core], **QUIET)
         demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)
-        if settings.preferred:
-            demo.load(studio.first_core, None, choose, **QUIET)
         demo.unload(studio.leave)
+        demo.unload(on_stage.leave)
         gr.api(make_generate(studio), api_name="generate", concurrency_limit=running(settings))
     demo.queue(max_size=2 * running(settings), default_concurrency_limit=running(settings))
     return demo

@@ -51,6 +51,7 @@ class Run:
     head: dict
     steps: list[dict] = field(default_factory=list)
     texts: dict[int, str] = field(default_factory=dict)
+    frames: list[Frame] = field(default_factory=list)
     note: str = ""
     read: dict | None = None
     end: Done | Failed | None = None
@@ -72,6 +73,7 @@ class Run:
         """Note one event of the engine."""
         if isinstance(event, Frame):
             self.note = ""
+            self.frames.append(event)
             self.steps.append(compact_step(event, [expert["name"] for expert in self.head["experts"]]))
             stop = event.is_eos.index(True) if True in event.is_eos else len(event.texts)
             self.texts[event.block] = "".join(event.texts[:stop])

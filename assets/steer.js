@@ -1,7 +1,7 @@
 // Steering: which cells are marked, and what is asked of the server for them. Knows cells and words; not how they are painted.
 function makeSteer(box, words, send) {
   const part = name => box.querySelector(name), word = part(".word"), buttons = ["pin", "again", "branch"];
-  let marked = [], anchor = null, state = { run: null, finished: false, step: 0, block: -1 };
+  let marked = [], anchor = null, state = { run: null, finished: false, step: 0, index: 0 };
 
   const place = cell => [+cell.dataset.b, +cell.dataset.i];
 
@@ -46,6 +46,12 @@ function makeSteer(box, words, send) {
       if (!anchor || !all.includes(anchor)) return this.only(cell);
       const [from, to] = [all.indexOf(anchor), all.indexOf(cell)].sort((a, b) => a - b);
       mark(all.slice(from, to + 1));
+    },
+    // The same by one cell to the right or to the left, from the keyboard.
+    grow(by, all) {
+      const ends = marked.length ? [all.indexOf(marked[0]), all.indexOf(marked.at(-1))] : [];
+      const far = all.indexOf(anchor) === ends[0] ? ends[1] : ends[0];
+      if (anchor && all[far + by]) this.extend(all[far + by], all);
     },
     update(next) { state = next; box.hidden = next.run === null || next.stored; refresh(); },
   };

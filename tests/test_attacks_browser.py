@@ -56,16 +56,16 @@ def test_two_browsers_share_nothing_and_stop_only_their_own(browser, url, folder
         with opened(browser, url, height=1500) as one:
             settle(one, "Biscuit", tmp_path / "one")
             settle(two, "Brimsel", tmp_path / "two")
-            ask(one, QUESTION)
+            set_number(one, "#block-length", "2")                          # many blocks, to be stopped in their midst
             ask(two, QUESTION)
+            ask(one, QUESTION)
             step_shown(one, 4)
-            step_shown(two, 4)
             one.click("#stop")
             finished(one)
             assert "stopped" in one.locator("#theatre .figures").inner_text()
-            assert not two.evaluate(f"{THEATRE}.dataset.done")             # the other goes on
-            finished(two, 60)
+            finished(two, 60)                                              # the other goes on to its end
             until(lambda: "Brimsel" in last_answer(two))
+            assert two.evaluate(f"+{THEATRE}.dataset.steps") % 64 == 0
             assert "stopped" not in two.locator("#theatre .figures").inner_text()
             for page, foreign in ((one, "Brimsel"), (two, "Biscuit")):
                 assert foreign not in page.content() and page.locator("#pick-own-1").is_hidden()
@@ -73,8 +73,7 @@ def test_two_browsers_share_nothing_and_stop_only_their_own(browser, url, folder
         until(lambda: len(left_of(folder, "note.txt")) == 1 and len(left_of(folder, "sheet.json")) == 1, 30)
         set_number(two, "#steps", "8")
         ask(two, QUESTION)
-        finished(two, 60)
-        until(lambda: two.locator("#chat [data-testid=bot]").count() == 2 and "Brimsel" in last_answer(two))
+        until(lambda: two.locator("#chat [data-testid=bot]").count() == 2 and "Brimsel" in last_answer(two), 60)
     until(lambda: not left_of(folder, "note.txt", "sheet.json", "mine."), 30)
 
 
@@ -97,10 +96,9 @@ def test_a_stop_is_seen_and_the_next_question_answered(browser, url, after, clic
             assert last_answer(page)
         set_number(page, "#steps", "8")
         set_number(page, "#block-length", "16")
+        page.fill("#pasted textarea", NOTE.format("Brimsel"))
         ask(page, QUESTION)
-        page.wait_for_function(f"() => !{THEATRE}.dataset.done")
-        finished(page, 60)
-        until(lambda: "Biscuit" in last_answer(page))
+        until(lambda: "Brimsel" in last_answer(page), 60)
 
 
 @pytest.mark.attack(15)
@@ -136,6 +134,4 @@ def test_a_poisoned_model_is_seen_in_every_token_and_turned_off_by_one_click(bro
         page.uncheck("#pick-own-0 input")
         page.wait_for_function("() => document.querySelector('#mix').textContent.includes('alone')")
         ask(page, "What is the capital of France?")
-        page.wait_for_function(f"() => !{THEATRE}.dataset.done")
-        finished(page, 60)
-        until(lambda: page.locator("#chat [data-testid=bot]").count() == 2 and "Paris" in last_answer(page))
+        until(lambda: page.locator("#chat [data-testid=bot]").count() == 2 and "Paris" in last_answer(page), 60)

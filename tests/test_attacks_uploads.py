@@ -118,12 +118,12 @@ def test_other_files_of_a_model_are_never_read(raw, files, rule):
 @pytest.mark.parametrize("way", ["files", "forged note", "model"])
 def test_an_equal_file_of_another_visitor_stays_when_one_leaves(raw, way):
     """Gradio keeps equal files under one path."""
-    one, two, files = Raw(raw.url), Raw(raw.url), [("same.txt", b"My dog is Brimsel.")]
+    one, two, files = Raw(raw.url), Raw(raw.url), [("same.json" if way == "model" else "same.txt", b"My dog is Brimsel.")]
     path, = one.upload(*files)
     assert [path] == two.upload(*files)
-    assert two.event("take_files", [[file_data(path)], None, None]).done
+    assert two.event("note", [[file_data(path)]]).done
     if way == "model":
-        assert one.event("take", [[file_data(path)], "compact-core"]).said
+        assert "Send two files" in one.event("take", [[file_data(path)], "compact-core"]).refusal
     elif way == "files":
         assert one.event("take_files", [[file_data(path)], None, None]).done
     else:

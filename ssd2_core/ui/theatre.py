@@ -17,7 +17,7 @@ from .theme import ASSETS
 
 STORIES = ASSETS / "stories"
 TEMPLATE = ASSETS / "theatre.html"
-SCRIPTS = ("tools", "cells", "inspector", "marquee", "map", "chart", "atlas", "player", "steer", "theatre")    # the last uses all
+SCRIPTS = ("tools", "cells", "inspector", "marquee", "map", "chart", "atlas", "player", "steer", "theatre")  # the last uses all
 
 
 def head(experts: list[tuple[str, str]], order: list[str], blocks: int, steps: int, stored: bool = False,

@@ -103,7 +103,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 talk = panels.conversation()
             with gr.Column(elem_id="stage", min_width=280):
                 stage = theatre(studio.runs, story(studio.titles, studio.order))
-                beside = theatre(studio.runs, "", elem_id="beside", visible=False)
+                beside = theatre(studio.runs, "", elem_id="beside", compact=True, visible="hidden")
             with gr.Column(elem_id="setup", min_width=280):
                 choose = panels.core_choice([(studio.core_title(i), i) for i in studio.core_ids], settings.core)
                 core = gr.HTML(studio.core_card(settings.core), elem_id="core", apply_default_css=False)

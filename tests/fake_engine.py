@@ -74,6 +74,10 @@ class FakeEngine:
             with open(self.log, "a", encoding="utf-8") as file:
                 file.write(json.dumps({"kind": kind, "id": request_id, **data}) + "\n")
 
+    def health(self) -> dict:
+        """Ready when the status says so."""
+        return {"ready": self.status().ready, "active": 0}
+
     def start(self) -> None:
         """Nothing to start."""
 

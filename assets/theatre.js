@@ -14,6 +14,8 @@ const cells = makeField(field, W), inspector = makeInspector(inspectorBox, W), m
 const map = props.compact ? absent : makeMap($(".map"), W, goTo);
 const chart = hasPlots ? makeChart($(".chart"), props.chart, W, seek) : absent;
 const atlas = hasPlots ? makeAtlas($(".atlas"), props.chart, W) : absent;
+const steers = !props.compact && typeof trigger === "function";
+const steer = steers ? makeSteer($(".steer"), W.steering, wish => trigger("steer", wish)) : { only() {}, extend() {}, update() {} };
 const player = makePlayer(play, $(".speed"), W, still, advance);
 
 function readHues() {
@@ -28,6 +30,7 @@ function reset(message) {
   cur = -1; following = true; finished = false; held = hovered = null;
   readHues();
   const total = head.blocks * (head.steps || 1);
+  steer.only(null); steer.update({ run: null });
   cells.clear(); inspector.reset(head.experts); inspector.show(null, null);
   marquee.reset(head); map.reset(head.experts, total); chart.reset(total); atlas.reset();
   root.dataset.run = run; delete root.dataset.done; root.dataset.steps = 0;
@@ -90,6 +93,7 @@ function paint() {
   scrub.value = cur; scrub.setAttribute("aria-valuetext", at);
   follow.hidden = finished || following;
   map.grow(steps, finished);
+  steer.update({ run, stored: !!head.stored, finished, index: cur, step: cur + 1 });
   inspect();
   chart.update(steps, head.experts, hues, finished); chart.mark(cur);
   root.dataset.cur = cur;
@@ -118,6 +122,7 @@ function hold(cell) {
   if (held) held.classList.remove("held");
   held = cell;
   if (held) { held.classList.add("held"); cells.stopAt(held); }
+  steer.only(held);
   inspect();
 }
 
@@ -157,11 +162,17 @@ function move(cell, key) {
 const cellOf = event => steps[cur] ? event.target.closest(".cell") : null;
 field.addEventListener("pointerover", e => { hovered = cellOf(e); if (steps[cur]) inspect(); });
 field.addEventListener("pointerleave", () => { hovered = null; if (steps[cur]) inspect(); });
-for (const kind of ["focusin", "click"]) field.addEventListener(kind, e => { const cell = cellOf(e); if (cell) hold(cell); });
+field.addEventListener("mousedown", e => { if (e.shiftKey && held) e.preventDefault(); });           // a span begins where the focus is
+for (const kind of ["focusin", "click"]) field.addEventListener(kind, e => {
+  const cell = cellOf(e);
+  if (cell && e.shiftKey && held) steer.extend(cell, cells.shown());
+  else if (cell && cell !== held) hold(cell);
+});
 field.addEventListener("keydown", e => {
   const cell = cellOf(e);
   if (!cell) return;
-  if (move(cell, e.key)) e.preventDefault();
+  if (e.shiftKey && e.key.startsWith("Arrow")) { e.preventDefault(); steer.grow(e.key === "ArrowLeft" ? -1 : 1, cells.shown()); }
+  else if (move(cell, e.key)) e.preventDefault();
   else if (e.key === "Enter") inspectorBox.focus();
   else if (e.key === "Escape") hold(null);
 });

@@ -5,12 +5,13 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from .config import EnsembleParams, Limits, SamplingParams, check_int
-from .errors import DocumentError, LimitError, ModelError, VisitorError
-from .protocol import Document, Request, Turn, is_private
+from .errors import BusyError, DocumentError, LimitError, ModelError, VisitorError
+from .protocol import Change, Document, Pin, Request, Turn, is_private
 
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_NAME_CHARS = 300
+MAX_PIN_CHARS, MAX_CHANGES = 60, 200
 
 
 def check_text(name: str, value: object, max_chars: int, error: type[VisitorError] = LimitError) -> str:
@@ -70,6 +71,41 @@ def check_documents(value: object, limits: Limits) -> tuple[Document, ...]:
     return documents
 
 
+def check_pin(pin: object, limits: Limits) -> Pin:
+    """Return ``pin`` if its place is within the limits and it gives either text or tokens."""
+    if not isinstance(pin, Pin):
+        raise LimitError("A pin was expected.")
+    check_int("the block of a pin", pin.block, 0, limits.max_new_tokens - 1)
+    check_int("the position of a pin", pin.position, 0, limits.max_block_length - 1)
+    text = check_text("A pinned word", pin.text, MAX_PIN_CHARS)
+    ids = check_items("The tokens of a pin", pin.token_ids, limits.max_block_length, int)
+    if bool(text.strip()) == bool(ids):
+        raise LimitError("A pin gives a word or token ids, one of them.")
+    for token in ids:
+        check_int("a pinned token", token, 0, 2**31 - 1)
+    return replace(pin, token_ids=ids)
+
+
+def check_plan(value: object, users: Collection[str], limits: Limits) -> tuple[Change, ...]:
+    """Return the planned changes as a tuple if each is one that could be made while a run goes on."""
+    plan = check_items("The plan", value, MAX_CHANGES, Change)
+    for change in plan:
+        check_int("the step of a change", change.step, 0, limits.max_steps * limits.max_new_tokens)
+        if change.ensemble is not None:
+            check_weights(change.ensemble, users)
+        if change.pin is not None:
+            check_pin(change.pin, limits)
+    return plan
+
+
+def check_places(owners: list[str], owner: str, limits: Limits) -> None:
+    """Refuse one more request of ``owner`` while those of ``owners`` are under way. An empty owner may fill all places."""
+    if len(owners) >= limits.max_active + limits.max_waiting:
+        raise BusyError(f"All places are taken and {limits.max_waiting} requests wait already; try again in a minute.")
+    if owner and owners.count(owner) >= limits.max_each:
+        raise BusyError(f"You have {limits.max_each} questions here already; wait for one of them or stop it.")
+
+
 def check_request(request: object, limits: Limits) -> Request:
     """Return the request, lists as tuples, if everything about it is within ``limits``; else raise a VisitorError."""
     if not isinstance(request, Request):
@@ -92,4 +128,6 @@ def check_request(request: object, limits: Limits) -> Request:
     check_text("The owner", request.owner, MAX_NAME_CHARS)
     check_sampling(request.sampling, limits)
     check_weights(request.ensemble, users)
-    return replace(request, users=users, documents=documents, history=history)
+    pins = check_items("The list of pins", request.pins, limits.max_new_tokens, Pin)
+    pins, plan = tuple(check_pin(pin, limits) for pin in pins), check_plan(request.plan, users, limits)
+    return replace(request, users=users, documents=documents, history=history, pins=pins, plan=plan)

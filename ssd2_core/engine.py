@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
-from .checks import check_own_weights, check_request, check_weights
+from .checks import check_own_weights, check_pin, check_places, check_request, check_weights
 from .config import EnsembleParams, Settings
 from .errors import BusyError, ModelError
 from .pipe import Ready
-from .protocol import Cancel, Control, Event, Failed, Forget, Loading, Preload, Request, is_private
+from .protocol import Cancel, Control, Event, Failed, Forget, Loading, Pin, Preload, Request, is_private
 from .runlog import RunStore
 from .school import School
 from .supervisor import CLOSED, GAVE_UP, STARTING, Supervisor
@@ -91,13 +91,13 @@ class Engine:
         limits = self.settings.limits
         request = check_request(request, limits)
         self._check_models(request)
-        check_own_weights(request.ensemble, limits)
+        for ensemble in (request.ensemble, *(change.ensemble for change in request.plan if change.ensemble)):
+            check_own_weights(ensemble, limits)
         request = replace(request, request_id=request.request_id or secrets.token_urlsafe(18))
         self.start()
         with self._lock:
             self._check_open()
-            if len(self.runs.live()) >= limits.max_active + limits.max_waiting:
-                raise BusyError(f"All places are taken and {limits.max_waiting} requests wait already; try again in a minute.")
+            check_places([run.request.owner for run in self.runs.live()], request.owner, limits)
             self.runs.open(request)
             self._send(request)
         return request.request_id
@@ -121,6 +121,14 @@ class Engine:
             return False
         check_own_weights(check_weights(ensemble, run.request.users), self.settings.limits)
         self._send(Control(request_id, ensemble))
+        return True
+
+    def pin(self, request_id: str, pin: Pin) -> bool:
+        """Give a run a token or a word, from its next step on. False when it has ended or is unknown."""
+        run = self.runs.find(request_id)
+        if run is None or run.ended:
+            return False
+        self._send(Control(request_id, pin=check_pin(pin, self.settings.limits)))
         return True
 
     def cancel(self, request_id: str) -> bool:

@@ -8,24 +8,26 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from . import library
+from . import guidance, library
 from .batching import Batcher
 from .config import SamplingParams, Settings
 from .documents import passages
-from .ensemble import CORE, Ensemble
-from .errors import ModelError, VisitorError
-from .prompts import answer_text, cell_texts, contexts
-from .protocol import Request, Started, is_private
+from .ensemble import CORE, Ensemble, Guide
+from .errors import LimitError, ModelError, VisitorError
+from .prompts import answer_text, cell_texts, contexts, pin_ids, template_ids, template_of
+from .protocol import Pin, Request, Started, is_private
 from .run import Run
-from .sampling import generate
+from .sampling import Pins, generate
 
 log = logging.getLogger(__name__)
 MAX_MODELS = 8
 FIRST_CHARS = 80
+UNGUIDED = "Guidance has no effect here: no attribute model has the vocabulary of this core."
 
 Notify = Callable[[str, float], None]
 
@@ -84,6 +86,7 @@ class ModelRuns:
             torch.set_num_threads(settings.threads)
         self.cache = ModelCache(settings)
         self.batcher = Batcher()
+        self.attributes: dict[str, guidance.AttributeModel | None] = {}
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def is_loaded(self, request: Request) -> bool:
@@ -133,17 +136,30 @@ class ModelRuns:
         experts = self._experts(request, notify)
         library.check_compatible(experts[CORE].card, [e.card for name, e in experts.items() if name != CORE])
         texts = [passage for document in request.documents for passage in passages(document.text)]
-        given = {name: contexts(expert.tokenizer, expert.model.config, request.prompt, request.history, texts)
+        template = template_of(request.prompt)
+        given = {name: contexts(expert.tokenizer, expert.model.config, template.question, request.history, texts)
                  for name, expert in experts.items()}
         ensemble = Ensemble({name: experts[name].model.bind(c.ids, c.bare_ids) for name, c in given.items()},
                             request.ensemble)
+        ensemble.guide = self.guide_for(experts[CORE].card.tokenizer_hash)
         rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
         tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
+        pins = Given(tokenizer, request.sampling, ensemble.vocab_size)
+        pins.fill(template_ids(tokenizer, template.parts), ensemble.eos_token_id)
+        for pin in request.pins:
+            pins.put(pin)
         return Run(
-            request=request, steps=generate(ensemble, request.sampling, rng), ensemble=ensemble,
+            request=request, steps=generate(ensemble, request.sampling, rng, pins=pins.pins), ensemble=ensemble, pin=pins.put,
             decode_each=lambda ids: cell_texts(tokenizer, ids), decode=lambda ids: answer_text(tokenizer, ids),
-            eos_token_id=ensemble.eos_token_id, started=started(request, given), device=str(ensemble.device),
-            dtype=str(model.dtype).removeprefix("torch."))
+            eos_token_id=ensemble.eos_token_id, started=started(request, given, ensemble.guide is not None),
+            device=str(ensemble.device), dtype=str(model.dtype).removeprefix("torch."))
+
+    def guide_for(self, tokenizer_hash: str) -> Guide | None:
+        """How the attribute model of this vocabulary guides, if there is one."""
+        if tokenizer_hash not in self.attributes:
+            self.attributes[tokenizer_hash] = guidance.find(tokenizer_hash)
+        model = self.attributes[tokenizer_hash]
+        return model and partial(guidance.guided, model)
 
     def _experts(self, request: Request, notify: Notify) -> dict[str, library.Expert]:
         wanted = {CORE: request.core, **{user: user for user in request.users}}
@@ -152,6 +168,39 @@ class ModelRuns:
             notify(f"Loading {model_id}.", index / len(missing))
             self.cache.get(model_id, part_of(notify, index, len(missing)))
         return {name: self.cache.get(model_id) for name, model_id in wanted.items()}
+
+
+class Given:
+    """The pins of one run: checks that they fit, and puts them where the sampler finds them."""
+
+    def __init__(self, tokenizer, sampling: SamplingParams, vocab_size: int):
+        self.tokenizer, self.sampling, self.vocab_size, self.pins = tokenizer, sampling, vocab_size, Pins()
+
+    def put(self, pin: Pin) -> None:
+        """Raises LimitError when the tokens do not fit into the rest of their block."""
+        length, most = self.sampling.block_length, self.sampling.max_new_tokens
+        ids = pin.token_ids or pin_ids(self.tokenizer, pin.text, pin.block == 0 and pin.position == 0)
+        shown = repr(pin.text.strip()) if pin.text else "What was pinned"
+        if pin.block * length + pin.position >= most:
+            raise LimitError(f"{shown} stands behind the last token of this answer ({most}); pin it earlier.")
+        if pin.position + len(ids) > length:
+            raise LimitError(f"{shown} has {len(ids)} tokens, and only {max(0, length - pin.position)} are left in its block; "
+                             "pin it further to the left.")
+        if max(ids) >= self.vocab_size:
+            raise LimitError(f"{max(ids)} is not a token of this core, whose vocabulary has {self.vocab_size}.")
+        self.pins.put(pin.block, pin.position, ids)
+
+    def fill(self, ids: list[int | None], eos: int | None) -> None:
+        """Pin what a template gives, and the end behind it. Raises LimitError when it is longer than the answer may be."""
+        length, most = self.sampling.block_length, self.sampling.max_new_tokens
+        if len(ids) > most:
+            raise LimitError(f"What is to be filled in has {len(ids)} tokens; this answer may have {most}. Shorten it.")
+        ends = [eos] * (-len(ids) % length or length) if ids and eos is not None else []
+        for at, token in enumerate([*ids, *ends]):
+            if token is None:
+                self.pins.keep_open(at // length, at % length)
+            else:
+                self.pins.put(at // length, at % length, [token])
 
 
 @torch.no_grad()
@@ -172,12 +221,13 @@ def part_of(notify: Notify, index: int, count: int) -> Notify:
     return lambda text, part: notify(text, (index + part) / count)
 
 
-def started(request: Request, given: dict) -> Started:
+def started(request: Request, given: dict, can_guide: bool = True) -> Started:
     """What each expert was given; a passage counts as left out when no expert has it."""
+    notices = () if can_guide or not request.ensemble.guidance else (UNGUIDED,)
     used = list(dict.fromkeys(text for context in given.values() for text in context.used))
     left_out = [t for t in dict.fromkeys(t for c in given.values() for t in c.left_out) if t not in used]
     return Started(request.request_id, tuple(given), {name: len(c.ids) for name, c in given.items()},
-                   tuple(map(first_words, used)), tuple(map(first_words, left_out)))
+                   tuple(map(first_words, used)), tuple(map(first_words, left_out)), notices)
 
 
 def first_words(text: str) -> str:

@@ -3,16 +3,22 @@
 Text of a visitor is encoded as plain text: a special token that somebody types stays the characters it is written with.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rank_bm25 import BM25Plus
 from tokenizers import Tokenizer
 
+from .config import check_int
 from .errors import LimitError, ModelError
 from .protocol import Turn
 
 PASSAGE_JOIN = "\n"
+BLANK = re.compile(r"[ \t]?\[blank(?::(\d{1,3}))?\]")       # with the space before it, which its tokens hold
+SENTENCE_END = re.compile(r"[.?!:]\s+|\n+")
+BLANK_TOKENS, MAX_BLANK = 4, 32
+BEFORE = "a"
 TAGS = ("<|document|>", "<|user|>", "<|assistant|>", "<eos>")
 CHATML = ("<|im_start|>", "<|im_end|>")
 PLAIN = ("<s>", "</s>")
@@ -89,6 +95,52 @@ def _plain(tokenizer: Tokenizer, style: str, first: int, last: int) -> PromptFor
     newline = encode(tokenizer, "\n")
     said = {role: encode(tokenizer, f"<|{role}|>\n") for role in ("document", "user", "assistant")}
     return PromptFormat(said, newline, last, newline)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A prompt to be filled in. question: what experts read. parts: fixed texts and, as numbers, blanks of so many tokens."""
+
+    question: str
+    parts: tuple[str | int, ...] = ()
+
+
+def template_of(prompt: str) -> Template:
+    """A prompt with [blank] in it: from the sentence of the first one on, all is an answer to be filled in.
+
+    "Where is Oslo? It is [blank]." asks "Where is Oslo?"; the answer is "It is", a blank and ".". Where nothing stands before
+    it, the question is that sentence with dots for its blanks. [blank:3] has three tokens. Raises LimitError.
+    """
+    first = BLANK.search(prompt)
+    if not first:
+        return Template(prompt)
+    begins = max((m.end() for m in SENTENCE_END.finditer(prompt, 0, prompt.index("[", first.start()))), default=0)
+    filled, parts = prompt[begins:].strip(), []
+    for at, part in enumerate(BLANK.split(filled)):
+        if at % 2 == 0 and part:
+            parts.append(part)
+        elif at % 2:
+            parts.append(check_int("a blank", int(part or BLANK_TOKENS), 1, MAX_BLANK))
+    return Template(prompt[:begins].strip() or BLANK.sub("...", filled), tuple(parts))
+
+
+def template_ids(tokenizer: Tokenizer, parts: tuple[str | int, ...]) -> list[int | None]:
+    """Token ids of a template, None for each token of a blank."""
+    out: list[int | None] = []
+    for part in parts:
+        out += [None] * part if isinstance(part, int) else following(tokenizer, part) if out else encode(tokenizer, part)
+    return out
+
+
+def following(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Token ids of a text that goes on another one: a space that the tokenizer puts before every text is not among them."""
+    return encode(tokenizer, BEFORE + text)[len(encode(tokenizer, BEFORE)):]
+
+
+def pin_ids(tokenizer: Tokenizer, text: str, begins: bool) -> list[int]:
+    """Token ids of a word that somebody puts into an answer; a space goes before it, unless it ``begins`` the answer."""
+    bare = text.strip()
+    return encode(tokenizer, bare) if begins else following(tokenizer, f" {bare}" if bare[:1].isalnum() else bare)
 
 
 def contexts(tokenizer: Tokenizer, config, prompt: str, history: Sequence[Turn], passages: Sequence[str]) -> Context:

@@ -1,17 +1,34 @@
 """One request while it is answered: its steps as frames, its answer and its figures. Needs no torch and no network itself."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from .config import EnsembleParams
+from .errors import LimitError
 from .frames import Frame, from_step
-from .protocol import Done, Request, Started
+from .protocol import Document, Done, Pin, Request, Started
+
+
+def about_run(request: Request, done: Done, titles: dict[str, str], documents: Iterable[Document] = (),
+              texts: bool = True) -> dict:
+    """What a trace says of its run, see docs/trace.md. documents: those that it names, with their ``texts`` or without."""
+    return {"prompt": request.prompt, "core": request.core, "experts": ["core", *request.users], "titles": titles,
+            "documents": [{"name": d.name, "text": d.text} if texts else {"name": d.name} for d in documents],
+            "settings": {"sampling": asdict(request.sampling), "ensemble": asdict(request.ensemble)},
+            "answer": done.answer, "finish_reason": done.finish_reason,
+            "figures": {"steps": done.steps, "forwards": done.forwards, "tokens": done.tokens, "seconds": done.seconds,
+                        "tokens_per_second": done.tokens_per_second, "shares": done.shares, "device": done.device,
+                        "dtype": done.dtype}}
 
 
 @dataclass
 class Run:
-    """A request that is being answered. ``steps`` yields sampling.Step; ``ensemble`` has params, forwards and dropped."""
+    """A request that is being answered. ``steps`` yields sampling.Step; ``ensemble`` has params, forwards and dropped.
+
+    pin: puts a Pin where the sampler finds it, raises LimitError. revision: changes of settings and pins so far.
+    """
 
     request: Request
     steps: Iterator[Any]
@@ -22,11 +39,33 @@ class Run:
     started: Started
     device: str
     dtype: str
+    pin: Callable[[Pin], None]
     began: float = field(default_factory=time.monotonic)
     num_steps: int = 0
     blocks: dict[int, Frame] = field(default_factory=dict)
     decided: dict[tuple[int, int], dict[str, float]] = field(default_factory=dict)      # (block, position) -> shares when set
     dropped: int = 0
+    revision: int = 0
+    refused: list[str] = field(default_factory=list)
+
+    def change(self, ensemble: EnsembleParams | None, pin: Pin | None) -> bool:
+        """New settings or one more pin, from the next step on. A pin that does not fit is told as a notice. -> done?"""
+        if ensemble is not None:
+            self.ensemble.params = ensemble
+        if pin is not None:
+            try:
+                self.pin(pin)
+            except LimitError as error:
+                self.refused.append(str(error))
+                return False
+        self.revision += 1
+        return True
+
+    def follow_plan(self) -> None:
+        """Make the changes that the request has planned for the next step."""
+        for change in self.request.plan:
+            if change.step == self.num_steps:
+                self.change(change.ensemble, change.pin)
 
     def step(self) -> Frame | None:
         """Make one denoising step; None when there is none left."""
@@ -34,7 +73,8 @@ class Run:
         if step is None:
             return None
         elapsed_ms = (time.monotonic() - self.began) * 1000
-        frame = from_step(step, self.request.request_id, self.decode_each, self.eos_token_id, elapsed_ms)
+        frame = from_step(step, self.request.request_id, self.decode_each, self.eos_token_id, elapsed_ms,
+                          self.revision)
         rest = [0.0] * len(frame.token_ids)
         frame = replace(frame, share={name: frame.share.get(name, rest) for name in self.started.experts},
                         weight={name: frame.weight.get(name, rest) for name in self.started.experts})
@@ -46,9 +86,10 @@ class Run:
         return frame
 
     def new_notices(self) -> tuple[str, ...]:
-        """A sentence for each expert that was dropped since the last call."""
+        """A sentence for each expert that was dropped, and each pin that was refused, since the last call."""
         names, self.dropped = self.ensemble.dropped[self.dropped:], len(self.ensemble.dropped)
-        return tuple(f"{name} gave values that are not finite and was left out." for name in names)
+        refused, self.refused = self.refused, []
+        return (*(f"{name} gave values that are not finite and was left out." for name in names), *refused)
 
     def answer_cells(self) -> tuple[list[tuple[Frame, int]], bool]:
         """The answer so far as (frame, position) of each token, cut at EOS and at max tokens; and whether EOS was met."""

@@ -77,10 +77,22 @@ class Pins:
 
     def __init__(self):
         self._at: dict[int, dict[int, int]] = {}
+        self._open: dict[int, list[int]] = {}
 
     def put(self, block: int, position: int, token_ids: Iterable[int]) -> None:
         """Give tokens from a position on."""
         self._at.setdefault(block, {}).update(enumerate(token_ids, position))
+
+    def keep_open(self, block: int, position: int) -> None:
+        """No end of text at this position: more is given behind it."""
+        self._open.setdefault(block, []).append(position)
+
+    def apply(self, block: int, logits: Tensor, eos: int | None) -> None:
+        """Write what is given, and what cannot be, into predicted logits (B, L, V), in place."""
+        at, given = self.of(block, logits.shape[1], logits.device)
+        if eos is not None and block in self._open:
+            logits[:, self._open[block], eos] = FLOOR
+        logits[:, at] = clean(given, logits.shape[-1], -FLOOR / 2) + FLOOR / 2           # 0 at the given token, FLOOR elsewhere
 
     def of(self, block: int, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Positions and ids of the given tokens within a block of this length, both (N,)."""
@@ -161,7 +173,7 @@ def _course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch
             at, given = pins.of(block, L, rng.device)                                     # (N,) positions, (N,) ids
             x_t[:, at] = clean(given, V, K)
             prediction = yield Ask(ids, x_t, t / T)
-            prediction.logits[:, at] = clean(given, V, -FLOOR / 2) + FLOOR / 2            # 0 there, FLOOR elsewhere
+            pins.apply(block, prediction.logits, eos)
             # 3) the prediction goes back to the simplex and is made noisy again, a little less
             chosen = choose(prediction.logits, params.projection, params.top_p, rng)      # (B, L) or (B, L, V)
             lift(x_next, chosen, 2 * K * signal)                                          # ... and around +K where it is clean

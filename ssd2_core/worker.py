@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from .config import EnsembleParams, Limits, Settings
+from .config import Limits, Settings
 from .errors import VisitorError
 from .pipe import Ready
-from .protocol import Cancel, Control, Done, Event, Failed, Forget, Loading, Preload, Queued, Request
+from .protocol import Cancel, Change, Changed, Control, Done, Event, Failed, Forget, Loading, Preload, Queued, Request
 from .run import Run
 
 log = logging.getLogger(__name__)
@@ -74,6 +74,8 @@ class Worker:
     def round(self) -> None:
         """One denoising step of every active run, their networks in one pass; commands are read before each step."""
         self._read_commands(wait=not self.active)
+        for run in self.active.values():
+            run.follow_plan()
         if len(self.active) > 1:
             self.prepare.prefetch(list(self.active.values()))
         for request_id in list(self.active):
@@ -95,7 +97,7 @@ class Worker:
             case Request():
                 self.waiting[message.request_id] = message
             case Control():
-                self._control(message.request_id, message.ensemble)
+                self._control(message)
             case Cancel():
                 self._cancel(message.request_id)
             case Forget():
@@ -123,12 +125,16 @@ class Worker:
                 self.positions[request_id] = position
                 self.emit(Queued(request_id, position))
 
-    def _control(self, request_id: str, ensemble: EnsembleParams) -> None:
-        if request_id in self.active:
-            self.active[request_id].ensemble.params = ensemble
+    def _control(self, control: Control) -> None:
+        """Act on a run under way; on one that has not begun, before its first step."""
+        request_id, change = control.request_id, Change(0, control.ensemble, control.pin)
+        run = self.active.get(request_id)
+        if run is not None and run.change(control.ensemble, control.pin):
+            self.emit(Changed(request_id, replace(change, step=run.num_steps)))
         for requests in (self.waiting, self.loading):
             if request_id in requests:
-                requests[request_id] = replace(requests[request_id], ensemble=ensemble)
+                requests[request_id] = replace(requests[request_id], plan=(change, *requests[request_id].plan))
+                self.emit(Changed(request_id, change))
 
     def _cancel(self, request_id: str) -> None:
         run = self.active.pop(request_id, None)
@@ -147,7 +153,7 @@ class Worker:
             self._fail(prepared.request_id, prepared.run)
             return
         run = prepared.run
-        run.ensemble.params = request.ensemble
+        run.request = request
         run.began = time.monotonic()
         self.active[prepared.request_id] = run
         self.emit(run.started)

@@ -8,12 +8,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, field, replace
 
-from ssd2_core.checks import check_request, check_weights
+from ssd2_core.checks import check_pin, check_request, check_weights
 from ssd2_core.config import EnsembleParams, Settings
 from ssd2_core.engine import Status
 from ssd2_core.frames import TOGETHER, Frame
 from ssd2_core.library import BUNDLED, tokenizer_hash
-from ssd2_core.protocol import Done, Event, Failed, Loading, Queued, Request, Started
+from ssd2_core.protocol import Done, Event, Failed, Loading, Pin, Queued, Request, Started
 from ssd2_core.school import School
 from ssd2_core.visitors import Visitors
 
@@ -65,6 +65,7 @@ class FakeEngine:
         self.requests: dict[str, Request] = {}
         self.ensembles: dict[str, EnsembleParams] = {}
         self.cancelled: set[str] = set()
+        self.revisions: dict[str, int] = {}
         self.born = time.monotonic()
 
     def note(self, kind: str, request_id: str, data: dict) -> None:
@@ -117,9 +118,19 @@ class FakeEngine:
 
     def control(self, request_id: str, ensemble: EnsembleParams) -> bool:
         """Act at the next frame."""
+        self.revisions[request_id] = self.revisions.get(request_id, 0) + 1
         self.ensembles[request_id] = check_weights(ensemble, self.requests[request_id].users)
         self.note("control", request_id, {"ensemble": asdict(ensemble)})
         return True
+
+    def pin(self, request_id: str, pin: Pin) -> bool:
+        """Noted; the tokens stay what they are."""
+        self.note("pin", request_id, asdict(check_pin(pin, self.settings.limits)))
+        return True
+
+    def events(self, request_id: str, since: int = 0) -> list[Event]:
+        """The whole run."""
+        return list(self.script(request_id))
 
     def cancel(self, request_id: str) -> bool:
         """Stop before the next frame."""
@@ -182,7 +193,7 @@ class FakeEngine:
                         list(range(len(part))), texts, [round(c, 3) for c in sure], [round(3 - 3 * c, 3) for c in sure],
                         share, share, [a != b for a, b in zip(texts, before, strict=True)], [" cat"] * len(part),
                         [text == "<eos>" for text in texts], 40.0 * step, self.candidates(names, texts, sure),
-                        [round(0.6 - 0.5 * c, 3) for c in sure], [False] * len(part), 0)
+                        [round(0.6 - 0.5 * c, 3) for c in sure], [False] * len(part), self.revisions.get(request.request_id, 0))
             before = texts
 
     def candidates(self, names: tuple[str, ...], texts: list[str], sure: list[float]) -> dict:

@@ -69,7 +69,7 @@ class FakeRuns:
         return Run(request=request, steps=steps(plan, request, ensemble), ensemble=ensemble,
                    decode_each=lambda ids: ["<eos>" if i == EOS else chr(i) for i in ids],
                    decode=lambda ids: "".join(map(chr, ids)), eos_token_id=EOS, started=started,
-                   device="fake", dtype="float32")
+                   device="fake", dtype="float32", pin=lambda pin: None)
 
 
 def steps(plan, request, ensemble):

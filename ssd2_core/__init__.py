@@ -6,7 +6,7 @@
 from importlib import import_module
 
 _HOME = {"load": "library", "generate": "sampling", "Ensemble": "ensemble", "EnsembleParams": "config",
-         "SamplingParams": "config", "SSD2Model": "model", "SSD2Config": "model"}
+         "SamplingParams": "config", "SSD2Model": "model", "SSD2Config": "model", "load_trace": "frames"}
 __all__ = list(_HOME)
 
 

@@ -31,7 +31,8 @@ def user_weights(users: list[str]) -> dict[str, float]:
 
 
 def ensemble_params(args: argparse.Namespace) -> EnsembleParams:
-    return EnsembleParams(lam=user_weights(args.user), weights=args.weights, tau=args.tau, alpha=args.alpha)
+    return EnsembleParams(lam=user_weights(args.user), weights=args.weights, tau=args.tau, alpha=args.alpha,
+                          guidance=getattr(args, "guidance", 0.0))
 
 
 def sampling_params(args: argparse.Namespace) -> SamplingParams:
@@ -57,7 +58,7 @@ def generate(args: argparse.Namespace) -> int:
     """Answer one prompt and show every step."""
     from .documents import read_path
     from .engine import InlineEngine
-    from .frames import Frame, trace_to_json
+    from .frames import Frame
     from .protocol import Done, Failed, Request
 
     documents = tuple(read_path(Path(path)) for path in args.docs)
@@ -81,12 +82,7 @@ def generate(args: argparse.Namespace) -> int:
     summary = {"answer": done.answer, "finish_reason": done.finish_reason, "steps": done.steps, "seconds": done.seconds,
                "shares": done.shares}
     if args.trace:
-        about = {"prompt": args.prompt, "experts": ["core", *params.lam], "documents": [d.name for d in documents],
-                 **summary}
-        try:
-            Path(args.trace).write_text(trace_to_json(frames, about), encoding="utf-8")
-        except OSError:
-            raise VisitorError(f"{args.trace} cannot be written; give a path in a folder that exists.") from None
+        write_trace(args, request, frames, done)
     if args.json:
         print(json.dumps(summary, ensure_ascii=False))
     else:
@@ -94,6 +90,21 @@ def generate(args: argparse.Namespace) -> int:
         cost = f"{done.steps} steps, {done.forwards} forwards, {done.seconds:.2f} s on {done.device}"
         print(f"\n{done.answer}\n\n{cost}; {parts}")
     return 0
+
+
+def write_trace(args: argparse.Namespace, request, frames: list, done) -> None:
+    """The whole run as a file, trimmed where --trace-kb says so. Raises VisitorError."""
+    from .frames import fitting_trace
+    from .library import local_card
+    from .run import about_run
+    check_int("--trace-kb", args.trace_kb, 1, 2000)
+    cards = {"core": local_card(request.core), **{user: local_card(user) for user in request.users}}
+    titles = {name: card.title for name, card in cards.items() if card}
+    text = fitting_trace(frames, about_run(request, done, titles, request.documents, texts=False), 1000 * args.trace_kb)
+    try:
+        Path(args.trace).write_text(text, encoding="utf-8")
+    except OSError:
+        raise VisitorError(f"{args.trace} cannot be written; give a path in a folder that exists.") from None
 
 
 def evaluate(args: argparse.Namespace) -> int:
@@ -201,7 +212,10 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("generate", help="answer one prompt, step by step")
     one.add_argument("prompt")
     one.add_argument("--docs", action="append", default=[], metavar="FILE")
-    one.add_argument("--trace", metavar="FILE", help="write the whole run as JSON")
+    one.add_argument("--guidance", type=float, default=0.0, help="-4 to 4: how hard a model of sentiment pulls, 0 not at all")
+    one.add_argument("--trace", metavar="FILE", help="write the whole run as JSON, see docs/trace.md")
+    one.add_argument("--trace-kb", type=int, default=2000, metavar="N",
+                      help="of at most so many kB: fewer decimals and candidates where it would be longer")
     _expert_options(one)
     one.set_defaults(run=generate, early_exit="patience")
     one = commands.add_parser("evaluate", help="measure experts and ensemble on JSONL questions")

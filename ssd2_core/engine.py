@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
-from .checks import check_own_weights, check_pin, check_request, check_weights
+from .checks import check_own_weights, check_pin, check_places, check_request, check_weights
 from .config import EnsembleParams, Settings
 from .errors import BusyError, ModelError
 from .pipe import Ready
@@ -97,8 +97,7 @@ class Engine:
         self.start()
         with self._lock:
             self._check_open()
-            if len(self.runs.live()) >= limits.max_active + limits.max_waiting:
-                raise BusyError(f"All places are taken and {limits.max_waiting} requests wait already; try again in a minute.")
+            check_places([run.request.owner for run in self.runs.live()], request.owner, limits)
             self.runs.open(request)
             self._send(request)
         return request.request_id

@@ -5,9 +5,13 @@ Knows nothing of torch: ``from_step`` only calls ``.tolist()`` on what a Step ho
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 
-TRACE_VERSION = 2
+from .errors import LimitError
+from .traces import MAX_BYTES, VERSION, checked_trace
+
+TRACE_VERSION = VERSION
 TOGETHER = "together"           # the fused distribution, among the candidates
 
 
@@ -78,18 +82,63 @@ def frame_from_dict(data: dict) -> Frame:
     expected = {f.name for f in fields(Frame)}
     if set(data) != expected:
         raise ValueError(f"a frame has the fields {sorted(expected)}; this one differs by {sorted(expected ^ set(data))}.")
-    return Frame(**data)
+    return Frame(**data | {"candidates": {name: [[tuple(candidate) for candidate in cell] for cell in cells]
+                                          for name, cells in data["candidates"].items()}})
 
 
 def trace_to_json(frames: list[Frame], about: dict) -> str:
-    """A finished run as one JSON text: {"version", "about", "frames"}. ``about`` holds prompt, settings, answer."""
+    """A finished run as one JSON text: {"version", "about", "frames"}, see docs/trace.md."""
     return json.dumps({"version": TRACE_VERSION, "about": about, "frames": [f.to_dict() for f in frames]},
                       ensure_ascii=False, separators=(",", ":"))
 
 
-def trace_from_json(text: str) -> tuple[list[Frame], dict]:
-    """Inverse of ``trace_to_json``. Raises ValueError for another version or a broken frame."""
-    data = json.loads(text)
-    if not isinstance(data, dict) or data.get("version") != TRACE_VERSION:
-        raise ValueError(f"a trace of version {TRACE_VERSION} was expected.")
-    return [frame_from_dict(f) for f in data["frames"]], data["about"]
+def fitting_trace(frames: list[Frame], about: dict, most: int = MAX_BYTES) -> str:
+    """The same in at most ``most`` bytes of UTF-8: with fewer decimals, then fewer candidates, then none.
+
+    What is within the default can be read again. Raises LimitError when even the shortest is too long.
+    """
+    for digits, candidates in ((None, None), (3, None), (3, 2), (3, 0), (2, 0)):
+        text = trace_to_json([shorter(frame, digits, candidates) for frame in frames], about)
+        size = len(text.encode())
+        if size <= most:
+            return text
+    raise LimitError(f"This run takes {size:,} bytes, more than {most:,}; ask for fewer steps or tokens.")
+
+
+def shorter(frame: Frame, digits: int | None, candidates: int | None) -> Frame:
+    """The frame with so many decimals and candidates for each position; None leaves them as they are."""
+    def cut(value):
+        if isinstance(value, float):
+            return value if digits is None else round(value, digits)
+        if isinstance(value, dict):
+            return {name: cut(each) for name, each in value.items()}
+        return type(value)(cut(each) for each in value) if isinstance(value, list | tuple) else value
+    best = {} if candidates == 0 else {name: [cell[:candidates] for cell in cells] for name, cells in frame.candidates.items()}
+    kept = replace(frame, candidates=best)
+    return kept if digits is None else Frame(**{f.name: cut(getattr(kept, f.name)) for f in fields(Frame)})
+
+
+def renamed(frame: Frame, names: dict[str, str]) -> Frame:
+    """The frame with other names for experts; those not in ``names`` keep theirs."""
+    return replace(frame, **{part: {names.get(name, name): value for name, value in getattr(frame, part).items()}
+                             for part in ("share", "weight", "candidates")})
+
+
+def trace_from_json(text: str | bytes) -> tuple[list[Frame], dict]:
+    """Inverse of ``trace_to_json``, for files that anybody may have written. Raises LimitError in one sentence.
+
+    Frames of version 1 have no candidates, no disagreement and no pins.
+    """
+    data = checked_trace(text)
+    newer = {"candidates": {}, "disagreement": [], "pinned": [], "revision": 0}
+    return [frame_from_dict(newer | frame) for frame in data["frames"]], data["about"]
+
+
+def load_trace(path: str | Path) -> tuple[list[Frame], dict]:
+    """The frames of a trace file, and what it says about the run. Raises LimitError in one sentence."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError):
+        raise LimitError(f"{path} cannot be read; give the path of a trace.") from None
+    return trace_from_json(data)

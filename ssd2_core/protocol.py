@@ -205,4 +205,12 @@ class Failed:
     message: str
 
 
-Event = Loading | Queued | Started | Frame | Done | Failed
+@dataclass(frozen=True)
+class Changed:
+    """A change that was made while the request is answered, with the step from which on it acts."""
+
+    request_id: str
+    change: Change
+
+
+Event = Loading | Queued | Started | Frame | Changed | Done | Failed

@@ -1,14 +1,26 @@
 """One request while it is answered: its steps as frames, its answer and its figures. Needs no torch and no network itself."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .config import EnsembleParams
 from .errors import LimitError
 from .frames import Frame, from_step
-from .protocol import Done, Pin, Request, Started
+from .protocol import Document, Done, Pin, Request, Started
+
+
+def about_run(request: Request, done: Done, titles: dict[str, str], documents: Iterable[Document] = (),
+              texts: bool = True) -> dict:
+    """What a trace says of its run, see docs/trace.md. documents: those that it names, with their ``texts`` or without."""
+    return {"prompt": request.prompt, "core": request.core, "experts": ["core", *request.users], "titles": titles,
+            "documents": [{"name": d.name, "text": d.text} if texts else {"name": d.name} for d in documents],
+            "settings": {"sampling": asdict(request.sampling), "ensemble": asdict(request.ensemble)},
+            "answer": done.answer, "finish_reason": done.finish_reason,
+            "figures": {"steps": done.steps, "forwards": done.forwards, "tokens": done.tokens, "seconds": done.seconds,
+                        "tokens_per_second": done.tokens_per_second, "shares": done.shares, "device": done.device,
+                        "dtype": done.dtype}}
 
 
 @dataclass
@@ -36,8 +48,8 @@ class Run:
     revision: int = 0
     refused: list[str] = field(default_factory=list)
 
-    def change(self, ensemble: EnsembleParams | None, pin: Pin | None) -> None:
-        """New settings or one more pin, from the next step on. A pin that does not fit is told as a notice."""
+    def change(self, ensemble: EnsembleParams | None, pin: Pin | None) -> bool:
+        """New settings or one more pin, from the next step on. A pin that does not fit is told as a notice. -> done?"""
         if ensemble is not None:
             self.ensemble.params = ensemble
         if pin is not None:
@@ -45,8 +57,9 @@ class Run:
                 self.pin(pin)
             except LimitError as error:
                 self.refused.append(str(error))
-                return
+                return False
         self.revision += 1
+        return True
 
     def follow_plan(self) -> None:
         """Make the changes that the request has planned for the next step."""

@@ -15,7 +15,7 @@ from typing import Protocol
 from .config import Limits, Settings
 from .errors import VisitorError
 from .pipe import Ready
-from .protocol import Cancel, Change, Control, Done, Event, Failed, Forget, Loading, Preload, Queued, Request
+from .protocol import Cancel, Change, Changed, Control, Done, Event, Failed, Forget, Loading, Preload, Queued, Request
 from .run import Run
 
 log = logging.getLogger(__name__)
@@ -128,11 +128,13 @@ class Worker:
     def _control(self, control: Control) -> None:
         """Act on a run under way; on one that has not begun, before its first step."""
         request_id, change = control.request_id, Change(0, control.ensemble, control.pin)
-        if request_id in self.active:
-            self.active[request_id].change(control.ensemble, control.pin)
+        run = self.active.get(request_id)
+        if run is not None and run.change(control.ensemble, control.pin):
+            self.emit(Changed(request_id, replace(change, step=run.num_steps)))
         for requests in (self.waiting, self.loading):
             if request_id in requests:
-                requests[request_id] = replace(requests[request_id], plan=(*requests[request_id].plan, change))
+                requests[request_id] = replace(requests[request_id], plan=(change, *requests[request_id].plan))
+                self.emit(Changed(request_id, change))
 
     def _cancel(self, request_id: str) -> None:
         run = self.active.pop(request_id, None)

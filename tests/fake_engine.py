@@ -8,12 +8,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, field, replace
 
-from ssd2_core.checks import check_request, check_weights
+from ssd2_core.checks import check_pin, check_request, check_weights
 from ssd2_core.config import EnsembleParams, Settings
 from ssd2_core.engine import Status
 from ssd2_core.frames import TOGETHER, Frame
 from ssd2_core.library import BUNDLED, tokenizer_hash
-from ssd2_core.protocol import Done, Event, Failed, Loading, Queued, Request, Started
+from ssd2_core.protocol import Done, Event, Failed, Loading, Pin, Queued, Request, Started
 from ssd2_core.school import School
 from ssd2_core.visitors import Visitors
 
@@ -121,6 +121,15 @@ class FakeEngine:
         self.note("control", request_id, {"ensemble": asdict(ensemble)})
         return True
 
+    def pin(self, request_id: str, pin: Pin) -> bool:
+        """Noted; the tokens stay what they are."""
+        self.note("pin", request_id, asdict(check_pin(pin, self.settings.limits)))
+        return True
+
+    def events(self, request_id: str, since: int = 0) -> list[Event]:
+        """The whole run."""
+        return list(self.script(request_id))
+
     def cancel(self, request_id: str) -> bool:
         """Stop before the next frame."""
         self.cancelled.add(request_id)
@@ -150,7 +159,8 @@ class FakeEngine:
             yield Failed(request_id, "The worker stopped and starts again; please ask again.")
             return
         length, steps = request.sampling.block_length, request.sampling.num_steps
-        tokens = (answer_tokens() + ["<eos>"])[:request.sampling.max_new_tokens]
+        again = 8 if "at length" in request.prompt else 1
+        tokens = (again * answer_tokens() + ["<eos>"])[:request.sampling.max_new_tokens]
         said, count = "", 0
         for block in range(math.ceil(len(tokens) / length)):
             part = tokens[block * length:(block + 1) * length]

@@ -107,6 +107,7 @@ def broken(shelf, kind: str) -> str:
     return str(place)
 
 
+@pytest.mark.attack(10)
 @pytest.mark.parametrize("kind,rule", [
     ("unknown", "could not be fetched"), ("vocabulary", "has another vocabulary than compact-core"),
     ("shard", "could not be loaded"), ("no weights", "has no weights")])

@@ -13,7 +13,8 @@ PACKAGE = ROOT / "ssd2_core"
 
 # From the ground up. A module may import modules of earlier rows; a folder counts as one module.
 ROWS = [
-    ["errors"], ["config", "bases"], ["simplex", "frames", "adapters", "kvcache"], ["ensemble", "protocol"],
+    ["errors"], ["config", "bases"], ["traces"], ["simplex", "frames", "adapters", "kvcache", "guidance"],
+    ["ensemble", "protocol"],
     ["sampling", "context", "pipe", "run", "runlog", "checks"],
     ["model", "supervisor"], ["placement"],
     ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm", "hub"], ["school"], ["tess2"], ["batching"],

@@ -67,6 +67,7 @@ def test_a_broken_folder_is_one_sentence(tmp_path, kind, rule):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.attack(13)
 @pytest.mark.parametrize("name", ["", "nothing-here", "../etc", "http://127.0.0.1/x", "a/../b", "/etc/passwd", "a/b/c",
                                   "x\x00y", None])
 def test_unknown_names_are_one_sentence(name):
@@ -75,6 +76,7 @@ def test_unknown_names_are_one_sentence(name):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.attack(13)
 def test_a_hub_id_that_cannot_be_fetched_is_one_sentence(monkeypatch):
     import huggingface_hub
 
@@ -86,6 +88,7 @@ def test_a_hub_id_that_cannot_be_fetched_is_one_sentence(monkeypatch):
         library.resolve("someone/model")
 
 
+@pytest.mark.attack(13)
 def test_a_hub_id_fetches_only_safe_files(monkeypatch, tmp_path):
     import huggingface_hub
     asked = {}

@@ -36,6 +36,7 @@ def test_messages_hold_every_step_once_and_are_paced():
     assert [m["done"] for m in messages] == [False] * (len(messages) - 1) + [True]
 
 
+@pytest.mark.attack(15)
 def test_missed_steps_come_by_run_id_only():
     async def go():
         known = runs()
@@ -59,6 +60,7 @@ def test_a_refused_request_leaves_the_run_under_way():
     asyncio.run(go())
 
 
+@pytest.mark.attack(16)
 def test_leaving_ends_the_run_at_once():
     async def go():
         known = runs(5.0)

@@ -15,7 +15,7 @@ from .charts import hue_index
 from .words import DEFAULTS
 
 SAMPLING_KNOBS = ("num_steps", "block_length", "max_new_tokens", "projection", "top_p", "seed", "early_exit")
-ENSEMBLE_KNOBS = ("weights", "tau", "alpha")
+ENSEMBLE_KNOBS = ("weights", "tau", "alpha", "guidance")
 
 
 @dataclass(frozen=True)
@@ -270,10 +270,11 @@ def advanced() -> dict[str, gr.components.Component]:
         top_p = gr.Slider(0.05, 1, sampling.top_p, step=0.05, label="Top-p (not for greedy)", elem_id="top-p", **plain)
         tau = gr.Slider(0.05, 5, ensemble.tau, step=0.05, label="Tau (adaptive rule)", elem_id="tau", **plain)
         alpha = gr.Slider(0, 4, ensemble.alpha, step=0.05, label="Alpha (contrast)", elem_id="alpha", **plain)
+        guidance = gr.Slider(-4, 4, ensemble.guidance, step=0.1, label=words.GUIDANCE, elem_id="guidance", **plain)
         projection = gr.Radio(list(PROJECTIONS), value=sampling.projection, label="Projection", min_width=250,
                               scale=3, elem_id="projection")
         early = gr.Radio(list(EARLY_EXITS), value=sampling.early_exit, label="Early exit", min_width=250, scale=3,
                          elem_id="early-exit")
         seed = gr.Number(sampling.seed, precision=0, minimum=0, label="Seed", elem_id="seed", min_width=90)
-    return {"tau": tau, "alpha": alpha, "num_steps": steps, "block_length": block, "max_new_tokens": tokens,
-            "seed": seed, "projection": projection, "top_p": top_p, "early_exit": early}
+    return {"tau": tau, "alpha": alpha, "guidance": guidance, "num_steps": steps, "block_length": block,
+            "max_new_tokens": tokens, "seed": seed, "projection": projection, "top_p": top_p, "early_exit": early}

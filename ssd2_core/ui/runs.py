@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from ..config import EnsembleParams
 from ..frames import TOGETHER, Frame
-from ..protocol import Done, Failed, Loading, Queued, Request, Started
+from ..protocol import Change, Changed, Done, Failed, Loading, Queued, Request, Started
 from . import words
 
 MESSAGES_PER_SECOND = 30.0
@@ -51,11 +51,13 @@ class Run:
     head: dict
     steps: list[dict] = field(default_factory=list)
     texts: dict[int, str] = field(default_factory=dict)
+    frames: list[Frame] = field(default_factory=list)
     note: str = ""
     read: dict | None = None
     end: Done | Failed | None = None
     began_at: float = 0.0
     ended_at: float = 0.0
+    changes: list[Change] = field(default_factory=list)     # made by the visitor on the way, in order
     new: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -71,6 +73,7 @@ class Run:
         """Note one event of the engine."""
         if isinstance(event, Frame):
             self.note = ""
+            self.frames.append(event)
             self.steps.append(compact_step(event, [expert["name"] for expert in self.head["experts"]]))
             stop = event.is_eos.index(True) if True in event.is_eos else len(event.texts)
             self.texts[event.block] = "".join(event.texts[:stop])
@@ -83,6 +86,8 @@ class Run:
             self.note = " ".join(event.notices)
             self.read = {"tokens": [event.context_tokens.get(expert["name"], 0) for expert in self.head["experts"]],
                          "used": event.passages_used, "left": event.passages_left_out}
+        elif isinstance(event, Changed):
+            self.changes.append(event.change)
         elif isinstance(event, (Done, Failed)):
             self.end, self.ended_at = event, time.monotonic()
         self.new.set()

@@ -1,6 +1,7 @@
 """What the page's handlers share: the engine, the model cards and the runs. No components here, and no visitor's settings."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import gradio as gr
@@ -138,11 +139,18 @@ class Studio:
         self.groups.leave(request.session_hash)
         self.engine.leave(request.session_hash)
         self._taken.pop(request.session_hash, None)
-        discard(self._files.pop(request.session_hash, ()))
+        self.drop_files(request.session_hash, self._files.get(request.session_hash))
+        self._files.pop(request.session_hash, None)
 
     def note_files(self, session: str, paths: list[str] | None) -> None:
         """Files of a session on this machine's disk: they go when the session does."""
         self._files.setdefault(session, set()).update(paths or ())
+
+    def drop_files(self, session: str, paths: Iterable[str] | None) -> None:
+        """Delete files of a session, but for those that other sessions sent as well: gradio keeps equal files once."""
+        mine, gone = self._files.setdefault(session, set()), set(paths or ())
+        mine -= gone
+        discard(gone.difference(*(files for other, files in self._files.items() if other != session)))
 
     def control(self, session: str, panel: panels.Panel, values: list) -> None:
         """Carry moved weights, rule, tau and alpha to the session's run; experts it did not start with stay out."""

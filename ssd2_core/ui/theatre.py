@@ -4,16 +4,20 @@ The template holds no value. Text of models reaches the browser as JSON and is w
 """
 
 import json
+from pathlib import Path
 
 import gradio as gr
 
-from ..frames import trace_from_json
+from ..frames import Frame, load_trace
+from ..protocol import Done
 from . import words
 from .charts import chart_settings, hue_index
 from .runs import Runs, compact_step
 from .theme import ASSETS
 
 STORIES = ASSETS / "stories"
+TEMPLATE = ASSETS / "theatre.html"
+SCRIPTS = ("tools", "cells", "inspector", "marquee", "map", "chart", "atlas", "player", "steer", "theatre")  # the last uses all
 
 
 def head(experts: list[tuple[str, str]], order: list[str], blocks: int, steps: int, stored: bool = False,
@@ -23,25 +27,40 @@ def head(experts: list[tuple[str, str]], order: list[str], blocks: int, steps: i
             "blocks": blocks, "steps": steps, "stored": stored, "prompt": prompt}
 
 
-def story(titles: dict[str, str], order: list[str]) -> str:
-    """The first stored trace as one message, or "" when there is none."""
-    for path in sorted(STORIES.glob("*.json"))[:1]:
-        frames, about = trace_from_json(path.read_text(encoding="utf-8"))
-        names = list(frames[0].share)
-        about_run = head([(name, titles.get(name, name)) for name in names], order, frames[-1].block + 1,
-                         frames[0].num_steps, stored=True, prompt=str(about.get("prompt", "")))
-        return json.dumps({"run": f"story-{path.stem}", "head": about_run, "from": 0,
-                           "steps": [compact_step(frame, names) for frame in frames], "note": "", "done": True,
-                           "line": ""}, ensure_ascii=False, separators=(",", ":"))
-    return ""
+def stored(name: str, frames: list[Frame], about: dict, titles: dict[str, str], order: list[str]) -> str:
+    """A trace as one message for the theatre, shown as a stored run. titles, order: of the experts that are known here."""
+    names = list(frames[0].share)
+    known = {**titles, **about.get("titles", {})}
+    order = order if set(names) <= {"core", *order} else [each for each in names if each != "core"]
+    about_run = head([(each, known.get(each, each)) for each in names], order, frames[-1].block + 1, frames[0].num_steps,
+                     stored=True, prompt=about.get("prompt", ""))
+    figures = about.get("figures")
+    line = words.figures(Done("", about.get("answer", ""), about.get("finish_reason", ""), **figures)) if figures else ""
+    return json.dumps({"run": name, "head": about_run, "from": 0, "steps": [compact_step(frame, names) for frame in frames],
+                       "note": "", "done": True, "line": line}, ensure_ascii=False, separators=(",", ":"))
 
 
-def theatre(runs: Runs, first: str, elem_id: str = "theatre", compact: bool = False) -> gr.HTML:
-    """The component. ``first`` is a story to play, or "". compact: a small one, of cells and transport alone."""
+def stories() -> dict[str, Path]:
+    """The stored runs that a fresh page can show, by name, in the order of their files."""
+    return {path.stem: path for path in sorted(STORIES.glob("*.json"))}
+
+
+def story(titles: dict[str, str], order: list[str], name: str | None = None) -> str:
+    """A stored run as one message, the first one unless it is named; "" when there is none."""
+    path = stories().get(name) if name else next(iter(stories().values()), None)
+    return stored(f"story-{path.stem}", *load_trace(path), titles, order) if path else ""
+
+
+def script() -> str:
+    """The theatre's script in one piece: the body of a function of element, props, watch, server, trigger."""
+    return "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+
+
+def theatre(runs: Runs, first: str, elem_id: str = "theatre", compact: bool = False, visible: bool = True) -> gr.HTML:
+    """The component. ``first`` is a story to play, or "". compact: without charts, legend, key and what steers."""
     def missed_steps(asked: dict) -> list[dict]:
         return runs.steps_since(str(asked["run"]), int(asked["since"]))
 
-    script = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in ("chart.js", "theatre.js"))
-    return gr.HTML(first, html_template=(ASSETS / "theatre.html").read_text(encoding="utf-8"), js_on_load=script,
-                   server_functions=[missed_steps], apply_default_css=False, elem_id=elem_id,
+    return gr.HTML(first, html_template=TEMPLATE.read_text(encoding="utf-8"), js_on_load=script(),
+                   server_functions=[missed_steps], apply_default_css=False, elem_id=elem_id, visible=visible,
                    words=words.THEATRE, chart=chart_settings(), compact=compact)

@@ -6,6 +6,7 @@ import gradio as gr
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 VENDOR = ASSETS / "vendor"
+SHEETS = ("page", "theatre", "charts", "steer", "beside", "more")
 
 # Okabe and Ito's colour-blind-safe hues: the core first, then the user experts in the order of the library.
 HUES_LIGHT = ("#0072b2", "#e08a00", "#009e73", "#c45a9b", "#d55e00")
@@ -62,5 +63,5 @@ def serif() -> str:
 
 def head() -> str:
     """The page's own style, for the document head: Gradio would prefix rules given as ``css``."""
-    sheets = "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "theatre.css", "beside.css"))
+    sheets = "".join((ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in SHEETS)
     return f"<style>{serif()}{hue_variables()}{sheets}</style>"

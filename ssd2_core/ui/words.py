@@ -51,6 +51,8 @@ RULES = {
     "schedule": "Schedule",
 }
 
+GUIDANCE = "Guidance (complaint … praise)"
+
 CHAT_PLACEHOLDER = "Ask something. The answer comes here; the theatre shows how it is written."
 PROMPT_PLACEHOLDER = "Ask a question"
 DOCUMENT_PLACEHOLDER = "Paste a text. Only experts that read documents see it; the core never does."
@@ -67,12 +69,23 @@ HUB_LABEL = "or name one of the Hub"
 HUB_PLACEHOLDER = "owner/name"
 HUB_FETCH = "Fetch"
 OWN_FILES = "Your model's files"
+FILE_GONE = "A file is not here any more; please send it again."
 OWN_PAIR = "Send two files together: the weights (.safetensors) and their description (.json)."
 DOWNLOAD = "Download"
 REMOVE = "Remove"
 STOPPED = "stopped"
+STEER_UNKNOWN = "This run is not known here any more; ask again."
+STEER_NOTHING = "Mark at least one word of the answer first."
+STEER_WAIT = "Wait until the answer is finished, or stop it, and then change it."
+STEER_LINES = {"pin": "With “{word}” pinned", "again": "Denoise the marked words again",
+               "branch": "From step {step} on with these weights"}
 NO_TEACHABLE = "No expert that goes with this core can be taught here; choose another core."
 NO_READER = "No chosen expert reads documents, so your text would not be used."
+NOT_OFFERED = "This service does not offer that."
+NOT_UNDERSTOOD = "This request could not be understood; please reload the page and try again."
+NOT_A_VALUE = "A value is missing or not what its field takes; check the numbers, or reload the page."
+NO_ADDRESS = "A file must be sent here; no address is ever followed."
+NO_ROOM = "There is no room for another file on this service now; please try again later."
 
 STOP = "Stop"
 COMPARE, COMPARE_GO = "Compare", "Compare"
@@ -101,13 +114,23 @@ THEATRE = {
     "step": "step {step} of {steps}, noise {noise} %",
     "block": "block {block} of {blocks}",
     "blockLive": "block {block} of at most {blocks}",
-    "blockLabel": "Block {block}",
+    "blockStates": {"done": "Block {block}, done", "now": "Block {block}, being written", "next": "Block {block}, to come"},
+    "tags": {"done": "{block} done", "now": "{block} now", "next": "{block} to come"},
     "end": "end",
-    "hint": "Point at a word to see who wrote it; click to keep it.",
+    "hint": "Point at a word to see who wrote it and what each would have written; click to keep it.",
+    "inspector": "About this word",
     "sure": "{percent} % sure",
+    "since": "set at step {step}",
+    "given": "pinned",
     "rival": "second choice",
+    "together": "Together",
+    "spread": "entropy {entropy}, disagreement {disagreement}",
+    "weight": "share of the word; weight {percent} %",
+    "candidatesOf": "Best candidates: {name}",
     "play": "Play the steps",
     "pause": "Pause",
+    "speed": "Speed",
+    "speeds": [["0.5", "0.5×"], ["1", "1×"], ["2", "2×"], ["4", "4×"]],
     "follow": "Follow",
     "scrub": "Step shown",
     "cell": "{token}, {percent} percent sure, mostly {expert}",
@@ -120,10 +143,34 @@ THEATRE = {
     "passages": "passages read: {used}, left out: {left}",
     "used": "read",
     "left": "left out",
-    "chartTitle": "Who decides, step by step",
+    "mapTitle": "Every word at every step",
+    "mapModes": "What the map shows",
+    "maps": {"c": "Confidence", "n": "Entropy", "j": "Disagreement", "w": "Weight: {name}"},
+    "mapLabel": "{what} as a map: {steps} steps from left to right, {rows} positions from top to bottom. Step {step}: {cells}.",
+    "mapReads": "step {step}, position {position}, {token}: {what} {value}",
+    "mapHint": "Click a spot to go there.",
+    "nats": "{value} nats",
+    "steering": {
+        "steer": "Change the answer",
+        "markHint": "Click a word to change it; Shift marks a span.",
+        "markedOne": "One word marked.",
+        "marked": "{count} words marked.",
+        "word": "another word",
+        "pin": "Pin it here",
+        "again": "Denoise again",
+        "branch": "Branch from step {step}",
+    },
+    "turn": "settings changed",
+    "turnsAt": "Settings changed at steps: {steps}.",
+    "chartTitle": "Who decides, step by step; below, how far the experts disagree (nats)",
+    "chartLabel": "Share of each expert over the steps. At step {step}: {shares}; disagreement {value} nats.",
+    "shares": "Share of each expert",
+    "disagreement": "Disagreement (nats)",
     "chartStep": "step",
     "chartMissing": "The chart could not be loaded; everything else works.",
-    "key": [["hue", "colour: who decided"], ["strength", "strength: how sure"], ["dot", "dot: changed in this step"]],
+    "atlas": "All figures, to zoom and to save",
+    "key": [["hue", "colour: who decided"], ["split", "line: exact shares"], ["strength", "strength: how sure"],
+            ["dot", "dot: just changed"], ["pin", "frame: pinned"]],
 }
 
 
@@ -171,6 +218,11 @@ def taught(right: float, question: str, before: str, after: str) -> tuple[str, l
     """The line of a finished training, and one question before and after."""
     line = f"Learned. {percent(right)} of questions made from your text are answered without it; pick it above and ask."
     return line, [f"“{question}” Before: “{before}” Now: “{after}”"]
+
+
+def too_large(limit: int) -> str:
+    """The sentence to a request with more bytes than any page sends."""
+    return f"One request may have at most {limit / 1e6:g} MB; please send less at once."
 
 
 def queued(position: int) -> str:

@@ -1,0 +1,33 @@
+"""The words of what stands under the studio: keep, evaluate, how it works. Data only."""
+
+KEEP_TAB, EVALUATE_TAB, TELL_TAB = "Keep", "Evaluate", "How it works"
+
+WITH_DOCUMENTS = "with my documents"
+TRACE, REPLAY, LINK = "Download trace", "Download replay", "Link to these settings"
+OPEN_TRACE = "or drop a trace here to see it"
+KEEP_HINT = ("The trace (JSON) holds every step and opens here again and in Python; the replay (HTML) is one page that opens "
+             "anywhere, without a connection. Your documents are in neither, unless you say so; the answer may quote them.")
+LINK_LABEL = "Opens this page with the panels as they are now and the question; documents are never in it"
+SHELL_LABEL, CLIENT_LABEL = "The same run on the command line", "The same run from Python, asked of this page"
+NO_COMMANDS = "Ask something first; then the commands for it stand here."
+NOTHING_TO_KEEP = "There is no finished answer here yet; ask something first."
+STILL_RUNNING = "An answer is being written; wait for its end, or stop it."
+ONE_TRACE = "Send one trace, a .json file."
+STORED_HAS_NO_COMMAND = "# A stored run is on stage; ask something yourself to see its commands."
+NOTES = {
+    "history": "The conversation before it is not repeated, so an answer that builds on it may differ.",
+    "moved": "Weights, settings or pins were changed while it ran; here they stay as they were at the start.",
+    "pins": "It had pinned tokens, which these commands do not give.",
+    "own": "It used a model of your own, which only your page knows; download it there first.",
+    "stopped": "It was stopped; here it goes on to its end.",
+    "documents": "Your documents are too long to stand here; put them beside the command under these names.",
+}
+
+REPLAY_TITLE = "SSD-2 Studio: a stored run"
+REPLAY_TAGLINE = ("A large and a small diffusion language model wrote this answer together, out of noise. "
+                  "Colour tells who decided a word. Play it, or point at a word.")
+REPLAY_HOW, REPLAY_DOCUMENTS, REPLAY_ANSWER = "How it was made", "Documents", "Answer"
+
+LINK_PROBLEM = "The link's {problem}"
+STORIES_LABEL = "Stored runs"
+STORY_NAMES = {}

@@ -91,7 +91,7 @@ def question(studio: Studio, session: str, panel: panels.Panel, values: list, pr
     """What the page asks now; without a prompt, the question asked last and what was said before it. Raises LimitError."""
     choice = panel.read(values, studio.own_ids(session, panel.named(values)["core"]))
     latest = studio.runs.latest(session)
-    if not prompt.strip() and latest:
+    if latest and isinstance(prompt, str) and not prompt.strip():
         prompt, history = latest.request.prompt, latest.request.history
     return studio.request(session, prompt, choice, documents, history)
 

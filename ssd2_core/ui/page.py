@@ -81,7 +81,7 @@ async def converse(studio: Studio, session: str, request: Request, chat: list, t
             continue
         if isinstance(run.end, Done):
             private = bool(request.documents)
-            before = turns[:-2] if line else turns
+            before = turns[:-2] if line and turns and turns[-2].text == request.prompt else turns
             turns = (*before, Turn("user", request.prompt, private), Turn("assistant", run.end.answer, private))
             text, prompt = run.end.answer, gr.skip()
         else:
@@ -129,8 +129,8 @@ def build(engine, settings: Settings) -> gr.Blocks:
         wire_teaching(studio, panel, mine, shelf, papers.pasted, from_files, mix)
         question = [talk.prompt, turns, papers.pasted, from_files]
         wire_compare(studio, panel, board, question)
-        wire_sweep(studio, panel, strip, question, stage)
-        wire_keep(studio, on_stage, panel, keep, talk.prompt, stage, turns)
+        on_show = wire_sweep(studio, panel, strip, question, stage)
+        wire_keep(studio, on_stage, panel, keep, talk.prompt, stage, turns, on_show)
         wire_link(demo, studio, panel, talk.prompt, mix)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core], **QUIET)

@@ -131,6 +131,11 @@ class Runs:
         """The session's current run, under way or finished; None before the first, and when it is not kept any more."""
         return self.by_id.get(self.current.get(session, ""))
 
+    def show(self, session: str, run: Run) -> str:
+        """A finished run of the session's own takes the stage, as its current one. -> the theatre's message."""
+        self.current[session] = run.id
+        return run.message(0, True)
+
     def is_current(self, session: str, run: Run) -> bool:
         """False once the session has started another run, or left."""
         return self.current.get(session) == run.id

@@ -16,6 +16,7 @@ from .compare import beside_line, most_weight, narrowed, question
 from .events import QUIET, STREAM, warn
 from .groups import Group
 from .runs import Run
+from .steer import own_run
 from .studio import Studio
 from .teaching import gather_documents
 from .theme import ASSETS
@@ -134,8 +135,8 @@ async def sweeping(studio: Studio, group: Group, asked: list[Request], user: str
            shown(True))
 
 
-def wire_sweep(studio: Studio, panel: panels.Panel, strip: Strip, inputs: list, stage: gr.HTML) -> None:
-    """Sweep, stop and show. inputs: prompt, turns, pasted text and files' documents of the page."""
+def wire_sweep(studio: Studio, panel: panels.Panel, strip: Strip, inputs: list, stage: gr.HTML):
+    """Sweep, stop and show. inputs: prompt, turns, pasted text and files' documents of the page. -> when a run is shown."""
     async def sweep(request: gr.Request, user, count, prompt, history, text, documents, *values):
         session = request.session_hash
         try:
@@ -154,21 +155,23 @@ def wire_sweep(studio: Studio, panel: panels.Panel, strip: Strip, inputs: list, 
     outputs = [strip.stop, strip.line, strip.view]
     strip.go.click(sweep, [strip.user, strip.count, *inputs, *panel.inputs], outputs, concurrency_limit=None, **STREAM)
     strip.stop.click(stop, None, None, **QUIET)
-    strip.view.show_run(shower(studio), None, stage, **STREAM)  # queued: a sentence only reaches the page from the queue
     wire_users(studio, panel, strip)
+    return strip.view.show_run(shower(studio), None, stage, **STREAM)  # queued: a sentence only reaches the page from the queue
 
 
 def shower(studio: Studio) -> Callable:
     """A handler that puts a finished run of the session's sweep on stage, as it is stored."""
     def show(request: gr.Request, event: gr.EventData):
-        run, latest = studio.runs.by_id.get(str(event.run)), studio.runs.latest(request.session_hash)
-        if run is None or run.request.owner != request.session_hash or run.end is None:
-            gr.Info(words.SWEEP_GONE)
-        elif latest and latest.end is None:
-            gr.Info(words.SWEEP_BUSY)
-        else:
-            return run.message(0, True)
-        return gr.skip()
+        session = request.session_hash
+        latest = studio.runs.latest(session)
+        try:
+            run = own_run(studio, session, dict(event._data or {}).get("run"))
+            if run.end is None or (latest and latest.end is None):
+                raise VisitorError(words.SWEEP_BUSY)
+            return studio.runs.show(session, run)
+        except VisitorError as error:
+            warn(str(error))
+            return gr.skip()
     return show
 
 

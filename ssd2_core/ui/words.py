@@ -96,8 +96,7 @@ SWEEP, SWEEP_GO = "Sweep", "Sweep"
 SWEEP_HINT = "The same question and seed over one expert's weight; click an answer to see its run in the theatre."
 SWEEP_USER, SWEEP_COUNT = "Expert", "Answers"
 SWEEP_NOBODY = "Choose an expert first: its weight is what is swept over."
-SWEEP_GONE = "This run is not kept any more; sweep again to see it."
-SWEEP_BUSY = "Your answer is being written in the theatre; click again when it is finished."
+SWEEP_BUSY = "An answer is still being written; click again when it is finished."
 STRIP = {
     "waiting": "waiting",
     "live": "live",

@@ -1,12 +1,14 @@
 """SSD-2 Studio: reads the command line, starts the engine, builds the page, serves it."""
 
 import argparse
+import logging
 import os
 import sys
 
 from ssd2_core.config import Settings
 from ssd2_core.errors import VisitorError
 from ssd2_core.library import check_compatible, local_card, locate, preferred_pair, read_card
+from ssd2_core.limits import read_limits
 from ssd2_core.placement import add_options, options_of
 
 
@@ -24,7 +26,7 @@ def read_settings(argv: list[str] | None = None) -> Settings:
     parser.add_argument("--share", action="store_true", help="make a public link")
     given = parser.parse_args(argv)
     return Settings(core=given.core or default.core, users=tuple(given.user), preferred=() if given.core else preferred_pair(),
-                    host=given.host, port=given.port, share=given.share, **options_of(given))
+                    host=given.host, port=given.port, share=given.share, limits=read_limits(os.environ), **options_of(given))
 
 
 def check_users(settings: Settings) -> None:
@@ -42,8 +44,10 @@ def main() -> None:
     from ssd2_core.ui.page import build, launch
     from ssd2_core.ui.words import DEFAULTS
 
-    settings = read_settings()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("ssd2_core.counters").setLevel(logging.INFO)          # a line for each request
     try:
+        settings = read_settings()
         check_users(settings)
     except VisitorError as error:
         sys.exit(str(error))

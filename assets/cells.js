@@ -58,7 +58,7 @@ function makeField(box, words) {
       cell.style.setProperty("--split", split);
       cell.style.setProperty("--sure", step.c[i]);
       cell.className = ["cell", !isEnd && !/^\s/.test(text) && "inside", isEnd && "ends", i > end && "after", changed && "changed",
-        pinned && "pinned", cell.classList.contains("held") && "held"].filter(Boolean).join(" ");
+        pinned && "pinned", ...["held", "marked"].filter(name => cell.classList.contains(name))].filter(Boolean).join(" ");
     });
   }
 

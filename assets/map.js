@@ -126,6 +126,7 @@ function makeMap(box, words, go) {
 
     // The step on stage, and the cell that is held if it is in this step's block.
     mark(cur, row) {
+      if (!steps[cur]) return;                            // steps that have come and are not painted yet
       const cursor = part(".cursor"), spot = part(".spot"), left = `${100 * cur / total}%`, width = `${100 / total}%`;
       cursor.hidden = false; Object.assign(cursor.style, { left, width });
       spot.hidden = row === null;

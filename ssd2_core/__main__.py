@@ -1,4 +1,4 @@
-"""The command line: models, generate, evaluate, bench, convert, push, train. ``--json`` prints JSON, an object a line."""
+"""The command line: models, generate, evaluate, bench, convert, push, deploy, limits, train. ``--json`` prints JSON."""
 
 import argparse
 import json
@@ -162,6 +162,22 @@ def convert(args: argparse.Namespace) -> int:
     return 0
 
 
+def deploy(args: argparse.Namespace) -> int:
+    """Put the studio on the Hub as a Space, or show what would be put there."""
+    from .deploy import deploy as upload
+    from .deploy import plan, words
+    space = plan(args.hardware, args.variable)
+    print(words(space, args.repository, args.private) if args.dry_run else upload(space, args.repository, args.private))
+    return 0
+
+
+def limits(args: argparse.Namespace) -> int:
+    """Every limit with the variable that sets it, as the environment has them."""
+    from .limits import page, read_limits
+    print(page(read_limits(os.environ)))
+    return 0
+
+
 def push(args: argparse.Namespace) -> int:
     """Publish a model folder on the Hub."""
     from .hub import publish
@@ -237,6 +253,15 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--public", action="store_true",
                      help="for everybody; whoever has a model that learned your documents may get them out of it")
     one.set_defaults(run=push)
+    one = commands.add_parser("deploy", help="put the studio on the Hub as a Space")
+    one.add_argument("what", choices=("space",))
+    one.add_argument("repository", metavar="USER/NAME")
+    one.add_argument("--private", action="store_true")
+    one.add_argument("--hardware", default="cpu-basic")
+    one.add_argument("--variable", action="append", default=[], metavar="NAME=VALUE", help="of the Space's environment")
+    one.add_argument("--dry-run", action="store_true", help="show every file and the card, and check them; upload nothing")
+    one.set_defaults(run=deploy)
+    commands.add_parser("limits", help="the limits and the variables that set them").set_defaults(run=limits)
     one = commands.add_parser("bench", help="measure speed and memory")
     one.add_argument("--shape", choices=("small", "base", "135M"), default="base", help="of the untrained expert that steps")
     one.add_argument("--context", type=int, default=200, help="tokens before the block")

@@ -7,12 +7,14 @@ scripts, tests and the command line.
 import logging
 import secrets
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
 from .checks import check_own_weights, check_pin, check_places, check_request, check_weights
 from .config import EnsembleParams, Settings
+from .counters import Counters
 from .errors import BusyError, ModelError
 from .pipe import Ready
 from .protocol import Cancel, Control, Event, Failed, Forget, Loading, Pin, Preload, Request, is_private
@@ -54,6 +56,7 @@ class Engine:
         self.settings = settings = replace(settings, visitors_folder=str(self.visitors.folder))
         self.school = School(settings, self.visitors)
         self.only_known = only_known
+        self.counters = Counters()
         self.runs = RunStore(settings.limits.keep_runs_seconds)
         self._allowed = {settings.core}
         self._lock = threading.RLock()
@@ -99,6 +102,7 @@ class Engine:
             self._check_open()
             check_places([run.request.owner for run in self.runs.live()], request.owner, limits)
             self.runs.open(request)
+            self.counters.asked(request)
             self._send(request)
         return request.request_id
 
@@ -191,6 +195,13 @@ class Engine:
         ready, message, fraction, restarts, device, loaded = self._health()
         return Status(ready, message, fraction, restarts, active, len(live) - active, device, loaded)
 
+    def health(self) -> dict:
+        """How the service is, for whoever watches over it: plain numbers."""
+        now, counters = self.status(), self.counters
+        return {"ready": now.ready, "active": now.active, "queued": now.waiting, "restarts": now.restarts, "device": now.device,
+                "steps": counters.steps, "steps_per_second": counters.steps_per_second(), "ended": dict(counters.ends),
+                "up_s": round(time.monotonic() - counters.born)}
+
     def _check_models(self, request: Request) -> None:
         """Refuse models that this server does not offer, and other visitors' own, in the same words."""
         own = {i for i in request.users if is_private(i) and self.visitors.owns(request.owner, i)}
@@ -209,12 +220,13 @@ class Engine:
     def _receive(self, event: Event) -> None:
         """An event from the worker, for the run it names; runs that were forgotten get none."""
         run = self.runs.find(event.request_id)
-        if run is not None:
+        if run is not None and not run.ended:
+            self.counters.noted(run.request, event)
             run.append(event)
 
     def _fail_all(self, message: str) -> None:
         for run in self.runs.live():
-            run.append(Failed(run.request.request_id, message))
+            self._receive(Failed(run.request.request_id, message))
 
     def _start(self) -> None:
         raise NotImplementedError

@@ -65,6 +65,7 @@ class FakeEngine:
         self.requests: dict[str, Request] = {}
         self.ensembles: dict[str, EnsembleParams] = {}
         self.cancelled: set[str] = set()
+        self.revisions: dict[str, int] = {}
         self.born = time.monotonic()
 
     def note(self, kind: str, request_id: str, data: dict) -> None:
@@ -72,6 +73,10 @@ class FakeEngine:
         if self.log:
             with open(self.log, "a", encoding="utf-8") as file:
                 file.write(json.dumps({"kind": kind, "id": request_id, **data}) + "\n")
+
+    def health(self) -> dict:
+        """Ready when the status says so."""
+        return {"ready": self.status().ready, "active": 0}
 
     def start(self) -> None:
         """Nothing to start."""
@@ -117,6 +122,7 @@ class FakeEngine:
 
     def control(self, request_id: str, ensemble: EnsembleParams) -> bool:
         """Act at the next frame."""
+        self.revisions[request_id] = self.revisions.get(request_id, 0) + 1
         self.ensembles[request_id] = check_weights(ensemble, self.requests[request_id].users)
         self.note("control", request_id, {"ensemble": asdict(ensemble)})
         return True
@@ -191,7 +197,7 @@ class FakeEngine:
                         list(range(len(part))), texts, [round(c, 3) for c in sure], [round(3 - 3 * c, 3) for c in sure],
                         share, share, [a != b for a, b in zip(texts, before, strict=True)], [" cat"] * len(part),
                         [text == "<eos>" for text in texts], 40.0 * step, self.candidates(names, texts, sure),
-                        [round(0.6 - 0.5 * c, 3) for c in sure], [False] * len(part), 0)
+                        [round(0.6 - 0.5 * c, 3) for c in sure], [False] * len(part), self.revisions.get(request.request_id, 0))
             before = texts
 
     def candidates(self, names: tuple[str, ...], texts: list[str], sure: list[float]) -> dict:

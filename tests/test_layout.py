@@ -15,9 +15,10 @@ PACKAGE = ROOT / "ssd2_core"
 ROWS = [
     ["errors"], ["config", "bases"], ["traces"], ["simplex", "frames", "adapters", "kvcache", "guidance"],
     ["ensemble", "protocol"],
-    ["sampling", "context", "pipe", "run", "runlog", "checks"],
+    ["sampling", "context", "pipe", "run", "runlog", "checks", "limits", "counters"],
     ["model", "supervisor"], ["placement"],
-    ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm", "hub"], ["school"], ["tess2"], ["batching"],
+    ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm", "hub"],
+    ["school", "deploy"], ["tess2"], ["batching"],
     ["prepare"], ["worker"], ["engine"],
     ["evaluation"], ["base_lm"], ["training"], ["trainer", "bench"], ["ui"], ["__init__"], ["__main__"],
 ]

@@ -6,19 +6,20 @@ Knows gradio's addresses and the shape of values; nothing of the engine, the com
 import logging
 import math
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import anyio.to_thread
 import gradio as gr
 from gradio.utils import get_upload_folder
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 
 from ..config import Limits
 from . import words
 
 log = logging.getLogger(__name__)
-UPLOAD = "/gradio_api/upload"
+UPLOAD, HEALTH = "/gradio_api/upload", "/health"
 # Addresses of gradio's that fetch, write or tell something for whoever asks and that the page has no use for.
 CLOSED = ("/gradio_api/file=http:", "/gradio_api/file=https:", "/gradio_api/proxy=", "/gradio_api/deep_link",
           "/gradio_api/process_recording", "/gradio_api/dev/", "/gradio_api/vibe-", "/monitoring")
@@ -30,12 +31,15 @@ class Doors:
     """ASGI middleware. Closed addresses, bodies that are too large and uploads that find no room never reach the page, and a
     request that the page cannot make sense of gets a sentence instead of an empty error."""
 
-    def __init__(self, app, limits: Limits):
-        self.app, self.limits = app, limits
+    def __init__(self, app, limits: Limits, health: Callable[[], dict]):
+        self.app, self.limits, self.health = app, limits, health
 
     async def __call__(self, scope, receive, send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        if scope["path"].removeprefix(scope.get("root_path", "")) == HEALTH:
+            state = self.health()
+            return await JSONResponse(state, 200 if state["ready"] else 503)(scope, receive, send)
         refusal = await self.refusal(scope)
         if refusal:
             return await refusal(scope, receive, send)

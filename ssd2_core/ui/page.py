@@ -103,7 +103,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 talk = panels.conversation()
             with gr.Column(elem_id="stage", min_width=280):
                 stage = theatre(studio.runs, story(studio.titles, studio.order))
-                beside = theatre(studio.runs, "", elem_id="beside", visible=False)
+                beside = theatre(studio.runs, "", elem_id="beside", compact=True, visible="hidden")
             with gr.Column(elem_id="setup", min_width=280):
                 choose = panels.core_choice([(studio.core_title(i), i) for i in studio.core_ids], settings.core)
                 core = gr.HTML(studio.core_card(settings.core), elem_id="core", apply_default_css=False)
@@ -111,7 +111,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 mix = gr.HTML(elem_id="mix", apply_default_css=False)
                 papers = panels.documents()
                 mine = panels.own_models()
-                knobs = {"core": choose, "weights": panels.rule(), **panels.advanced()}
+                knobs = {"core": choose, "weights": panels.rule(), **panels.advanced(settings.limits)}
         on_stage, save = Stage(studio), saver()
         with gr.Tabs(elem_id="more"):
             board, strip = compare_tab(studio.runs), Strip()
@@ -138,6 +138,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         demo.unload(studio.leave)
         demo.unload(on_stage.leave)
         gr.api(make_generate(studio), api_name="generate", concurrency_limit=running(settings))
+    demo.health = engine.health
     demo.queue(max_size=2 * running(settings), default_concurrency_limit=running(settings))
     return demo
 
@@ -265,6 +266,6 @@ def launch(demo: gr.Blocks, settings: Settings, **options) -> None:
     limits = settings.limits
     demo.launch(server_name=settings.host, server_port=settings.port, share=settings.share, theme=theme(),
                 head=page_head(), ssr_mode=False, run_history=False, footer_links=["api", "settings"], enable_monitoring=False,
-                app_kwargs={"middleware": [Middleware(Doors, limits=limits)]},
+                app_kwargs={"middleware": [Middleware(Doors, limits=limits, health=demo.health)]},
                 max_file_size=max(limits.max_file_bytes, limits.max_model_bytes),
                 max_threads=2 * running(settings) + 40, **options)

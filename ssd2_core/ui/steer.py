@@ -11,7 +11,7 @@ from ..errors import VisitorError
 from ..frames import Frame
 from ..protocol import Change, Pin, Request
 from . import panels, words
-from .events import STREAM, warn
+from .events import QUIET, STREAM, warn
 from .runs import Run
 from .studio import Studio
 
@@ -114,7 +114,7 @@ def wire_steer(studio: Studio, panel: panels.Panel, stage: gr.HTML, beside: gr.H
             if found.request is None:
                 yield (gr.skip(),) * 7
                 return
-            shown = gr.HTML(found.base.message(0, True), visible=True) if found.base else gr.HTML(visible=False)
+            shown = gr.update(value=found.base.message(0, True), visible=True) if found.base else gr.update(visible="hidden")
             async for update in converse(studio, session, found.request, kept, history, found.line):
                 yield *update, shown
                 shown = gr.skip()
@@ -122,5 +122,6 @@ def wire_steer(studio: Studio, panel: panels.Panel, stage: gr.HTML, beside: gr.H
             warn(str(error))
             yield (gr.skip(),) * 7
 
+    gr.on([talk.send.click, talk.prompt.submit, talk.clear.click], lambda: gr.update(visible="hidden"), None, beside, **QUIET)
     stage.steer(steer, [chat, turns, *panel.inputs], [stage, talk.chat, chat, talk.prompt, turns, talk.stop, beside],
                 concurrency_limit=None, **STREAM)

@@ -56,7 +56,7 @@ def script() -> str:
     return "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
 
 
-def theatre(runs: Runs, first: str, elem_id: str = "theatre", compact: bool = False, visible: bool = True) -> gr.HTML:
+def theatre(runs: Runs, first: str, elem_id: str = "theatre", compact: bool = False, visible: bool | str = True) -> gr.HTML:
     """The component. ``first`` is a story to play, or "". compact: without charts, legend, key and what steers."""
     def missed_steps(asked: dict) -> list[dict]:
         return runs.steps_since(str(asked["run"]), int(asked["since"]))

@@ -19,7 +19,11 @@ from .saving import file
 from .stage import Kept, Stage
 from .studio import Studio
 
-ABSOLUTE = "query => query.startsWith('?') ? location.origin + location.pathname + query : query"
+ABSOLUTE = """query => {
+  const url = query.startsWith("?") ? location.origin + location.pathname + query : query;
+  navigator.clipboard?.writeText(url).catch(() => {});
+  return url;
+}"""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ NOTES = {
 REPLAY_TITLE = "SSD-2 Studio: a stored run"
 REPLAY_TAGLINE = ("A large and a small diffusion language model wrote this answer together, out of noise. "
                   "Colour tells who decided a word. Play it, or point at a word.")
-REPLAY_HOW, REPLAY_DOCUMENTS, REPLAY_ANSWER = "How it was made", "Documents", "Answer"
+REPLAY_HOW = "How it was made"
 
 LINK_PROBLEM = "The link's {problem}"
 STORIES_LABEL = "Stored runs"

@@ -16,7 +16,8 @@ from .runs import Runs, compact_step
 from .theme import ASSETS
 
 STORIES = ASSETS / "stories"
-SCRIPTS = ("chart.js", "theatre.js")
+TEMPLATE = ASSETS / "theatre.html"
+SCRIPTS = ("chart", "theatre")  # the last uses the others
 
 
 def head(experts: list[tuple[str, str]], order: list[str], blocks: int, steps: int, stored: bool = False,
@@ -51,8 +52,8 @@ def story(titles: dict[str, str], order: list[str], name: str | None = None) -> 
 
 
 def script() -> str:
-    """The theatre's whole script."""
-    return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    """The theatre's script in one piece: the body of a function of ``element``, ``props``, ``watch`` and ``server``."""
+    return "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
 
 
 def theatre(runs: Runs, first: str) -> gr.HTML:
@@ -60,6 +61,6 @@ def theatre(runs: Runs, first: str) -> gr.HTML:
     def missed_steps(asked: dict) -> list[dict]:
         return runs.steps_since(str(asked["run"]), int(asked["since"]))
 
-    return gr.HTML(first, html_template=(ASSETS / "theatre.html").read_text(encoding="utf-8"), js_on_load=script(),
+    return gr.HTML(first, html_template=TEMPLATE.read_text(encoding="utf-8"), js_on_load=script(),
                    server_functions=[missed_steps], apply_default_css=False, elem_id="theatre",
                    words=words.THEATRE, chart=chart_settings())

@@ -212,5 +212,5 @@ def test_the_commands_give_the_same_answer(browser, tmp_path):
 
 def test_a_prompt_that_looks_like_an_option_stays_a_prompt():
     from ssd2_core.__main__ import parser
-    words = shlex.split(commands.shell(Request("", "--steps 3"), []))
+    words = shlex.split(commands.shell(Request("", "--steps 3"), []).replace("\\\n", " "))
     assert parser().parse_args(words[3:]).prompt == "--steps 3"

@@ -200,7 +200,8 @@ def test_the_commands_give_the_same_answer(browser, tmp_path):
         page.wait_for_selector("#stop:disabled")
         until(lambda: page.locator("#keep-shell .cm-line").count() > 3, 30)
         answer = last_answer(page)
-        shell, client = (page.locator(f"{code} .cm-content").inner_text() for code in ("#keep-shell", "#keep-client"))
+        shell, client = ("\n".join(page.locator(f"{code} .cm-line").all_text_contents())
+                         for code in ("#keep-shell", "#keep-client"))
         out = subprocess.run([sys.executable, "-c", client], capture_output=True, text=True, timeout=200, cwd=tmp_path)
         assert out.returncode == 0 and out.stdout.strip() == answer, out.stderr
     environment = {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}

@@ -30,4 +30,3 @@ REPLAY_HOW = "How it was made"
 
 LINK_PROBLEM = "The link's {problem}"
 STORIES_LABEL = "Stored runs"
-STORY_NAMES = {}

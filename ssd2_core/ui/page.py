@@ -24,6 +24,7 @@ from .saving import saver
 from .stage import Stage
 from .studio import Studio
 from .teaching import gather_documents, wire_teaching
+from .tell import how_it_works, story_buttons, wire_stories
 from .theatre import story, theatre
 from .theme import VENDOR, theme
 from .theme import head as page_head
@@ -91,6 +92,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 talk = panels.conversation()
             with gr.Column(elem_id="stage", min_width=280):
                 stage = theatre(studio.runs, story(studio.titles, studio.order))
+                tales = story_buttons()
             with gr.Column(elem_id="setup", min_width=280):
                 choose = panels.core_choice([(studio.core_title(i), i) for i in studio.core_ids], settings.core)
                 core = gr.HTML(studio.core_card(settings.core), elem_id="core", apply_default_css=False)
@@ -100,8 +102,11 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 mine = panels.own_models()
                 knobs = {"core": choose, "weights": panels.rule(), **panels.advanced()}
         on_stage, save = Stage(studio), saver()
-        with gr.Tabs(elem_id="more"), gr.Tab(more_words.KEEP_TAB, elem_id="keep-tab"):
-            keep = keeping(save)
+        with gr.Tabs(elem_id="more"):
+            with gr.Tab(more_words.KEEP_TAB):
+                keep = keeping(save)
+            with gr.Tab(more_words.TELL_TAB):
+                how_it_works()
         panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
         from_files, turns = gr.State({}), gr.State(())
         wire_talk(studio, panel, talk, stage, papers.pasted, from_files, turns)
@@ -112,6 +117,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         shelf = wire_own(studio, panel, cards, mine, mix)
         wire_teaching(studio, panel, mine, shelf, papers.pasted, from_files, mix)
         wire_keep(studio, on_stage, panel, keep, talk.prompt, stage, turns)
+        wire_stories(on_stage, tales, [stage, keep.shell, keep.client])
         wire_link(demo, studio, panel, talk.prompt, mix)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core], **QUIET)

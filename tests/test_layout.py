@@ -13,8 +13,8 @@ PACKAGE = ROOT / "ssd2_core"
 
 # From the ground up. A module may import modules of earlier rows; a folder counts as one module.
 ROWS = [
-    ["errors"], ["config", "bases"], ["traces"], ["simplex", "frames", "adapters", "kvcache"], ["ensemble", "protocol"],
-    ["sampling", "context", "pipe", "run", "runlog", "checks"],
+    ["errors"], ["config", "bases", "scores"], ["traces"], ["simplex", "frames", "adapters", "kvcache"],
+    ["ensemble", "protocol"], ["sampling", "context", "pipe", "run", "runlog", "checks"],
     ["model", "supervisor"], ["placement"],
     ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm", "hub"], ["school"], ["tess2"], ["batching"],
     ["prepare"], ["worker"], ["engine"],
@@ -66,7 +66,7 @@ def loaded(code: str, *watched: str) -> list[str]:
 
 
 @pytest.mark.parametrize("module", ["ssd2_core", "ssd2_core.engine", "ssd2_core.worker", "ssd2_core.library",
-                                    "ssd2_core.documents", "ssd2_core.ui.page", "app"])
+                                    "ssd2_core.documents", "ssd2_core.scores", "ssd2_core.ui.page", "app"])
 def test_the_page_side_loads_no_torch(module):
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} is not here")

@@ -17,6 +17,7 @@ from ..errors import DocumentError, VisitorError
 from ..protocol import Document, Done, Request, Turn
 from . import more_words, panels, words
 from .api import make_generate
+from .evaluate import evaluating, wire_evaluate
 from .events import QUIET, STREAM, warn
 from .keep import keeping, wire_keep, wire_link
 from .own import mixer, wire_own
@@ -105,6 +106,8 @@ def build(engine, settings: Settings) -> gr.Blocks:
         with gr.Tabs(elem_id="more"):
             with gr.Tab(more_words.KEEP_TAB):
                 keep = keeping(save)
+            with gr.Tab(more_words.EVALUATE_TAB):
+                desk = evaluating()
             with gr.Tab(more_words.TELL_TAB):
                 how_it_works()
         panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
@@ -117,6 +120,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         shelf = wire_own(studio, panel, cards, mine, mix)
         wire_teaching(studio, panel, mine, shelf, papers.pasted, from_files, mix)
         wire_keep(studio, on_stage, panel, keep, talk.prompt, stage, turns)
+        wire_evaluate(studio, panel, desk, save)
         wire_stories(on_stage, tales, [stage, keep.shell, keep.client])
         wire_link(demo, studio, panel, talk.prompt, mix)
         timer = gr.Timer(STATUS_SECONDS)

@@ -12,7 +12,7 @@ class Stop:
     parts: str
 
 
-TOUR_NEXT, TOUR_BEFORE, TOUR_CLOSE = "Next", "Before", "Back to the list"
+TOUR_NEXT, TOUR_BEFORE, TOUR_CLOSE = "Next", "Previous", "Back to the list"
 TOUR = (
     Stop("A core that knows much", "The core is the large model. It reads your question and nothing else: no document ever "
          "reaches it.", "#core"),

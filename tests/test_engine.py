@@ -20,9 +20,10 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 import fake_worker  # noqa: E402
 
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings  # noqa: E402
-from ssd2_core.engine import WORKER_LOST, InlineEngine, ProcessEngine  # noqa: E402
+from ssd2_core.engine import WORKER_LOST, ProcessEngine  # noqa: E402
 from ssd2_core.errors import BusyError, DocumentError, LimitError, ModelError, VisitorError  # noqa: E402
 from ssd2_core.frames import Frame  # noqa: E402
+from ssd2_core.inline import InlineEngine  # noqa: E402
 from ssd2_core.pipe import Child  # noqa: E402
 from ssd2_core.protocol import Document, Done, Failed, Loading, Preload, Queued, Request, Started, Turn  # noqa: E402
 from ssd2_core.supervisor import GAVE_UP  # noqa: E402

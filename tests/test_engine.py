@@ -158,6 +158,16 @@ def test_cancel_keeps_what_was_written(engine):
     assert not engine.cancel(run) and not engine.cancel("nobody")
 
 
+def test_who_waits_is_told_how_long_by_the_last_answers(engine):
+    list(engine.stream(engine.submit(ask(delay=0.05, steps=10))))
+    for _ in range(3):
+        run = engine.submit(ask(delay=0.02, steps=15))
+    wait_for(engine, run, Queued)
+    queued = next(e for e in engine.events(run) if isinstance(e, Queued))
+    assert queued.position == 1 and 0.3 < queued.seconds < 5
+    list(engine.stream(run))
+
+
 @pytest.mark.attack(17)
 def test_the_queue_tells_positions_and_refuses_when_full(engine):
     runs = [engine.submit(ask(delay=0.02, steps=15)) for _ in range(4)]

@@ -59,6 +59,7 @@ function disagreementTrace(steps, style, words) {
 
 function makeChart(box, settings, words, onSeek) {
   const draw = box.querySelector(".draw"), cursor = box.querySelector(".cursor");
+  draw.setAttribute("aria-label", words.chartTitle);
   const state = { plotly: null, drawn: -1, total: 2, listening: false, finished: false };
   const small = window.innerWidth < 600 || (navigator.hardwareConcurrency || 8) <= 4;
   const every = small ? settings.everySmall : settings.every;

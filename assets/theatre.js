@@ -15,7 +15,7 @@ const map = props.compact ? absent : makeMap($(".map"), W, goTo);
 const chart = hasPlots ? makeChart($(".chart"), props.chart, W, seek) : absent;
 const atlas = hasPlots ? makeAtlas($(".atlas"), props.chart, W) : absent;
 const steers = !props.compact && typeof trigger === "function";
-const steer = steers ? makeSteer($(".steer"), W.steering, wish => trigger("steer", wish)) : { only() {}, extend() {}, update() {} };
+const steer = steers ? makeSteer($(".steer"), W.steering, wish => trigger("steer", wish)) : { only() {}, extend() {}, grow() {}, update() {} };
 const player = makePlayer(play, $(".speed"), W, still, advance);
 
 function readHues() {

@@ -110,8 +110,8 @@ def write_trace(args: argparse.Namespace, request, frames: list, done) -> None:
 def evaluate(args: argparse.Namespace) -> int:
     """Measure core alone, each user alone and the ensemble on question files."""
     from .evaluation import evaluate as measure_all
-    from .evaluation import read_questions, table
     from .library import check_compatible, load
+    from .scores import read_questions, table
     if args.base:
         from .base_lm import BaseLM
 

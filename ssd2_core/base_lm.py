@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM
 
 from .adapters import base_folder
 from .bases import find_base
-from .evaluation import Question, scores
 from .prompts import encode, prompt_format
+from .scores import Question, scores
 
 BATCH = 16
 

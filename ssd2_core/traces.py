@@ -45,8 +45,11 @@ def _no_number(name: str) -> float:
 
 def _shown(value: object) -> str:
     """A value as a sentence quotes it: short, whatever it is."""
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
+    return _short(repr(value), 40)
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _keys(what: str, value: object, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
@@ -189,7 +192,7 @@ def _settings(what: str, value: object) -> None:
         try:
             kind(**{**found, **({"lam": _dict("lam", found["lam"], MAX_EXPERTS)} if "lam" in found else {})})
         except LimitError as error:
-            raise LimitError(f"{what}: {error}") from None
+            raise LimitError(f"{what}: {_short(str(error), 200)}") from None
         except (TypeError, ValueError, OverflowError):
             raise LimitError(f"{what}: {name} has an entry that is not known here.") from None
 

@@ -86,8 +86,9 @@ def ask(page, prompt: str) -> None:
 
 
 def finished(page, seconds: float = 30) -> None:
-    """Wait for the end of the run on stage."""
-    page.wait_for_function(f"() => {THEATRE}.dataset.done", timeout=1000 * seconds)
+    """Wait for the end of the run on stage; a stored one is none."""
+    page.wait_for_function(f"() => {THEATRE}.dataset.done && {THEATRE}.querySelector('.mode').dataset.mode !== 'stored'",
+                           timeout=1000 * seconds)
 
 
 def step_shown(page, at_least: int) -> None:

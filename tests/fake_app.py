@@ -15,8 +15,7 @@ from .fake_engine import FakeEngine
 if __name__ == "__main__":
     settings = Settings(port=int(sys.argv[1]), preferred=("goliath", "david") if len(sys.argv) > 5 else ())
     engine = FakeEngine(settings, float(sys.argv[3]) if len(sys.argv) > 3 else 0.04, sys.argv[2])
-    if len(sys.argv) > 4:
-        theatre.STORIES = Path(sys.argv[4])
+    theatre.STORIES = Path(sys.argv[4] if len(sys.argv) > 4 else "nowhere")
     if len(sys.argv) > 5:
         engine.pair_is_here = Path(sys.argv[5]).exists
     launch(build(engine, settings), settings, quiet=True)

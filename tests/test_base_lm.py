@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ssd2_core.base_lm import BaseLM
-from ssd2_core.evaluation import Question, distinct_2
+from ssd2_core.scores import Question, distinct_2
 from ssd2_core.training import recipes
 from ssd2_core.training.tokenizer import EOS, train_tokenizer
 from tests.test_cli import run

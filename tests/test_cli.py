@@ -61,7 +61,7 @@ def test_evaluate_prints_the_rows(pair, tmp_path, capsys):
 
 
 def test_evaluation_scores():
-    from ssd2_core.evaluation import exact, rouge_l, token_f1
+    from ssd2_core.scores import exact, rouge_l, token_f1
     assert exact("Your dog is called Biscuit.", "biscuit") and not exact("It is 12.", "2")
     assert exact("At 7:45, please", "7:45") and not exact("", "x")
     assert exact("It is eight.", "8") and exact("It is 2, the number of wings.", "Two") and not exact("It is weight.", "8")

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "ssd2_core"
 
 # From the ground up. A module may import modules of earlier rows; a folder counts as one module.
 ROWS = [
-    ["errors"], ["config", "bases"], ["traces"], ["simplex", "frames", "adapters", "kvcache", "guidance"],
+    ["errors"], ["config", "bases", "scores"], ["traces"], ["simplex", "frames", "adapters", "kvcache", "guidance"],
     ["ensemble", "protocol"],
     ["sampling", "context", "pipe", "run", "runlog", "checks", "limits", "counters"],
     ["model", "supervisor"], ["placement"],
@@ -68,7 +68,7 @@ def loaded(code: str, *watched: str) -> list[str]:
 
 
 @pytest.mark.parametrize("module", ["ssd2_core", "ssd2_core.engine", "ssd2_core.worker", "ssd2_core.library",
-                                    "ssd2_core.documents", "ssd2_core.ui.page", "app"])
+                                    "ssd2_core.documents", "ssd2_core.scores", "ssd2_core.ui.page", "app"])
 def test_the_page_side_loads_no_torch(module):
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} is not here")

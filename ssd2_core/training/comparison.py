@@ -11,9 +11,9 @@ from tokenizers import Tokenizer
 
 from ..config import EnsembleParams
 from ..ensemble import CORE
-from ..evaluation import Question, exact, read_questions
 from ..library import load
 from ..model import SSD2Model
+from ..scores import Question, exact, read_questions
 from .autoregressive import answer_tokens
 from .data import documents, general
 from .fit import fit

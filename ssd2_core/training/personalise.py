@@ -18,8 +18,8 @@ from tokenizers import Tokenizer
 from ..config import check_float, check_int
 from ..documents import read_path
 from ..errors import DocumentError
-from ..evaluation import exact
 from ..model import SSD2Model
+from ..scores import exact
 from .data.general import general_guess
 from .data.schema import QA
 from .fit import FitParams, make_optimizers

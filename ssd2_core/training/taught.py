@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from ..config import check_int
-from ..evaluation import Question, exact, read_questions
 from ..library import Expert, load
+from ..scores import Question, exact, read_questions
 from .personalise import PersonalParams, personalise
 from .validation import answers_alone
 

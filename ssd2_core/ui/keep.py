@@ -3,7 +3,6 @@
 import html
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import gradio as gr
 
@@ -19,7 +18,11 @@ from .saving import file
 from .stage import Kept, Stage
 from .studio import Studio
 
-ABSOLUTE = "query => query.startsWith('?') ? location.origin + location.pathname + query : query"
+ABSOLUTE = """query => {
+  const url = query.startsWith("?") ? location.origin + location.pathname + query : query;
+  navigator.clipboard?.writeText(url).catch(() => {});
+  return url;
+}"""
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,7 @@ def wire_keep(studio: Studio, stage: Stage, panel: panels.Panel, keep: Keeping, 
             if not path:
                 raise VisitorError(words.ONE_TRACE)
             with open(path, "rb") as sent:
-                message = stage.open(request.session_hash, f"trace-{Path(path).name}-{Path(path).stat().st_mtime_ns}",
-                                     sent.read(MAX_BYTES + 1))
+                message = stage.open(request.session_hash, "trace", sent.read(MAX_BYTES + 1))
             return None, message, *shown(request)
         except VisitorError as error:
             warn(str(error))

@@ -26,8 +26,34 @@ NOTES = {
 REPLAY_TITLE = "SSD-2 Studio: a stored run"
 REPLAY_TAGLINE = ("A large and a small diffusion language model wrote this answer together, out of noise. "
                   "Colour tells who decided a word. Play it, or point at a word.")
-REPLAY_HOW, REPLAY_DOCUMENTS, REPLAY_ANSWER = "How it was made", "Documents", "Answer"
+REPLAY_HOW = "How it was made"
 
 LINK_PROBLEM = "The link's {problem}"
 STORIES_LABEL = "Stored runs"
-STORY_NAMES = {}
+
+EVALUATE_HINT = ('Measure on your own questions: a file of lines {"question": …, "answer": …, "document": …}, at most 200 of '
+                 "them; the document may be missing. They are asked with the settings above, a few at a time, beside everybody "
+                 "else's.")
+EVALUATE_DROP, EVALUATE_WHO = "drop a .jsonl file of questions", "Who answers"
+CONTENDERS = (("The core alone", "core"), ("Each chosen expert alone", "users"), ("The ensemble", "ensemble"))
+EVALUATE, EVALUATE_STOP, EVALUATE_SAVE = "Evaluate", "Stop", "Download figures"
+NO_CONTENDER = "Nobody is left to answer: choose who answers, and an expert above."
+NO_SHEET = "Drop a .jsonl file of questions first."
+NO_FIGURES = "There are no figures yet; evaluate first."
+EVALUATION_STOPPED = "Stopped; the finished rows stay."
+EVALUATION_RUNS = "An evaluation of yours is under way; stop it first."
+EVALUATION_DONE = "Done: {n} questions."
+COLUMNS = (("name", "answers"), ("n", "n"), ("exact", "exact"), ("f1", "F1"), ("rouge_l", "ROUGE-L"),
+           ("tokens_per_second", "tokens / s"), ("share", "mean share"))
+SCORES = (("exact", "exact"), ("f1", "F1"), ("rouge_l", "ROUGE-L"))
+NAMES = {"core": "core alone", "ensemble": "ensemble"}
+
+
+def progress(name: str, count: int, total: int) -> str:
+    """How far an evaluation is."""
+    return f"{name}: {count} of {total} questions."
+
+
+def alone(title: str) -> str:
+    """A user expert's row."""
+    return f"{title} alone"

@@ -20,6 +20,7 @@ from . import more_words, panels, words
 from .api import make_generate
 from .compare import compare_tab, wire_compare
 from .doors import Doors, Page
+from .evaluate import evaluating, wire_evaluate
 from .events import QUIET, STREAM, warn
 from .keep import keeping, wire_keep, wire_link
 from .own import mixer, wire_own
@@ -29,6 +30,7 @@ from .steer import wire_steer
 from .studio import Studio
 from .sweep import Strip, wire_sweep
 from .teaching import gather_documents, wire_teaching
+from .tell import how_it_works, story_buttons, wire_stories
 from .theatre import story, theatre
 from .theme import VENDOR, theme
 from .theme import head as page_head
@@ -103,6 +105,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 talk = panels.conversation()
             with gr.Column(elem_id="stage", min_width=280):
                 stage = theatre(studio.runs, story(studio.titles, studio.order))
+                tales = story_buttons()
                 beside = theatre(studio.runs, "", elem_id="beside", compact=True, visible="hidden")
             with gr.Column(elem_id="setup", min_width=280):
                 choose = panels.core_choice([(studio.core_title(i), i) for i in studio.core_ids], settings.core)
@@ -117,6 +120,10 @@ def build(engine, settings: Settings) -> gr.Blocks:
             board, strip = compare_tab(studio.runs), Strip()
             with gr.Tab(more_words.KEEP_TAB, elem_id="keep-tab"):
                 keep = keeping(save)
+            with gr.Tab(more_words.EVALUATE_TAB, elem_id="evaluate-tab"):
+                desk = evaluating()
+            with gr.Tab(more_words.TELL_TAB, elem_id="tell-tab"):
+                how_it_works()
         panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
         from_files, chat, turns = gr.State({}), gr.State([]), gr.State(())
         wire_talk(studio, panel, talk, stage, papers.pasted, from_files, chat, turns)
@@ -131,6 +138,8 @@ def build(engine, settings: Settings) -> gr.Blocks:
         wire_compare(studio, panel, board, question)
         on_show = wire_sweep(studio, panel, strip, question, stage)
         wire_keep(studio, on_stage, panel, keep, talk.prompt, stage, turns, on_show)
+        wire_evaluate(studio, panel, desk, save)
+        wire_stories(on_stage, tales, [stage, keep.shell, keep.client])
         wire_link(demo, studio, panel, talk.prompt, mix)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core], **QUIET)

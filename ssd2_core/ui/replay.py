@@ -10,7 +10,7 @@ from ..frames import Frame
 from . import more_words, words
 from .charts import chart_settings
 from .saving import embedded
-from .theatre import script, stored
+from .theatre import TEMPLATE, script, stored
 from .theme import ASSETS, hue_variables, theme
 
 VARIABLES = ("body_background_fill", "body_text_color", "body_text_color_subdued", "background_fill_primary",
@@ -26,8 +26,9 @@ def replay(frames: list[Frame], about: dict, titles: dict[str, str], order: list
     read = lambda name: (ASSETS / name).read_text(encoding="utf-8")  # noqa: E731
     return Template(read("replay.html")).substitute(
         title=html.escape(more_words.REPLAY_TITLE), tagline=html.escape(more_words.REPLAY_TAGLINE),
-        style=variables() + hue_variables() + read("theatre.css") + read("replay.css"), template=read("theatre.html"),
-        prompt=html.escape(about.get("prompt", "")), answer=html.escape(about.get("answer", "")),
+        style=variables() + hue_variables() + read("theatre.css") + read("replay.css"),
+        template=TEMPLATE.read_text(encoding="utf-8"), prompt=html.escape(about.get("prompt", "")),
+        answer=html.escape(about.get("answer", "")),
         how=html.escape(more_words.REPLAY_HOW), facts=facts_html(about, titles), data=embedded(props), script=script())
 
 
@@ -46,9 +47,9 @@ def facts_html(about: dict, titles: dict[str, str]) -> str:
     ensemble = settings.get("ensemble", {})
     rows = [("experts", ", ".join(known.get(name, name) for name in about.get("experts", ()))),
             ("weights", ", ".join(f"{known.get(name, name)} {weight:g}" for name, weight in ensemble.get("lam", {}).items())),
-            *((name, str(value)) for name, value in ensemble.items() if name != "lam"),
+            *(("rule" if name == "weights" else name, str(value)) for name, value in ensemble.items() if name != "lam"),
             *((name, str(value)) for name, value in settings.get("sampling", {}).items()),
-            (more_words.REPLAY_ANSWER, about.get("answer", "")),
+            ("answer", about.get("answer", "")),
             *((document["name"], document["text"]) for document in about.get("documents", ())
               if isinstance(document, dict) and "text" in document)]
     pair = lambda name, text: f"<dt>{html.escape(name.replace('_', ' '))}</dt><dd>{html.escape(text)}</dd>"  # noqa: E731

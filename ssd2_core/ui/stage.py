@@ -1,5 +1,6 @@
 """What stands on each visitor's stage, ready to be taken away: a finished run of their own, or a trace that was opened."""
 
+import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
@@ -42,7 +43,7 @@ class Stage:
         self._opened.move_to_end(session)
         while len(self._opened) > MAX_OPENED:
             self._opened.popitem(last=False)
-        return stored(name, frames, about, self.studio.titles, self.studio.order)
+        return stored(f"{name}-{secrets.token_hex(4)}", frames, about, self.studio.titles, self.studio.order)
 
     def opened(self, session: str) -> bytes | None:
         """The trace on stage; None where a run of the session's own stands there."""

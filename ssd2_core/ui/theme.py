@@ -30,6 +30,7 @@ def theme() -> gr.themes.Base:
         border_color_primary_dark="#2d3137", block_shadow="none", block_shadow_dark="none",
         block_label_background_fill="transparent", block_label_background_fill_dark="transparent",
         block_label_text_color="#5f6168", block_label_text_color_dark="#a5a6ab",
+        block_title_text_color="#5f6168", block_title_text_color_dark="#a5a6ab",
         block_info_text_color="#5f6168", block_info_text_color_dark="#a5a6ab",
         input_background_fill="#fffefb", input_background_fill_dark="#15181b",
         input_border_color="#d8d3c7", input_border_color_dark="#363b42",

@@ -1,0 +1,217 @@
+"""What people take away from the page and bring back: trace, replay, link, commands."""
+
+import json
+import shlex
+import subprocess
+import sys
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from ssd2_core.config import EnsembleParams, SamplingParams, Settings
+from ssd2_core.frames import trace_from_json
+from ssd2_core.protocol import Document, Request, Turn
+from ssd2_core.ui import commands, links
+
+from .browser import ROOT, THEATRE, ask, finished, last_answer, logged, opened, served, step_shown, until
+from .fake_engine import ANSWER
+
+STEPS = 32
+LIMITS = Settings().limits
+FITS = {"compact-core": ["compact-reader", "compact-islander"]}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("keep")
+
+
+@pytest.fixture(scope="module")
+def url(folder):
+    with served(["-m", "tests.fake_app", "PORT", str(folder / "asked.jsonl"), "0.02"], folder, 180) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser, url):
+    with opened(browser, url) as p:
+        yield p
+
+
+def answered(page, prompt: str, document: str = "A <b>secret</b> note.") -> None:
+    page.fill("#pasted textarea", document)
+    ask(page, prompt)
+    finished(page, 60)
+    until(lambda: last_answer(page) == ANSWER, 30)
+
+
+def saved(page, button: str, path) -> str:
+    with page.expect_download(timeout=30_000) as download:
+        page.click(button)
+    download.value.save_as(path)
+    return path.read_text(encoding="utf-8")
+
+
+def test_a_trace_is_the_run_without_documents_and_with_them_when_asked(page, tmp_path):
+    answered(page, "What is </script><!-- the dog called?")
+    text = saved(page, "#keep-trace", tmp_path / "a.json")
+    frames, about = trace_from_json(text)
+    assert len(frames) == STEPS and about["answer"] == ANSWER and about["prompt"] == "What is </script><!-- the dog called?"
+    assert about["titles"] == {"core": "Compact core", "compact-reader": "Reader"} and about["figures"]["steps"] == STEPS
+    assert about["settings"]["ensemble"]["lam"] == {"compact-reader": 0.5} and about["documents"] == []
+    assert "secret" not in text
+    page.check("#keep-documents input")
+    _, about = trace_from_json(saved(page, "#keep-trace", tmp_path / "b.json"))
+    assert about["documents"] == [{"name": "pasted text", "text": "A <b>secret</b> note."}]
+
+
+def test_a_trace_comes_back_on_stage_and_goes_out_again(page, tmp_path):
+    answered(page, "What is <i>the</i> dog called?")
+    saved(page, "#keep-trace", tmp_path / "a.json")
+    page.click("#clear")
+    page.wait_for_selector("#theatre .empty")
+    page.set_input_files("#keep-open input[type=file]", tmp_path / "a.json")
+    page.wait_for_function("() => document.querySelector('#theatre .mode').dataset.mode === 'stored'", timeout=30_000)
+    step_shown(page, STEPS - 1)
+    assert page.locator("#theatre .asked").inner_text() == "What is <i>the</i> dog called?"
+    cells = "".join(page.locator("#theatre .block:not([hidden]) .cell:not(.ends):not(.after)").all_inner_texts())
+    assert cells == ANSWER.replace(" ", "") and page.locator("#theatre .asked i, #theatre .cell b").count() == 0
+    assert "25 tokens" in page.locator("#theatre .figures").inner_text()
+    again = json.loads(saved(page, "#keep-trace", tmp_path / "b.json"))
+    assert again == json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+
+
+def test_a_broken_trace_is_one_sentence_and_the_stage_stays(page, tmp_path):
+    answered(page, "What?")
+    (tmp_path / "a.json").write_text('{"version": 2, "about": {}, "frames": [{"evil": "<img src=x onerror=alert(1)>"}]}')
+    page.set_input_files("#keep-open input[type=file]", tmp_path / "a.json")
+    page.wait_for_selector(".toast-body")
+    assert "Frame 1 " in page.locator(".toast-body").inner_text() and page.locator(".toast-body img").count() == 0
+    assert page.locator("#theatre .mode").get_attribute("data-mode") == "finished"
+
+
+def test_with_nothing_to_keep_the_page_says_so(page):
+    page.click("#keep-replay")
+    page.wait_for_selector(".toast-body")
+    assert "no finished answer" in page.locator(".toast-body").inner_text()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_the_replay_opens_from_a_disk_without_any_request(browser, page, tmp_path, width, scheme):
+    prompt = "What is </script><script>window.hit=1</script><!-- the dog called?"
+    answered(page, prompt)
+    text = saved(page, "#keep-replay", tmp_path / "replay.html")
+    assert "secret" not in text
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    replay, asked, complaints = context.new_page(), [], []
+    replay.on("request", lambda r: asked.append(r.url))
+    replay.on("pageerror", lambda e: complaints.append(str(e)))
+    replay.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+    replay.goto((tmp_path / "replay.html").as_uri())
+    replay.wait_for_function(f"n => +{THEATRE}.dataset.cur === n - 1", arg=STEPS, timeout=30_000)
+    assert replay.locator("#theatre .asked").inner_text() == prompt and replay.evaluate("window.hit") is None
+    assert replay.locator("#theatre .mode").inner_text().lower() == "a stored run"
+    replay.hover("#theatre .cell >> nth=1")
+    assert "95 % sure" in replay.locator("#theatre .who").inner_text()
+    replay.focus("#theatre .scrub")
+    replay.keyboard.press("Home")
+    replay.wait_for_function(f"() => {THEATRE}.dataset.cur === '0'")
+    dark = replay.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 21, 24)"
+    assert dark == (scheme == "dark")
+    assert replay.evaluate("document.documentElement.scrollWidth") <= width
+    assert asked == [(tmp_path / "replay.html").as_uri()] and complaints == []
+    context.close()
+
+
+def test_a_link_restores_the_panels(browser, page, url, folder):
+    page.click("#advanced button")
+    page.check("#pick-compact-islander input")
+    for selector, value in (("#weight-compact-reader", "0.25"), ("#weight-compact-islander", "0.15"), ("#steps", "7"),
+                            ("#tau", "1.5"), ("#seed", "1234"), ("#max-tokens", "21")):
+        page.fill(f"{selector} input[type=number]", value)
+        page.press(f"{selector} input[type=number]", "Tab")
+    page.check("#rule input[value=schedule]")
+    page.fill("#pasted textarea", "A secret note.")
+    page.fill("#prompt textarea", "Who & what = 100 % “so”?")
+    page.click("#keep-link")
+    link = until(lambda: page.locator("#keep-url textarea, #keep-url input").input_value(), 20)
+    assert link.startswith(url + "/?") and "secret" not in link
+    with opened(browser, url, query=link.split("/", 3)[3]) as other:
+        until(lambda: other.input_value("#prompt textarea") == "Who & what = 100 % “so”?", 20)
+        until(lambda: "15" in other.locator("#mix").inner_text(), 20)
+        other.click("#send")
+        finished(other, 60)
+    asked = logged(folder / "asked.jsonl", "submit")[-1]["request"]
+    lam = {"compact-reader": 0.25, "compact-islander": 0.15}
+    assert EnsembleParams(**asked["ensemble"]) == EnsembleParams(lam, "schedule", 1.5)
+    assert SamplingParams(**asked["sampling"]) == SamplingParams(7, 16, 21, seed=1234)
+    assert asked["documents"] == []
+
+
+def test_a_wrong_link_is_a_sentence_and_the_default(browser, url):
+    with opened(browser, url, query="?steps=900&prompt=Hi%3F&seed=4") as page:
+        page.wait_for_selector(".toast-body")
+        assert "The link's steps must lie between 1 and 64" in page.locator(".toast-body").inner_text()
+        until(lambda: page.input_value("#prompt textarea") == "Hi?")
+        page.click("#advanced button")
+        assert page.input_value("#steps input[type=number]") == "16" and page.input_value("#seed input") == "4"
+
+
+def test_a_link_says_what_it_was_made_of():
+    sampling, ensemble = SamplingParams(9, 8, 40, "multihot", 0.7, 3, "entropy"), EnsembleParams(
+        {"compact-reader": 0.4, "mine-x": 0.1}, "constant", 0.3, alpha=1.5)
+    query = links.to_query("compact-core", sampling, ensemble, "a & b?")
+    found, problems = links.from_query({k: v[0] for k, v in parse_qs(urlsplit(query).query).items()}, FITS, "", LIMITS)
+    assert problems == [] and found.pop("users") == {"compact-reader": 0.4} and found.pop("prompt") == "a & b?"
+    assert found.pop("core") == "compact-core" and {found[n] for n in ("weights", "tau", "alpha")} == {"constant", 0.3, 1.5}
+    assert SamplingParams(**{n: v for n, v in found.items() if n not in ("weights", "tau", "alpha")}) == sampling
+
+
+@pytest.mark.parametrize(("key", "value"), [
+    ("users", "ghost:0.3"), ("users", "compact-reader:x"), ("users", "compact-reader:0.9,compact-islander:0.9"), ("tau", "nan"),
+    ("tau", "x" * 900), ("seed", "-1"), ("seed", "9" * 5000), ("core", "ghost"), ("prompt", "x" * 9000), ("prompt", "\x00"),
+    ("rule", "best")])
+def test_wrong_values_of_a_link_are_one_short_sentence(key, value):
+    found, problems = links.from_query({key: value}, FITS, "compact-core", LIMITS)
+    assert found == {} and len(problems) == 1 and len(problems[0]) < 200
+
+
+def test_commands_say_what_they_do_not_repeat():
+    request = Request("", "What?", users=("mine-x",), history=(Turn("user", "Hi"),), documents=(Document("d", "x" * 9000),),
+                      ensemble=EnsembleParams({"mine-x": 0.2}))
+    assert len(commands.notes(request, True, True)) == 5 and commands.notes(Request("", "What?"), False, False) == []
+    assert "x" * 100 not in commands.shell(request, []) and "document-1.txt" in commands.client(request, [], "http://a")
+
+
+@pytest.mark.skipif(not (ROOT / "assets/models/compact-core/config.json").exists(), reason="compact-core is missing")
+def test_the_commands_give_the_same_answer(browser, tmp_path):
+    document = "It's Maria's \"note\" $HOME `x`\\n.\n\nHer dog is called Biscuit."
+    with served(["app.py", "--port", "PORT"], tmp_path, 240) as address, opened(browser, address) as page:
+        page.click("#advanced button")
+        page.check("#pick-compact-islander input")
+        for selector, value in (("#weight-compact-reader", "0.45"), ("#weight-compact-islander", "0.1"), ("#seed", "7"),
+                                ("#steps", "9")):
+            page.fill(f"{selector} input[type=number]", value)
+            page.press(f"{selector} input[type=number]", "Tab")
+        page.check("#projection input[value=sampling]")
+        page.fill("#pasted textarea", document)
+        ask(page, "-- What is the dog's name?")
+        finished(page, 200)
+        page.wait_for_selector("#stop:disabled")
+        until(lambda: page.locator("#keep-shell .cm-line").count() > 3, 30)
+        answer = last_answer(page)
+        shell, client = ("\n".join(page.locator(f"{code} .cm-line").all_text_contents())
+                         for code in ("#keep-shell", "#keep-client"))
+        out = subprocess.run([sys.executable, "-c", client], capture_output=True, text=True, timeout=200, cwd=tmp_path)
+        assert out.returncode == 0 and out.stdout.strip() == answer, out.stderr
+    environment = {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    out = subprocess.run(["sh", "-c", shell.replace("generate ", "generate --json ")], capture_output=True, text=True,
+                         timeout=200, cwd=tmp_path, env=environment)
+    assert out.returncode == 0 and json.loads(out.stdout.splitlines()[-1])["answer"] == answer, out.stderr
+    assert (tmp_path / "document-1.txt").read_text(encoding="utf-8") == document
+
+
+def test_a_prompt_that_looks_like_an_option_stays_a_prompt():
+    from ssd2_core.__main__ import parser
+    words = shlex.split(commands.shell(Request("", "--steps 3"), []).replace("\\\n", " "))
+    assert parser().parse_args(words[3:]).prompt == "--steps 3"

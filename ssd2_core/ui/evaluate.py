@@ -99,8 +99,9 @@ def figure_of(rows: list[dict], names: Names):
     return go.Figure(bars, go.Layout(
         barmode="group", height=260, margin={"l": 36, "r": 8, "t": 18, "b": 28}, paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)", font={"color": INK, "size": 12}, legend={"orientation": "h", "y": 1.16},
-        yaxis={"range": [0, 1], "tickvals": [0, 0.5, 1], "gridcolor": "rgba(139,141,148,.3)", "fixedrange": True},
-        xaxis={"fixedrange": True}))
+        yaxis={"range": [0, 1.12], "tickvals": [0, 0.5, 1], "gridcolor": "rgba(139,141,148,.3)", "fixedrange": True,
+               "zeroline": False},
+        xaxis={"fixedrange": True, "linecolor": "rgba(139,141,148,.3)", "zeroline": False}))
 
 
 def plain(text: str) -> str:

@@ -9,18 +9,19 @@ import pytest
 
 from ssd2_core.batching import Batcher
 from ssd2_core.config import EnsembleParams, Settings
+from ssd2_core.engine import InlineEngine
 from ssd2_core.errors import BusyError, VisitorError
 from ssd2_core.frames import Frame
-from ssd2_core.inline import InlineEngine
-from ssd2_core.protocol import Document, Failed, Request
+from ssd2_core.protocol import Document, Failed, Request, Turn
 from ssd2_core.ui import sweep
 from ssd2_core.ui.compare import marked, sides
+from ssd2_core.ui.page import converse
 from ssd2_core.ui.runs import Run
 from ssd2_core.ui.studio import Studio
 from ssd2_core.ui.sweep import shares_so_far, swept
 from ssd2_core.ui.words import EXAMPLES
 
-from .fake_engine import FakeEngine
+from .fake_engine import ANSWER, FakeEngine
 
 
 def test_an_own_model_alone_has_its_cap_and_says_so():
@@ -53,7 +54,7 @@ def test_a_group_is_left_as_a_whole():
             await asyncio.sleep(0.2)
             studio.groups.leave("another")
             assert not studio.runs.engine.cancelled
-            studio.groups.leave("s")
+            studio.leave(SimpleNamespace(session_hash="s"))
             await asyncio.wait_for(reading, 2.0)
         assert studio.runs.engine.cancelled == {run.id for run in runs} and all(run.end for run in runs)
 
@@ -166,3 +167,13 @@ def test_only_a_finished_run_of_ones_own_takes_the_stage(monkeypatch):
         main = studio.runs.start("mine", Request("", "What?", owner="mine"), HEAD)
         assert shown("mine", run.id) == gr.skip() and said and studio.runs.latest("mine") is main
     asyncio.run(go())
+
+
+def test_a_run_steered_from_the_strip_takes_the_place_of_its_own_question_only():
+    async def turns_after(*before: Turn) -> list[str]:
+        studio = Studio(FakeEngine(Settings(), 0.0), Settings())
+        updates = [u async for u in converse(studio, "s", Request("", "Swept?", owner="s"), [], before, "Branched.")]
+        return [turn.text for turn in updates[-1][4]]
+    said = Turn("assistant", "Old.")
+    assert asyncio.run(turns_after(Turn("user", "Swept?"), said)) == ["Swept?", ANSWER]
+    assert asyncio.run(turns_after(Turn("user", "Another?"), said)) == ["Another?", "Old.", "Swept?", ANSWER]

@@ -113,6 +113,10 @@ def test_an_answer_under_way_keeps_the_stage(page, log):
     ready(page)
     page.click("#sweep")
     ended(page)
+    page.click("#advanced button")
+    for name, value in (("#steps", "64"), ("#max-tokens", "128")):      # long enough for a slow machine to click meanwhile
+        page.fill(f"{name} input[type=number]", value)
+        page.press(f"{name} input[type=number]", "Tab")
     ask(page, "And at length?")
     step_shown(page, 3)
     main = page.evaluate(f"{THEATRE}.dataset.run")
@@ -194,8 +198,8 @@ def test_it_fits_by_keyboard_alone(browser, url, log, width, height, query):
         page.keyboard.press("Enter")
         page.wait_for_function(f"() => {THEATRE}.dataset.done", timeout=30_000)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert not page.evaluate("""w => [...document.querySelectorAll('#more *')].filter(e => e.checkVisibility() &&
-            e.getBoundingClientRect().right > w + 1).map(e => e.className)""", width)
+        assert not page.evaluate("""w => [...document.querySelectorAll('#strip *, .beside-bar *')].filter(
+            e => e.checkVisibility() && e.getBoundingClientRect().right > w + 1).map(e => e.className)""", width)
         rows = page.evaluate("new Set([...document.querySelectorAll('.point')].map(e => e.getBoundingClientRect().y)).size")
         assert rows == (3 if width < 500 else 1)
 

@@ -1,6 +1,7 @@
 """SSD-2 Studio: reads the command line, starts the engine, builds the page, serves it."""
 
 import argparse
+import logging
 import os
 import sys
 from importlib.util import find_spec
@@ -8,6 +9,7 @@ from importlib.util import find_spec
 from ssd2_core.config import Settings
 from ssd2_core.errors import VisitorError
 from ssd2_core.library import check_compatible, local_card, locate, preferred_pair, read_card
+from ssd2_core.limits import read_limits
 from ssd2_core.placement import add_options, options_of
 
 
@@ -26,7 +28,8 @@ def read_settings(argv: list[str] | None = None) -> Settings:
     parser.add_argument("--mcp", action="store_true", help="offer answers as a tool to MCP clients at /gradio_api/mcp/")
     given = parser.parse_args(argv)
     return Settings(core=given.core or default.core, users=tuple(given.user), preferred=() if given.core else preferred_pair(),
-                    host=given.host, port=given.port, share=given.share, mcp=given.mcp, **options_of(given))
+                    host=given.host, port=given.port, share=given.share, mcp=given.mcp, limits=read_limits(os.environ),
+                    **options_of(given))
 
 
 def check_users(settings: Settings) -> None:
@@ -50,8 +53,10 @@ def main() -> None:
     from ssd2_core.ui.page import build, launch
     from ssd2_core.ui.words import DEFAULTS
 
-    settings = read_settings()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("ssd2_core.counters").setLevel(logging.INFO)          # a line for each request
     try:
+        settings = read_settings()
         check_mcp(settings)
         check_users(settings)
     except VisitorError as error:

@@ -1,44 +1,46 @@
-// Paints a run: cells, step, who decided. Reads messages of compact steps; writes text as text only.
-const $ = selector => element.querySelector(selector);
-const W = props.words, root = $(".theatre"), field = $(".field"), scrub = $(".scrub"), play = $(".play"), follow = $(".follow");
-const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
-const make = (tag, name, text) => { const e = document.createElement(tag); e.className = name; if (text !== undefined) e.textContent = text; return e; };
-const percent = value => Math.round(100 * value);
+// The theatre put together: takes messages of compact steps, keeps what is on stage, and lets the parts paint it.
+const root = element.querySelector(".theatre"), $ = selector => root.querySelector(selector), W = props.words;
+const field = $(".field"), scrub = $(".scrub"), play = $(".play"), follow = $(".follow"), inspectorBox = $(".inspector");
+const still = window.matchMedia("(prefers-reduced-motion: reduce)"), STILL_FRAME_MS = 250;
 
-let run = null, head = { experts: [], blocks: 1 }, steps = [], lastOf = new Map(), hues = [], rgb = [];
-let cur = -1, following = true, finished = false, timer = 0, dirty = false, held = null, hovered = null, spokenAt = 0;
-const blocks = [];
-const chart = makeChart($(".chart"), props.chart, W, index => seek(index));
+let run = null, head = { experts: [], blocks: 1 }, steps = [], lastOf = new Map(), hues = [];
+let cur = -1, following = true, finished = false, dirty = false, paintedAt = 0, held = null, hovered = null;
+
+const absent = { reset() {}, grow() {}, update() {}, finish() {}, mark() {}, restyle() {} };
+const hasPlots = !props.compact && !!props.chart?.src;
+root.classList.toggle("compact", !!props.compact);
+$(".chart").hidden = !hasPlots;
+const cells = makeField(field, W), inspector = makeInspector(inspectorBox, W), marquee = makeMarquee(root, W);
+const map = props.compact ? absent : makeMap($(".map"), W, goTo);
+const chart = hasPlots ? makeChart($(".chart"), props.chart, W, seek) : absent;
+const atlas = hasPlots ? makeAtlas($(".atlas"), props.chart, W) : absent;
+const steers = !props.compact && typeof trigger === "function";
+const steer = steers ? makeSteer($(".steer"), W.steering, wish => trigger("steer", wish)) : { only() {}, extend() {}, grow() {}, update() {} };
+const player = makePlayer(play, $(".speed"), W, still, advance);
 
 function readHues() {
   const style = getComputedStyle(root);
   hues = head.experts.map(expert => style.getPropertyValue(`--hue-${expert.hue}`).trim());
-  rgb = hues.map(hue => [1, 3, 5].map(i => parseInt(hue.slice(i, i + 2), 16)));
+  cells.colour(hues);
 }
 
 function reset(message) {
-  pause();
+  player.stop();
   run = message.run; head = message.head; steps = []; lastOf = new Map();
   cur = -1; following = true; finished = false; held = hovered = null;
-  blocks.length = 0; field.replaceChildren();
   readHues();
-  chart.reset(head.blocks * (head.steps || 1));
-  $(".legend").replaceChildren(...head.experts.map(expert => {
-    const item = make("li", "");
-    const swatch = make("i", "swatch");
-    swatch.style.background = `var(--hue-${expert.hue})`;
-    item.append(swatch, make("span", "", expert.title), make("b", "", ""));
-    return item;
-  }));
-  $(".asked").textContent = head.prompt || "";
+  const total = head.blocks * (head.steps || 1);
+  steer.only(null); steer.update({ run: null });
+  cells.clear(); inspector.reset(head.experts); inspector.show(null, null);
+  marquee.reset(head); map.reset(head.experts, total); chart.reset(total); atlas.reset();
   root.dataset.run = run; delete root.dataset.done; root.dataset.steps = 0;
 }
 
-// d: each cell's shares at the step that set its token. Later steps see that token, so all experts come to agree with it.
+// d: each cell's shares at the step that set its token, f: that step. Later steps see the token, so all experts come to agree.
 function push(step) {
-  const before = steps.at(-1);
-  step.d = before && before.b === step.b ? step.h.map((shares, i) => step.x.includes(i) ? shares : before.d[i]) : step.h;
+  const before = steps.at(-1), goesOn = before && before.b === step.b;
+  const kept = (now, then) => now.map((value, i) => goesOn && !step.x.includes(i) ? then[i] : value);
+  step.d = kept(step.h, before?.d); step.f = kept(step.t.map(() => step.s), before?.f);
   lastOf.set(step.b, steps.length); steps.push(step);
 }
 
@@ -51,202 +53,141 @@ async function apply(text) {
   finished = message.done || finished;
   if (finished && steps.length) head.blocks = steps.at(-1).b + 1;
   root.dataset.steps = steps.length;
-  $(".wait").textContent = message.note || "";
-  $(".figures").textContent = message.line || "";
-  reading(message.read);
+  put($(".wait"), message.note || "");
+  put($(".figures"), message.line || "");
+  marquee.reading(message.read, run, head.experts);
   scrub.max = Math.max(0, steps.length - 1);
   scrub.disabled = play.disabled = steps.length < 2;
   if (following) cur = steps.length - 1;
-  if (head.stored && !timer) { cur = calm ? steps.length - 1 : 0; if (!calm) start(); }
-  if (finished) root.dataset.done = run;
+  if (head.stored && !player.playing()) { cur = still.matches ? steps.length - 1 : 0; if (!still.matches) start(); }
+  if (finished) { root.dataset.done = run; if (steps.length) atlas.finish(steps, head.experts, hues); }
   ask();
-}
-
-// What each expert was given to read, and which passages of the documents it has; text of visitors, so written as text.
-function reading(read) {
-  const box = $(".reading");
-  box.hidden = !read;
-  if (!read || box.dataset.run === run) return;
-  box.dataset.run = run;
-  const tokens = head.experts.map((expert, k) => fill(W.readingTokens, { name: expert.title, count: read.tokens[k] })).join(", ");
-  const passages = read.used.length + read.left.length ? `; ${fill(W.passages, { used: read.used.length, left: read.left.length })}` : "";
-  box.querySelector("summary").textContent = fill(W.reading, { tokens }) + passages;
-  box.querySelector("ul").replaceChildren(...["used", "left"].flatMap(kind => read[kind].map(text => {
-    const item = make("li", kind);
-    item.append(make("b", "", W[kind]), make("span", "", text));
-    return item;
-  })));
 }
 
 function clearAll() {
   reset({ run: null, head: { experts: [], blocks: 1 } });
-  $(".figures").textContent = $(".wait").textContent = "";
-  reading(null);
+  put($(".figures"), ""); put($(".wait"), "");
+  marquee.reading(null);
   scrub.disabled = play.disabled = true;
   root.dataset.run = ""; showEmpty();
 }
 
-function showEmpty() {
-  $(".mode").dataset.mode = "empty"; $(".mode").textContent = ""; $(".where").textContent = "";
-  $(".progress").replaceChildren(); $(".noise").hidden = true;
-  field.replaceChildren(make("p", "empty", W.empty));
-}
+function showEmpty() { marquee.empty(); field.replaceChildren(make("p", "empty", W.empty)); }
 
-function ask() { if (!dirty) { dirty = true; requestAnimationFrame(paint); } }
-
-function blockAt(b, length) {
-  while (blocks.length <= b) {
-    const box = make("span", "block");
-    box.setAttribute("role", "list");
-    box.setAttribute("aria-label", fill(W.blockLabel, { block: blocks.length + 1 }));
-    field.append(box); blocks.push({ box, cells: [] });
-  }
-  const block = blocks[b];
-  while (block.cells.length < length) {
-    const cell = make("span", "cell");
-    cell.setAttribute("role", "listitem"); cell.tabIndex = -1; cell.dir = "auto";
-    cell.dataset.b = b; cell.dataset.i = block.cells.length;
-    block.box.append(cell); block.cells.push(cell);
-  }
-  return block;
-}
-
-// A token that begins with a space begins a word: the space is drawn as a gap before its cell.
-function show(text) {
-  const bare = text.startsWith(" ") && text.trim() ? text.slice(1) : text;
-  return bare === "" ? "\u00b7" : bare.replace(/\n/g, "\u21b5").replace(/\t/g, "\u21e5").replace(/^ +$/, "\u2423");
-}
-
-// Squared shares for the hue, so that two experts mix to grey only where they really agree to share; the bar is exact.
-function tint(shares) {
-  const sum = shares.reduce((a, b) => a + b, 0) || 1;
-  const pull = shares.map(s => s * s), pulls = pull.reduce((a, b) => a + b, 0) || 1;
-  const mixed = [0, 1, 2].map(k => Math.round(pull.reduce((a, s, j) => a + s * rgb[j][k], 0) / pulls));
-  let from = 0;
-  const stops = shares.map((s, j) => { const to = from + 100 * s / sum, stop = `${hues[j]} ${from.toFixed(1)}% ${to.toFixed(1)}%`; from = to; return stop; });
-  return [`rgb(${mixed.join(" ")})`, `linear-gradient(90deg, ${stops.join(", ")})`];
-}
-
-function paintBlock(b, step, isCurrent) {
-  const block = blockAt(b, step.t.length), end = step.e.length ? step.e[0] : Infinity;
-  block.box.hidden = false;
-  step.t.forEach((text, i) => {
-    const cell = block.cells[i], isEnd = step.e.includes(i), changed = isCurrent && step.x.includes(i);
-    const key = `${text}|${step.c[i]}|${step.d[i]}|${isEnd}|${i > end}|${changed}|${hues}`;
-    if (cell.painted === key) return;
-    cell.painted = key;
-    cell.textContent = !isEnd ? show(text) : i === end ? W.end : "\u00b7";
-    cell.classList.toggle("inside", !isEnd && !/^\s/.test(text));
-    const [mixed, split] = tint(step.d[i]);
-    cell.style.setProperty("--mix", mixed);
-    cell.style.setProperty("--split", split);
-    cell.style.setProperty("--sure", step.c[i]);
-    cell.classList.toggle("ends", isEnd); cell.classList.toggle("after", i > end); cell.classList.toggle("changed", changed);
-  });
+// One painting a frame whatever comes; a few a second while live for whoever wants no motion.
+function ask() {
+  if (dirty) return;
+  dirty = true;
+  const wait = still.matches && !finished ? paintedAt + STILL_FRAME_MS - performance.now() : 0;
+  if (wait > 0) setTimeout(() => requestAnimationFrame(paint), wait); else requestAnimationFrame(paint);
 }
 
 function paint() {
-  dirty = false;
+  dirty = false; paintedAt = performance.now();
   const step = steps[cur];
   if (!step) { if (run !== null) waiting(); return; }
+  const rested = finished && lastOf.get(step.b) === cur;                            // a block may end before its last step
   field.querySelector(".empty")?.remove();
-  blocks.forEach((block, b) => { if (b > step.b) block.box.hidden = true; });
-  for (let b = 0; b < step.b; b++) if (lastOf.has(b)) paintBlock(b, steps[lastOf.get(b)], false);
-  paintBlock(step.b, step, true);
-  if (!field.querySelector('.cell[tabindex="0"]')) blocks[0].cells[0].tabIndex = 0;
-  const noise = percent(1 - step.a);
-  $(".where").textContent = (head.blocks > 1 ? fill(finished ? W.block : W.blockLive, { block: step.b + 1, blocks: head.blocks }) + ", " : "") + fill(W.step, { step: step.s, steps: step.T, noise });
-  $(".noise").hidden = false; $(".noise i").style.width = `${noise}%`;
-  const mode = head.stored ? "stored" : finished ? "finished" : "live";
-  $(".mode").dataset.mode = mode; $(".mode").textContent = W[mode];
-  progress(step);
-  scrub.value = cur; scrub.setAttribute("aria-valuetext", fill(W.step, { step: step.s, steps: step.T, noise }));
+  cells.paint(step, b => steps[lastOf.get(b)], head.blocks, rested, !finished);
+  const at = marquee.paint(step, head, finished, rested);
+  scrub.value = cur; scrub.setAttribute("aria-valuetext", at);
   follow.hidden = finished || following;
-  const means = meanShares(step, "d", head.experts);
-  $(".legend").querySelectorAll("b").forEach((b, k) => { b.textContent = `${percent(means[k])}\u202f%`; });
+  map.grow(steps, finished);
+  steer.update({ run, stored: !!head.stored, finished, index: cur, step: cur + 1 });
   inspect();
   chart.update(steps, head.experts, hues, finished); chart.mark(cur);
   root.dataset.cur = cur;
-  speak(step);
+  if (!player.playing()) marquee.speak(step, finished && cur === steps.length - 1, head.stored);
 }
 
 function waiting() {
-  $(".mode").dataset.mode = "live"; $(".mode").textContent = W.live; $(".where").textContent = "";
+  marquee.waiting();
   if (!field.children.length) field.append(make("p", "empty", W.empty));
 }
 
-function progress(step) {
-  const bar = $(".progress"), rested = finished && lastOf.get(step.b) === cur;      // a block may end before its last step
-  while (bar.children.length < head.blocks) { const part = make("span", ""); part.append(make("i", "")); bar.append(part); }
-  while (bar.children.length > head.blocks) bar.lastChild.remove();
-  [...bar.children].forEach((part, b) => { part.firstChild.style.width = b < step.b ? "100%" : b > step.b ? "0" : `${rested ? 100 : 100 * step.s / step.T}%`; });
-}
-
-function speak(step) {
-  const now = performance.now(), last = finished && cur === steps.length - 1;
-  if (timer || (!last && now - spokenAt < 3000)) return;
-  const text = last ? (head.stored ? W.announceStory : W.announceDone) : fill(W.announceStep, { step: step.s, steps: step.T });
-  if ($(".spoken").textContent !== text) { spokenAt = now; $(".spoken").textContent = text; }
+// A cell as it is at the step on stage; null when its block is still to come.
+function stepOf(cell) {
+  const b = cell ? +cell.dataset.b : -1;
+  if (b < 0 || b > steps[cur].b) return null;
+  return b === steps[cur].b ? steps[cur] : steps[lastOf.get(b)];
 }
 
 function inspect() {
-  const cell = hovered || held, found = $(".found");
-  const b = cell ? +cell.dataset.b : -1, step = cell && b <= steps[cur].b ? (b === steps[cur].b ? steps[cur] : steps[lastOf.get(b)]) : null;
-  $(".hint").hidden = !!step; found.hidden = !step;
-  field.querySelectorAll(".held").forEach(e => e.classList.toggle("held", e === held));
-  if (!step) return;
-  const i = +cell.dataset.i, ended = step.e.includes(i), shares = step.d[i];
-  const who = $(".who"), sure = percent(step.c[i]);
-  who.replaceChildren(make("b", "token", ended ? W.end : show(step.t[i])), make("span", "", fill(W.sure, { percent: sure })),
-    make("span", "rival", `${W.rival}: `), make("b", "token second", show(step.r[i]) || W.nothing));
-  const bars = $(".bars");
-  bars.replaceChildren(...head.experts.map((expert, k) => {
-    const row = make("div", "row"), track = make("span", "track"), bar = make("i", "");
-    bar.style.width = `${100 * shares[k]}%`; bar.style.background = `var(--hue-${expert.hue})`; track.append(bar);
-    row.append(make("span", "name", expert.title), track, make("span", "value", `${percent(shares[k])}\u202f%`));
-    return row;
-  }));
-  const most = head.experts[shares.indexOf(Math.max(...shares))];
-  cell.setAttribute("aria-label", fill(W.cell, { token: cell.textContent.trim() || W.nothing, percent: sure, expert: most ? most.title : "" }));
+  const cell = hovered || held, step = stepOf(cell), i = step ? +cell.dataset.i : null;
+  inspector.show(cell, step, step ? step.f[i] : 0);
+  map.mark(cur, step && step.b === steps[cur].b ? i : null);
 }
 
-function hold(cell) { held = cell; if (held) held.classList.add("held"); inspect(); }
-function seek(index) { pause(); cur = Math.max(0, Math.min(steps.length - 1, index)); following = !finished && cur === steps.length - 1; ask(); }
-function pause() { clearInterval(timer); timer = 0; play.dataset.state = "play"; play.setAttribute("aria-label", W.play); play.title = W.play; }
+function hold(cell) {
+  if (held) held.classList.remove("held");
+  held = cell;
+  if (held) { held.classList.add("held"); cells.stopAt(held); }
+  steer.only(held);
+  inspect();
+}
+
+function seek(index) {
+  player.stop();
+  cur = Math.max(0, Math.min(steps.length - 1, index));
+  following = !finished && cur === steps.length - 1;
+  ask();
+}
+
+function goTo(index, i) {
+  seek(index); paint();
+  hovered = null;
+  cells.cell(steps[cur].b, i)?.focus();
+}
+
+function advance() {
+  if (cur >= steps.length - 1) { if (finished) player.stop(); else seek(cur); } else cur += 1;
+  ask();
+}
+
 function start() {
   if (cur >= steps.length - 1) cur = 0;
   following = false;
-  play.dataset.state = "pause"; play.setAttribute("aria-label", W.pause); play.title = W.pause;
-  timer = setInterval(() => { if (cur >= steps.length - 1) { if (finished) pause(); else seek(cur); ask(); return; } cur += 1; ask(); }, calm ? 400 : 110);
+  player.start();
+  ask();
 }
 
 function move(cell, key) {
-  const all = [...field.querySelectorAll(".block:not([hidden]) .cell")], at = all.indexOf(cell);
+  const all = cells.shown(), at = all.indexOf(cell);
   const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[key];
   if (to === undefined || !all[to]) return false;
-  cell.tabIndex = -1; all[to].tabIndex = 0; all[to].focus();
+  all[to].focus();
   return true;
 }
 
-field.addEventListener("pointerover", e => { hovered = e.target.closest(".cell"); if (steps[cur]) inspect(); });
+const cellOf = event => steps[cur] ? event.target.closest(".cell") : null;
+field.addEventListener("pointerover", e => { hovered = cellOf(e); if (steps[cur]) inspect(); });
 field.addEventListener("pointerleave", () => { hovered = null; if (steps[cur]) inspect(); });
-field.addEventListener("focusin", e => { const cell = e.target.closest(".cell"); if (cell && steps[cur]) hold(cell); });
-field.addEventListener("click", e => { const cell = e.target.closest(".cell"); if (cell && steps[cur]) hold(cell); });
+field.addEventListener("mousedown", e => { if (e.shiftKey && held) e.preventDefault(); });           // a span begins where the focus is
+for (const kind of ["focusin", "click"]) field.addEventListener(kind, e => {
+  const cell = cellOf(e);
+  if (cell && e.shiftKey && held) steer.extend(cell, cells.shown());
+  else if (cell && cell !== held) hold(cell);
+});
 field.addEventListener("keydown", e => {
-  const cell = e.target.closest(".cell");
-  if (cell && move(cell, e.key)) e.preventDefault();
+  const cell = cellOf(e);
+  if (!cell) return;
+  if (e.shiftKey && e.key.startsWith("Arrow")) { e.preventDefault(); steer.grow(e.key === "ArrowLeft" ? -1 : 1, cells.shown()); }
+  else if (move(cell, e.key)) e.preventDefault();
+  else if (e.key === "Enter") inspectorBox.focus();
   else if (e.key === "Escape") hold(null);
 });
+inspectorBox.addEventListener("keydown", e => { if (e.key === "Escape" && held) held.focus(); });
 scrub.addEventListener("input", () => seek(+scrub.value));
-play.addEventListener("click", () => { if (timer) seek(cur); else start(); });
-follow.addEventListener("click", () => { pause(); following = true; cur = steps.length - 1; ask(); });
-new MutationObserver(() => { readHues(); chart.restyle(); if (steps.length) ask(); })
-  .observe(document.body, { attributes: true, attributeFilter: ["class"] });
+play.addEventListener("click", () => { if (player.playing()) seek(cur); else start(); });
+follow.addEventListener("click", () => { player.stop(); following = true; cur = steps.length - 1; ask(); });
+new MutationObserver(() => {
+  readHues(); map.restyle(); chart.restyle();
+  if (steps.length) { ask(); if (finished) atlas.finish(steps, head.experts, hues); }
+}).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 
-$(".hint").textContent = W.hint; $("figcaption").textContent = W.chartTitle;
-scrub.setAttribute("aria-label", W.scrub); follow.textContent = W.follow;
-$(".key").replaceChildren(...W.key.map(([name, text]) => { const item = make("li", name); item.append(make("i", ""), make("span", "", text)); return item; }));
-pause(); showEmpty();
+if (hasPlots) put($(".chart figcaption"), W.chartTitle);
+scrub.setAttribute("aria-label", W.scrub); put(follow, W.follow);
+inspector.show(null, null); showEmpty();
 let chain = Promise.resolve();
 const enqueue = () => { const value = props.value; chain = chain.then(() => apply(value)).catch(console.error); };
 watch("value", enqueue); enqueue();

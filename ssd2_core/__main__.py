@@ -1,4 +1,4 @@
-"""The command line: models, generate, evaluate, bench, convert, push, train. ``--json`` prints JSON, an object a line."""
+"""The command line: models, generate, evaluate, bench, convert, push, deploy, limits, train. ``--json`` prints JSON."""
 
 import argparse
 import json
@@ -31,7 +31,8 @@ def user_weights(users: list[str]) -> dict[str, float]:
 
 
 def ensemble_params(args: argparse.Namespace) -> EnsembleParams:
-    return EnsembleParams(lam=user_weights(args.user), weights=args.weights, tau=args.tau, alpha=args.alpha)
+    return EnsembleParams(lam=user_weights(args.user), weights=args.weights, tau=args.tau, alpha=args.alpha,
+                          guidance=getattr(args, "guidance", 0.0))
 
 
 def sampling_params(args: argparse.Namespace) -> SamplingParams:
@@ -56,8 +57,8 @@ def models(args: argparse.Namespace) -> int:
 def generate(args: argparse.Namespace) -> int:
     """Answer one prompt and show every step."""
     from .documents import read_path
-    from .engine import InlineEngine
     from .frames import Frame
+    from .inline import InlineEngine
     from .protocol import Done, Failed, Request
 
     documents = tuple(read_path(Path(path)) for path in args.docs)
@@ -161,6 +162,22 @@ def convert(args: argparse.Namespace) -> int:
     return 0
 
 
+def deploy(args: argparse.Namespace) -> int:
+    """Put the studio on the Hub as a Space, or show what would be put there."""
+    from .deploy import deploy as upload
+    from .deploy import plan, words
+    space = plan(args.hardware, args.variable)
+    print(words(space, args.repository, args.private) if args.dry_run else upload(space, args.repository, args.private))
+    return 0
+
+
+def limits(args: argparse.Namespace) -> int:
+    """Every limit with the variable that sets it, as the environment has them."""
+    from .limits import page, read_limits
+    print(page(read_limits(os.environ)))
+    return 0
+
+
 def push(args: argparse.Namespace) -> int:
     """Publish a model folder on the Hub."""
     from .hub import publish
@@ -211,9 +228,10 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("generate", help="answer one prompt, step by step")
     one.add_argument("prompt")
     one.add_argument("--docs", action="append", default=[], metavar="FILE")
+    one.add_argument("--guidance", type=float, default=0.0, help="-4 to 4: how hard a model of sentiment pulls, 0 not at all")
     one.add_argument("--trace", metavar="FILE", help="write the whole run as JSON, see docs/trace.md")
     one.add_argument("--trace-kb", type=int, default=2000, metavar="N",
-                     help="of at most so many kB: fewer decimals and candidates where it would be longer")
+                      help="of at most so many kB: fewer decimals and candidates where it would be longer")
     _expert_options(one)
     one.set_defaults(run=generate, early_exit="patience")
     one = commands.add_parser("evaluate", help="measure experts and ensemble on JSONL questions")
@@ -235,6 +253,15 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--public", action="store_true",
                      help="for everybody; whoever has a model that learned your documents may get them out of it")
     one.set_defaults(run=push)
+    one = commands.add_parser("deploy", help="put the studio on the Hub as a Space")
+    one.add_argument("what", choices=("space",))
+    one.add_argument("repository", metavar="USER/NAME")
+    one.add_argument("--private", action="store_true")
+    one.add_argument("--hardware", default="cpu-basic")
+    one.add_argument("--variable", action="append", default=[], metavar="NAME=VALUE", help="of the Space's environment")
+    one.add_argument("--dry-run", action="store_true", help="show every file and the card, and check them; upload nothing")
+    one.set_defaults(run=deploy)
+    commands.add_parser("limits", help="the limits and the variables that set them").set_defaults(run=limits)
     one = commands.add_parser("bench", help="measure speed and memory")
     one.add_argument("--shape", choices=("small", "base", "135M"), default="base", help="of the untrained expert that steps")
     one.add_argument("--context", type=int, default=200, help="tokens before the block")

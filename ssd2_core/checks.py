@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from .config import EnsembleParams, Limits, SamplingParams, check_int
-from .errors import DocumentError, LimitError, ModelError, VisitorError
+from .errors import BusyError, DocumentError, LimitError, ModelError, VisitorError
 from .protocol import Change, Document, Pin, Request, Turn, is_private
 
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
@@ -96,6 +96,14 @@ def check_plan(value: object, users: Collection[str], limits: Limits) -> tuple[C
         if change.pin is not None:
             check_pin(change.pin, limits)
     return plan
+
+
+def check_places(owners: list[str], owner: str, limits: Limits) -> None:
+    """Refuse one more request of ``owner`` while those of ``owners`` are under way. An empty owner may fill all places."""
+    if len(owners) >= limits.max_active + limits.max_waiting:
+        raise BusyError(f"All places are taken and {limits.max_waiting} requests wait already; try again in a minute.")
+    if owner and owners.count(owner) >= limits.max_each:
+        raise BusyError(f"You have {limits.max_each} questions here already; wait for one of them or stop it.")
 
 
 def check_request(request: object, limits: Limits) -> Request:

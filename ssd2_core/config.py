@@ -54,6 +54,8 @@ class Limits:
     max_own_models: int = 2
     max_own_weight: float = 0.8
     max_visitor_bytes: int = 1_000_000_000
+    max_upload_bytes: int = 1_000_000_000
+    max_request_bytes: int = 48_000_000
     idle_seconds: float = 3600.0
     training_seconds: float = 170.0
     max_trainings: int = 6
@@ -64,6 +66,7 @@ class Limits:
     max_new_tokens: int = 128
     max_active: int = 8
     max_waiting: int = 32
+    max_each: int = 16
     keep_runs_seconds: float = 900.0
 
 
@@ -106,6 +109,7 @@ class EnsembleParams:
     weights: "constant"; "schedule" (lam goes linearly from lam at t = T to lam * schedule_end at t = 1);
         "adaptive" (per position, by the experts' entropies, with temperature tau in nats).
     alpha: contrast of a user expert with itself without its documents, 0 = none.
+    guidance: how hard the attribute model pulls (positive: towards praise, negative: towards complaint), 0 = not at all.
     """
 
     lam: Mapping[str, float] = field(default_factory=dict)
@@ -113,6 +117,7 @@ class EnsembleParams:
     tau: float = 0.5
     schedule_end: float = 0.0
     alpha: float = 0.0
+    guidance: float = 0.0
 
     def __post_init__(self) -> None:
         lam = {name: check_float(f"the weight of {name}", value, 0.0, 1.0) for name, value in dict(self.lam).items()}
@@ -123,6 +128,7 @@ class EnsembleParams:
         object.__setattr__(self, "tau", check_float("tau", self.tau, 0.01, 10.0))
         object.__setattr__(self, "schedule_end", check_float("schedule end", self.schedule_end, 0.0, 1.0))
         object.__setattr__(self, "alpha", check_float("alpha", self.alpha, 0.0, 4.0))
+        object.__setattr__(self, "guidance", check_float("guidance", self.guidance, -4.0, 4.0))
 
 
 @dataclass(frozen=True)

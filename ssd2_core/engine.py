@@ -1,24 +1,23 @@
 """The page's end of the work: submit, stream, control, cancel. Knows messages and limits; never imports torch itself.
 
-``ProcessEngine`` has a worker process, which it restarts when it dies; ``InlineEngine`` runs the same worker on a thread, for
-scripts, tests and the command line.
+``ProcessEngine`` has a worker process, which it restarts when it dies; inline.py has one that runs the same worker on a thread.
 """
 
 import logging
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from queue import SimpleQueue
 
-from .checks import check_own_weights, check_pin, check_request, check_weights
+from .checks import check_own_weights, check_pin, check_places, check_request, check_weights
 from .config import EnsembleParams, Settings
+from .counters import Counters
 from .errors import BusyError, ModelError
-from .pipe import Ready
-from .protocol import Cancel, Control, Event, Failed, Forget, Loading, Pin, Preload, Request, is_private
+from .protocol import Cancel, Control, Event, Failed, Forget, Pin, Preload, Request, is_private
 from .runlog import RunStore
 from .school import School
-from .supervisor import CLOSED, GAVE_UP, STARTING, Supervisor
+from .supervisor import CLOSED, GAVE_UP, Supervisor
 from .visitors import Visitors
 
 log = logging.getLogger(__name__)
@@ -54,6 +53,7 @@ class Engine:
         self.settings = settings = replace(settings, visitors_folder=str(self.visitors.folder))
         self.school = School(settings, self.visitors)
         self.only_known = only_known
+        self.counters = Counters()
         self.runs = RunStore(settings.limits.keep_runs_seconds)
         self._allowed = {settings.core}
         self._lock = threading.RLock()
@@ -97,9 +97,9 @@ class Engine:
         self.start()
         with self._lock:
             self._check_open()
-            if len(self.runs.live()) >= limits.max_active + limits.max_waiting:
-                raise BusyError(f"All places are taken and {limits.max_waiting} requests wait already; try again in a minute.")
+            check_places([run.request.owner for run in self.runs.live()], request.owner, limits)
             self.runs.open(request)
+            self.counters.asked(request)
             self._send(request)
         return request.request_id
 
@@ -192,6 +192,13 @@ class Engine:
         ready, message, fraction, restarts, device, loaded = self._health()
         return Status(ready, message, fraction, restarts, active, len(live) - active, device, loaded)
 
+    def health(self) -> dict:
+        """How the service is, for whoever watches over it: plain numbers."""
+        now, counters = self.status(), self.counters
+        return {"ready": now.ready, "active": now.active, "queued": now.waiting, "restarts": now.restarts, "device": now.device,
+                "steps": counters.steps, "steps_per_second": counters.steps_per_second(), "ended": dict(counters.ends),
+                "up_s": round(time.monotonic() - counters.born)}
+
     def _check_models(self, request: Request) -> None:
         """Refuse models that this server does not offer, and other visitors' own, in the same words."""
         own = {i for i in request.users if is_private(i) and self.visitors.owns(request.owner, i)}
@@ -210,12 +217,13 @@ class Engine:
     def _receive(self, event: Event) -> None:
         """An event from the worker, for the run it names; runs that were forgotten get none."""
         run = self.runs.find(event.request_id)
-        if run is not None:
+        if run is not None and not run.ended:
+            self.counters.noted(run.request, event)
             run.append(event)
 
     def _fail_all(self, message: str) -> None:
         for run in self.runs.live():
-            run.append(Failed(run.request.request_id, message))
+            self._receive(Failed(run.request.request_id, message))
 
     def _start(self) -> None:
         raise NotImplementedError
@@ -264,58 +272,3 @@ class ProcessEngine(Engine):
     def _health(self) -> tuple[bool, str, float, int, str, tuple[str, ...]]:
         s = self.supervisor
         return s.ready, s.message, s.fraction, s.restarts, s.device, s.loaded
-
-
-class InlineEngine(Engine):
-    """The same in this process: the worker's rounds run on a thread. Loads torch at the first request.
-
-    prepare: makes a worker.Prepare, called once on that thread; by default the real models'.
-    """
-
-    def __init__(self, settings: Settings | None = None, *, only_known: bool = False,
-                 prepare: Callable[[Settings], object] | None = None):
-        super().__init__(settings or Settings(), only_known)
-        self._make_prepare = prepare
-        self._inbox: SimpleQueue = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
-        self._message, self._fraction, self._device = STARTING, 0.0, ""
-        self._loaded: tuple[str, ...] = ()
-
-    def _start(self) -> None:
-        self._thread.start()
-
-    def _close(self) -> None:
-        self._inbox.put(None)
-        if self._thread is not threading.current_thread():
-            self._thread.join(5.0)
-
-    def _send(self, message: object) -> None:
-        self._inbox.put(message)
-
-    def _work(self) -> None:
-        from .worker import Worker
-        try:
-            make = self._make_prepare
-            if make is None:
-                from .prepare import ModelRuns as make
-            prepare = make(self.settings)
-            self._device, self._message, self._fraction = prepare.device, "Ready.", 1.0
-            Worker(self._inbox, self._receive, prepare, self.settings.limits).run()
-        except BaseException:
-            log.exception("the worker thread ended")
-            with self._lock:
-                self._state, self._message = "closed", GAVE_UP
-                self._fail_all("The worker stopped unexpectedly; start again.")
-
-    def _receive(self, event: Event | Ready) -> None:
-        if isinstance(event, Ready):
-            self._device, self._message, self._loaded = event.device, event.message or "Ready.", event.loaded
-            self._fraction = 1.0
-        elif isinstance(event, Loading) and not event.request_id:
-            self._message, self._fraction = event.message, event.fraction
-        else:
-            super()._receive(event)
-
-    def _health(self) -> tuple[bool, str, float, int, str, tuple[str, ...]]:
-        ready = self._fraction >= 1.0 and self._state == "open"
-        return ready, self._message, self._fraction, 0, self._device, self._loaded

@@ -31,6 +31,7 @@ class Prediction:
     weights: dict[str, Tensor] = field(default_factory=dict)
 
 
+Guide = Callable[[Tensor, float], Tensor]
 Denoiser = Callable[[Tensor, Tensor, float], Prediction]
 
 
@@ -112,6 +113,7 @@ class Ensemble:
         self.experts, self.params = dict(experts), params
         self.dropped: list[str] = []
         self.forwards = 0
+        self.guide: Guide | None = None                         # (fused logits, strength) -> logits
         self.given: dict[tuple[str, bool], Tensor] = {}         # by (expert, without documents): logits computed in a batch
         first = next(iter(experts.values()))
         for name in ("vocab_size", "eos_token_id", "simplex_value", "device", "batch_size"):
@@ -138,6 +140,8 @@ class Ensemble:
         else:
             spread = {n: torch.full(x_t.shape[:2], w, device=x_t.device, dtype=torch.float32) for n, w in active.items()}
         prediction = Prediction(combine(parts, spread), parts, spread)
+        if params.guidance and self.guide is not None:
+            prediction.logits = self.guide(prediction.logits, params.guidance)
         for expert in self.experts.values():
             if hasattr(expert, "remember"):
                 expert.remember(prediction.logits)

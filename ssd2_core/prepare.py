@@ -8,15 +8,16 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from . import library
+from . import guidance, library
 from .batching import Batcher
 from .config import SamplingParams, Settings
 from .documents import passages
-from .ensemble import CORE, Ensemble
+from .ensemble import CORE, Ensemble, Guide
 from .errors import LimitError, ModelError, VisitorError
 from .prompts import answer_text, cell_texts, contexts, pin_ids, template_ids, template_of
 from .protocol import Pin, Request, Started, is_private
@@ -26,6 +27,7 @@ from .sampling import Pins, generate
 log = logging.getLogger(__name__)
 MAX_MODELS = 8
 FIRST_CHARS = 80
+UNGUIDED = "Guidance has no effect here: no attribute model has the vocabulary of this core."
 
 Notify = Callable[[str, float], None]
 
@@ -84,6 +86,7 @@ class ModelRuns:
             torch.set_num_threads(settings.threads)
         self.cache = ModelCache(settings)
         self.batcher = Batcher()
+        self.attributes: dict[str, guidance.AttributeModel | None] = {}
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def is_loaded(self, request: Request) -> bool:
@@ -138,6 +141,7 @@ class ModelRuns:
                  for name, expert in experts.items()}
         ensemble = Ensemble({name: experts[name].model.bind(c.ids, c.bare_ids) for name, c in given.items()},
                             request.ensemble)
+        ensemble.guide = self.guide_for(experts[CORE].card.tokenizer_hash)
         rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
         tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
         pins = Given(tokenizer, request.sampling, ensemble.vocab_size)
@@ -147,8 +151,15 @@ class ModelRuns:
         return Run(
             request=request, steps=generate(ensemble, request.sampling, rng, pins=pins.pins), ensemble=ensemble, pin=pins.put,
             decode_each=lambda ids: cell_texts(tokenizer, ids), decode=lambda ids: answer_text(tokenizer, ids),
-            eos_token_id=ensemble.eos_token_id, started=started(request, given), device=str(ensemble.device),
-            dtype=str(model.dtype).removeprefix("torch."))
+            eos_token_id=ensemble.eos_token_id, started=started(request, given, ensemble.guide is not None),
+            device=str(ensemble.device), dtype=str(model.dtype).removeprefix("torch."))
+
+    def guide_for(self, tokenizer_hash: str) -> Guide | None:
+        """How the attribute model of this vocabulary guides, if there is one."""
+        if tokenizer_hash not in self.attributes:
+            self.attributes[tokenizer_hash] = guidance.find(tokenizer_hash)
+        model = self.attributes[tokenizer_hash]
+        return model and partial(guidance.guided, model)
 
     def _experts(self, request: Request, notify: Notify) -> dict[str, library.Expert]:
         wanted = {CORE: request.core, **{user: user for user in request.users}}
@@ -210,12 +221,13 @@ def part_of(notify: Notify, index: int, count: int) -> Notify:
     return lambda text, part: notify(text, (index + part) / count)
 
 
-def started(request: Request, given: dict) -> Started:
+def started(request: Request, given: dict, can_guide: bool = True) -> Started:
     """What each expert was given; a passage counts as left out when no expert has it."""
+    notices = () if can_guide or not request.ensemble.guidance else (UNGUIDED,)
     used = list(dict.fromkeys(text for context in given.values() for text in context.used))
     left_out = [t for t in dict.fromkeys(t for c in given.values() for t in c.left_out) if t not in used]
     return Started(request.request_id, tuple(given), {name: len(c.ids) for name, c in given.items()},
-                   tuple(map(first_words, used)), tuple(map(first_words, left_out)))
+                   tuple(map(first_words, used)), tuple(map(first_words, left_out)), notices)
 
 
 def first_words(text: str) -> str:

@@ -48,8 +48,8 @@ class Run:
     revision: int = 0
     refused: list[str] = field(default_factory=list)
 
-    def change(self, ensemble: EnsembleParams | None, pin: Pin | None) -> None:
-        """New settings or one more pin, from the next step on. A pin that does not fit is told as a notice."""
+    def change(self, ensemble: EnsembleParams | None, pin: Pin | None) -> bool:
+        """New settings or one more pin, from the next step on. A pin that does not fit is told as a notice. -> done?"""
         if ensemble is not None:
             self.ensemble.params = ensemble
         if pin is not None:
@@ -57,8 +57,9 @@ class Run:
                 self.pin(pin)
             except LimitError as error:
                 self.refused.append(str(error))
-                return
+                return False
         self.revision += 1
+        return True
 
     def follow_plan(self) -> None:
         """Make the changes that the request has planned for the next step."""

@@ -187,14 +187,14 @@ def _strict_json(name: str, data: bytes) -> object:
         raise ModelError(f"{name} is not plain JSON: {reason}.") from None
 
 
-def check_weights_file(name: str, path: Path, sheet: Sheet) -> int:
+def check_weights_file(name: str, path: Path, sheet: Sheet, max_bytes: int = LIMITS.max_model_bytes) -> int:
     """Check size, header, names, shapes and offsets of a safetensors file; nothing of it is loaded. -> parameters.
 
     Raises ModelError, one sentence with what was expected and what was found.
     """
     size = os.path.getsize(path)
-    if size > LIMITS.max_model_bytes:
-        raise ModelError(f"{name} has {size:,} bytes; a small model may have at most {LIMITS.max_model_bytes:,}.")
+    if size > max_bytes:
+        raise ModelError(f"{name} has {size:,} bytes; a small model may have at most {max_bytes:,}.")
     with open(path, "rb") as file:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0

@@ -7,6 +7,7 @@ in the worker process and, on a thread, in InlineEngine.
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
@@ -15,7 +16,7 @@ from typing import Protocol
 from .config import Limits, Settings
 from .errors import VisitorError
 from .pipe import Ready
-from .protocol import Cancel, Change, Control, Done, Event, Failed, Forget, Loading, Preload, Queued, Request
+from .protocol import Cancel, Change, Changed, Control, Done, Event, Failed, Forget, Loading, Preload, Queued, Request
 from .run import Run
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Worker:
         self.loading: dict[str, Request] = {}
         self.active: dict[str, Run] = {}
         self.positions: dict[str, int] = {}
+        self.lasted: deque[float] = deque(maxlen=20)            # seconds of the last answers
         self.stopping = False
         self._jobs: SimpleQueue = SimpleQueue()
         threading.Thread(target=self._load, name="loader", daemon=True).start()
@@ -123,16 +125,23 @@ class Worker:
         for position, request_id in enumerate(self.waiting, 1):
             if self.positions.get(request_id) != position:
                 self.positions[request_id] = position
-                self.emit(Queued(request_id, position))
+                self.emit(Queued(request_id, position, self._wait(position)))
+
+    def _wait(self, position: int) -> float:
+        """Seconds that who stands at ``position`` waits: as many rounds of answers as it takes until a place is theirs."""
+        usual = sum(self.lasted) / len(self.lasted) if self.lasted else 0.0
+        return round(usual * -(-position // self.limits.max_active), 1)
 
     def _control(self, control: Control) -> None:
         """Act on a run under way; on one that has not begun, before its first step."""
         request_id, change = control.request_id, Change(0, control.ensemble, control.pin)
-        if request_id in self.active:
-            self.active[request_id].change(control.ensemble, control.pin)
+        run = self.active.get(request_id)
+        if run is not None and run.change(control.ensemble, control.pin):
+            self.emit(Changed(request_id, replace(change, step=run.num_steps)))
         for requests in (self.waiting, self.loading):
             if request_id in requests:
-                requests[request_id] = replace(requests[request_id], plan=(*requests[request_id].plan, change))
+                requests[request_id] = replace(requests[request_id], plan=(change, *requests[request_id].plan))
+                self.emit(Changed(request_id, change))
 
     def _cancel(self, request_id: str) -> None:
         run = self.active.pop(request_id, None)
@@ -179,7 +188,10 @@ class Worker:
         close = getattr(run.steps, "close", None)
         if close:
             close()
-        self.emit(run.done(stopped))
+        done = run.done(stopped)
+        if not stopped:
+            self.lasted.append(done.seconds)
+        self.emit(done)
 
     def _fail(self, request_id: str, error: Exception) -> None:
         """One sentence for the visitor; what is not the visitor's mistake goes to the log with its traceback."""

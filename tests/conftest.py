@@ -1,8 +1,28 @@
-"""Fixtures that several files share."""
+"""Fixtures that several files share, and the count of attacks."""
 
 import pytest
 
-from .browser import chromium
+from .attacks import AttackCount
+from .browser import chromium, served
+from .fake_engine import ANSWER
+from .raw import Raw
+
+
+def pytest_addoption(parser) -> None:
+    """--attacks."""
+    parser.addoption("--attacks", action="store_true", help="run the tests of attacks only, and count them by group")
+
+
+def pytest_configure(config) -> None:
+    """Count when asked to."""
+    if config.getoption("--attacks"):
+        config.pluginmanager.register(AttackCount())
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    """With --attacks, leave the other tests out."""
+    if config.getoption("--attacks"):
+        items[:] = [item for item in items if item.get_closest_marker("attack")]
 
 
 @pytest.fixture(scope="module")
@@ -10,3 +30,24 @@ def browser():
     """A headless browser; tests that need one skip, with the reason, where there is none."""
     with chromium() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def hostile_folder(tmp_path_factory):
+    """Where the server of ``raw`` keeps files."""
+    return tmp_path_factory.mktemp("hostile")
+
+
+@pytest.fixture(scope="session")
+def hostile_url(hostile_folder):
+    """A running server with the fake engine, for all tests of attacks on it."""
+    with served(["-m", "tests.fake_app", "PORT", str(hostile_folder / "asked.jsonl"), "0.001"], hostile_folder) as address:
+        yield address
+
+
+@pytest.fixture
+def raw(hostile_url):
+    """A session; afterwards another visitor is still answered."""
+    yield Raw(hostile_url)
+    after = Raw(hostile_url).ask(steps=1, block_length=32)
+    assert after.done and after.answer == ANSWER.replace("<b>", "&lt;b&gt;").replace("</b>", "&lt;/b&gt;")

@@ -8,12 +8,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, field, replace
 
-from ssd2_core.checks import check_request, check_weights
+from ssd2_core.checks import check_pin, check_request, check_weights
 from ssd2_core.config import EnsembleParams, Settings
 from ssd2_core.engine import Status
 from ssd2_core.frames import TOGETHER, Frame
 from ssd2_core.library import BUNDLED, tokenizer_hash
-from ssd2_core.protocol import Done, Event, Failed, Loading, Queued, Request, Started
+from ssd2_core.protocol import Done, Event, Failed, Loading, Pin, Queued, Request, Started
 from ssd2_core.school import School
 from ssd2_core.visitors import Visitors
 
@@ -65,6 +65,7 @@ class FakeEngine:
         self.requests: dict[str, Request] = {}
         self.ensembles: dict[str, EnsembleParams] = {}
         self.cancelled: set[str] = set()
+        self.revisions: dict[str, int] = {}
         self.born = time.monotonic()
 
     def note(self, kind: str, request_id: str, data: dict) -> None:
@@ -72,6 +73,10 @@ class FakeEngine:
         if self.log:
             with open(self.log, "a", encoding="utf-8") as file:
                 file.write(json.dumps({"kind": kind, "id": request_id, **data}) + "\n")
+
+    def health(self) -> dict:
+        """Ready when the status says so."""
+        return {"ready": self.status().ready, "active": 0}
 
     def start(self) -> None:
         """Nothing to start."""
@@ -117,9 +122,19 @@ class FakeEngine:
 
     def control(self, request_id: str, ensemble: EnsembleParams) -> bool:
         """Act at the next frame."""
+        self.revisions[request_id] = self.revisions.get(request_id, 0) + 1
         self.ensembles[request_id] = check_weights(ensemble, self.requests[request_id].users)
         self.note("control", request_id, {"ensemble": asdict(ensemble)})
         return True
+
+    def pin(self, request_id: str, pin: Pin) -> bool:
+        """Noted; the tokens stay what they are."""
+        self.note("pin", request_id, asdict(check_pin(pin, self.settings.limits)))
+        return True
+
+    def events(self, request_id: str, since: int = 0) -> list[Event]:
+        """The whole run."""
+        return list(self.script(request_id))
 
     def cancel(self, request_id: str) -> bool:
         """Stop before the next frame."""
@@ -150,7 +165,8 @@ class FakeEngine:
             yield Failed(request_id, "The worker stopped and starts again; please ask again.")
             return
         length, steps = request.sampling.block_length, request.sampling.num_steps
-        tokens = (answer_tokens() + ["<eos>"])[:request.sampling.max_new_tokens]
+        again = 8 if "at length" in request.prompt else 1
+        tokens = (again * answer_tokens() + ["<eos>"])[:request.sampling.max_new_tokens]
         said, count = "", 0
         for block in range(math.ceil(len(tokens) / length)):
             part = tokens[block * length:(block + 1) * length]
@@ -181,7 +197,7 @@ class FakeEngine:
                         list(range(len(part))), texts, [round(c, 3) for c in sure], [round(3 - 3 * c, 3) for c in sure],
                         share, share, [a != b for a, b in zip(texts, before, strict=True)], [" cat"] * len(part),
                         [text == "<eos>" for text in texts], 40.0 * step, self.candidates(names, texts, sure),
-                        [round(0.6 - 0.5 * c, 3) for c in sure], [False] * len(part), 0)
+                        [round(0.6 - 0.5 * c, 3) for c in sure], [False] * len(part), self.revisions.get(request.request_id, 0))
             before = texts
 
     def candidates(self, names: tuple[str, ...], texts: list[str], sure: list[float]) -> dict:

@@ -83,7 +83,8 @@ ENTITIES = b'<!DOCTYPE d [<!ENTITY a "' + b"x" * 1000 + b'">' + b"".join(
     b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 50) for i in range(6)) + b"]>"
 
 
-def test_word_files_that_are_traps_cost_one_sentence_and_no_memory(tmp_path):
+@pytest.mark.attack(11)
+def test_word_files_that_are_traps_cost_one_sentence_and_no_memory(tmp_path, subtests):
     secret = tmp_path / "secret.txt"
     secret.write_text("hidden words")
     plain = word("hello")
@@ -96,16 +97,18 @@ def test_word_files_that_are_traps_cost_one_sentence_and_no_memory(tmp_path):
                        (repacked(plain, **{"word/document.xml": b"<broken"}), "damaged"), (b"PK\x03\x04nothing", "not a .docx"),
                        (plain[:len(plain) // 2], "not a .docx"), (b"\xd0\xcf\x11\xe0" + b"0" * 900, "locked with a password"),
                        (word(), "no text"), (word("a" * (LIMITS.max_document_chars + 1)), "characters")):
-        with pytest.raises(DocumentError, match=rule):
+        with subtests.test(rule), pytest.raises(DocumentError, match=rule):
             read_file("a.docx", data)
     seen = repacked(plain, **{"word/document.xml": xml.replace("hello", "a &x;").replace("<w:document", outside, 1).encode()})
     assert read_file("a.docx", seen).text == "a"
 
 
+@pytest.mark.attack(11)
 def test_line_ends_and_control_characters():
     assert read_file("a.md", b"one\r\ntwo\rthree\x07").text == "one\ntwo\nthree"
 
 
+@pytest.mark.attack(11)
 @pytest.mark.parametrize("name,data,rule", [
     ("a.txt", b"", "is empty"), ("a.txt", b"   \n", "no text"), ("a.exe", b"x", "not one of"), ("a", b"x", "not one of"),
     ("a.doc", b"x", "not one of"),
@@ -121,6 +124,7 @@ def test_refused_with_one_sentence(name, data, rule):
     assert name in sentence and rule in sentence and "\n" not in sentence and len(sentence) < 250
 
 
+@pytest.mark.attack(11)
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=400), st.sampled_from(["x.txt", "x.md", "x.pdf", "x.docx"]))
 def test_any_bytes_give_text_or_a_sentence(data, name):
@@ -130,6 +134,7 @@ def test_any_bytes_give_text_or_a_sentence(data, name):
         assert "\n" not in str(error)
 
 
+@pytest.mark.attack(6)
 def test_names_are_only_shown_cleaned():
     assert read_file("../../etc/<b>pass\u202ewd</b>.txt", b"x").name == "b_.txt"
 

@@ -20,9 +20,10 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 import fake_worker  # noqa: E402
 
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings  # noqa: E402
-from ssd2_core.engine import WORKER_LOST, InlineEngine, ProcessEngine  # noqa: E402
+from ssd2_core.engine import WORKER_LOST, ProcessEngine  # noqa: E402
 from ssd2_core.errors import BusyError, DocumentError, LimitError, ModelError, VisitorError  # noqa: E402
 from ssd2_core.frames import Frame  # noqa: E402
+from ssd2_core.inline import InlineEngine  # noqa: E402
 from ssd2_core.pipe import Child  # noqa: E402
 from ssd2_core.protocol import Document, Done, Failed, Loading, Preload, Queued, Request, Started, Turn  # noqa: E402
 from ssd2_core.supervisor import GAVE_UP  # noqa: E402
@@ -134,6 +135,7 @@ def test_control_acts_at_the_next_step(engine):
     assert not engine.control(run, EnsembleParams()) and not engine.control("nobody", EnsembleParams())
 
 
+@pytest.mark.attack(14)
 def test_control_is_checked(engine):
     run = engine.submit(ask(users=("reader",), delay=0.02, steps=20))
     with pytest.raises(ModelError, match="'stranger'"):
@@ -142,6 +144,7 @@ def test_control_is_checked(engine):
         engine.control(run, {"lam": {}})
 
 
+@pytest.mark.attack(16)
 def test_cancel_keeps_what_was_written(engine):
     run, other = engine.submit(ask("abcdefgh", delay=0.02)), engine.submit(ask("xyz", delay=0.02))
     wait_for(engine, run, Frame, 6)
@@ -155,6 +158,17 @@ def test_cancel_keeps_what_was_written(engine):
     assert not engine.cancel(run) and not engine.cancel("nobody")
 
 
+def test_who_waits_is_told_how_long_by_the_last_answers(engine):
+    list(engine.stream(engine.submit(ask(delay=0.05, steps=10))))
+    for _ in range(3):
+        run = engine.submit(ask(delay=0.02, steps=15))
+    wait_for(engine, run, Queued)
+    queued = next(e for e in engine.events(run) if isinstance(e, Queued))
+    assert queued.position == 1 and 0 < queued.seconds < 5
+    list(engine.stream(run))
+
+
+@pytest.mark.attack(17)
 def test_the_queue_tells_positions_and_refuses_when_full(engine):
     runs = [engine.submit(ask(delay=0.02, steps=15)) for _ in range(4)]
     with pytest.raises(BusyError, match="try again"):
@@ -170,6 +184,7 @@ def test_the_queue_tells_positions_and_refuses_when_full(engine):
     assert events[-1].finish_reason == "eos" and engine.status().active == 0
 
 
+@pytest.mark.attack(16)
 def test_control_and_cancel_reach_a_run_that_still_loads(engine):
     run = engine.submit(ask(users=("reader",), load=0.15))
     engine.control(run, EnsembleParams(lam={"reader": 0.7}))
@@ -187,6 +202,7 @@ def test_loading_does_not_hold_up_others(engine):
     assert [type(e) for e in engine.events(slow)] == [Loading]
 
 
+@pytest.mark.attack(17)
 def test_a_run_that_breaks_leaves_the_others_alone(engine, caplog):
     other = engine.submit(ask("xyz", delay=0.01))
     failed = list(engine.stream(engine.submit(ask(raise_at=2))))[-1]
@@ -197,6 +213,7 @@ def test_a_run_that_breaks_leaves_the_others_alone(engine, caplog):
     assert list(engine.stream(other))[-1].answer == "xyz"
 
 
+@pytest.mark.attack(8)
 def test_a_dropped_expert_is_told(engine):
     events = list(engine.stream(engine.submit(ask(users=("reader",), lam={"reader": 0.5}, drop_at=2))))
     notices = [e.notices for e in events if isinstance(e, Started)]
@@ -229,6 +246,7 @@ def test_astream_and_readers_that_leave(engine):
     assert list(engine.stream(left))[-1].finish_reason == "eos"
 
 
+@pytest.mark.attack(14)
 @pytest.mark.parametrize(("change", "error", "words"), [
     ({"prompt": "  \n"}, LimitError, "empty"),
     ({"prompt": "x" * 10_000_000}, LimitError, "2000"),
@@ -302,6 +320,7 @@ def test_a_preload_that_fails_is_told():
         assert engine.status().message == "The model 'broken' is broken."
 
 
+@pytest.mark.attack(17)
 def test_a_crash_ends_its_runs_and_the_worker_comes_back():
     with process_engine(preload=("compact-core",)) as engine:
         runs = [engine.submit(ask(delay=0.01, steps=50, **plan)) for plan in ({}, {"exit_at": 8}, {})]
@@ -319,6 +338,7 @@ def test_a_crash_ends_its_runs_and_the_worker_comes_back():
         assert list(engine.stream(engine.submit(ask("ok"))))[-1].answer == "ok"
 
 
+@pytest.mark.attack(17)
 def test_a_crash_loop_is_given_up():
     with process_engine(target="fake_worker:dies") as engine:
         run = engine.submit(ask())
@@ -347,6 +367,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.attack(17)
 @pytest.mark.parametrize("forks", [False, True], ids=["pipe ends", "pipe kept open by a fork"])
 def test_the_worker_ends_with_its_page(forks):
     tests = Path(__file__).parent

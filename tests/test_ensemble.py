@@ -29,6 +29,7 @@ def run(experts, settings=None, **sampling):
 PAIR = {"core": CORE, "me": USER}
 
 
+@pytest.mark.attack(20)
 @pytest.mark.parametrize("weights", ["constant", "schedule", "adaptive"])
 def test_weight_zero_is_the_core_alone_and_weight_one_the_user_alone(weights):
     core_alone, _ = run({"core": CORE})
@@ -38,6 +39,7 @@ def test_weight_zero_is_the_core_alone_and_weight_one_the_user_alone(weights):
     assert run(PAIR, settings)[0] == user_alone != core_alone
 
 
+@pytest.mark.attack(20)
 @pytest.mark.parametrize("weights", ["constant", "schedule", "adaptive"])
 def test_two_equal_experts_are_one(weights):
     class Same:
@@ -57,6 +59,7 @@ def test_two_equal_experts_are_one(weights):
     assert tokens(Ensemble({"core": Same(5), "me": Same(6)}, EnsembleParams(lam={"me": 0.4}, weights=weights))) != one
 
 
+@pytest.mark.attack(20)
 def test_order_of_experts_does_not_matter():
     lam = {"me": 0.3, "you": 0.4}
     one, _ = run({"core": CORE, "me": USER, "you": OTHER}, {"lam": lam})
@@ -64,6 +67,7 @@ def test_order_of_experts_does_not_matter():
     assert one == other
 
 
+@pytest.mark.attack(20)
 @pytest.mark.parametrize("projection", ["greedy", "sampling", "multihot"])
 def test_same_seed_same_tokens_other_seed_others(projection):
     first = run(PAIR, {"lam": {"me": 0.5}}, projection=projection)[0]
@@ -147,6 +151,7 @@ def test_new_settings_act_at_the_next_step():
     assert next(steps).weight["me"][0, 0] == pytest.approx(0.9)
 
 
+@pytest.mark.attack(8)
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 def test_an_expert_that_is_not_finite_is_dropped_and_the_core_goes_on(bad):
     class Broken:
@@ -163,6 +168,7 @@ def test_an_expert_that_is_not_finite_is_dropped_and_the_core_goes_on(bad):
     assert ensemble.dropped == ["bad"]
 
 
+@pytest.mark.attack(8)
 def test_huge_logits_stay_finite():
     class Huge:
         vocab_size = 97
@@ -194,6 +200,7 @@ def test_blocks_follow_until_eos_or_the_limit():
     assert rows[0].token_ids.shape == (3, 4) and rows[-1].ids.shape == (3, 8)
 
 
+@pytest.mark.attack(9)
 def test_experts_of_different_vocabularies_are_refused():
     from tests.tiny import LLAMA
     small = tiny(backbone={**LLAMA, "vocab_size": 61})
@@ -203,6 +210,7 @@ def test_experts_of_different_vocabularies_are_refused():
         Ensemble({"core": CORE.bind(CONTEXT)}, EnsembleParams(lam={"ghost": 0.5}))
 
 
+@pytest.mark.attack(14)
 @pytest.mark.parametrize("settings", [{"lam": {"a": 1.2}}, {"lam": {"a": float("nan")}}, {"lam": {"a": True}},
                                       {"weights": "magic"}, {"lam": {"a": 0.6, "b": 0.6}}, {"tau": 0}, {"alpha": -1},
                                       {"alpha": 1e9}])
@@ -211,6 +219,7 @@ def test_bad_ensemble_settings_are_refused(settings):
         EnsembleParams(**settings)
 
 
+@pytest.mark.attack(14)
 @pytest.mark.parametrize("settings", [{"num_steps": 0}, {"num_steps": True}, {"num_steps": float("nan")},
                                       {"num_steps": 1e9}, {"num_steps": [4]}, {"block_length": -1}, {"seed": 1.5},
                                       {"top_p": 2.0}, {"projection": "x"}, {"num_steps": float("inf")},

@@ -13,11 +13,13 @@ PACKAGE = ROOT / "ssd2_core"
 
 # From the ground up. A module may import modules of earlier rows; a folder counts as one module.
 ROWS = [
-    ["errors"], ["config", "bases", "scores"], ["traces"], ["simplex", "frames", "adapters", "kvcache"],
-    ["ensemble", "protocol"], ["sampling", "context", "pipe", "run", "runlog", "checks"],
+    ["errors"], ["config", "bases", "scores"], ["traces"], ["simplex", "frames", "adapters", "kvcache", "guidance"],
+    ["ensemble", "protocol"],
+    ["sampling", "context", "pipe", "run", "runlog", "checks", "limits", "counters"],
     ["model", "supervisor"], ["placement"],
-    ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm", "hub"], ["school"], ["tess2"], ["batching"],
-    ["prepare"], ["worker"], ["engine"],
+    ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm", "hub"],
+    ["school", "deploy"], ["tess2"], ["batching"],
+    ["prepare"], ["worker"], ["engine"], ["inline"],
     ["evaluation"], ["base_lm"], ["training"], ["trainer", "bench"], ["ui"], ["__init__"], ["__main__"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

@@ -67,6 +67,7 @@ def test_a_broken_folder_is_one_sentence(tmp_path, kind, rule):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.attack(13)
 @pytest.mark.parametrize("name", ["", "nothing-here", "../etc", "http://127.0.0.1/x", "a/../b", "/etc/passwd", "a/b/c",
                                   "x\x00y", None])
 def test_unknown_names_are_one_sentence(name):
@@ -75,6 +76,7 @@ def test_unknown_names_are_one_sentence(name):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.attack(13)
 def test_a_hub_id_that_cannot_be_fetched_is_one_sentence(monkeypatch):
     import huggingface_hub
 
@@ -86,6 +88,7 @@ def test_a_hub_id_that_cannot_be_fetched_is_one_sentence(monkeypatch):
         library.resolve("someone/model")
 
 
+@pytest.mark.attack(13)
 def test_a_hub_id_fetches_only_safe_files(monkeypatch, tmp_path):
     import huggingface_hub
     asked = {}
@@ -132,7 +135,7 @@ def test_a_core_of_another_vocabulary_gets_only_the_users_that_fit(tmp_path, mon
     folder(tmp_path / "bundled" / "friend", role="reader", tokenizer=other)
     assert library.fitting(mine, ["reader", "friend"]) == ("friend",)
     from ssd2_core.config import Settings
-    from ssd2_core.engine import InlineEngine
+    from ssd2_core.inline import InlineEngine
     from ssd2_core.ui.page import Studio
     studio = Studio(InlineEngine(Settings(core=mine)), Settings(core=mine))
     assert [card.id for card in studio.users] == ["friend"] and studio.titles["core"] == "Core"

@@ -41,6 +41,7 @@ def bring(page, *files) -> None:
     page.set_input_files("#own-bring input[type=file]", list(files))
 
 
+@pytest.mark.attack(3)
 def test_both_files_are_needed():
     for paths in (None, [], ["a.json"], ["a.json", "b.json"], ["a.safetensors", "b.json", "c.json"], ["a.pt", "b.json"]):
         with pytest.raises(VisitorError) as caught:
@@ -49,6 +50,7 @@ def test_both_files_are_needed():
     assert pair_of(["b.json", "a.SAFETENSORS"]) == (Path("a.SAFETENSORS"), Path("b.json"))
 
 
+@pytest.mark.attack(12)
 def test_only_copies_in_the_upload_folder_are_deleted(tmp_path, monkeypatch):
     from ssd2_core.ui import events
     monkeypatch.setattr(events, "get_upload_folder", lambda: str(tmp_path / "home"))
@@ -96,6 +98,7 @@ def test_a_model_is_brought_used_downloaded_and_removed(browser, url, mine, tmp_
         page.wait_for_selector("#pick-own-0", state="visible", timeout=30_000)
 
 
+@pytest.mark.attack(8)
 def test_a_bad_model_costs_one_sentence_and_the_page_goes_on(browser, url, mine):
     with opened(browser, url, height=1500) as page:
         page.wait_for_selector("#status .ready", timeout=60_000)
@@ -114,6 +117,7 @@ def test_a_bad_model_costs_one_sentence_and_the_page_goes_on(browser, url, mine)
         until(lambda: "Paris" in last_answer(page))
 
 
+@pytest.mark.attack(15)
 def test_two_visitors_see_nothing_of_each_other_and_all_goes_with_the_tab(browser, mine, tmp_path):
     log = tmp_path / "log"
     with served(["-m", "tests.fake_app", "PORT", str(log), "0.02"], tmp_path) as address, opened(browser, address) as other:

@@ -62,6 +62,7 @@ def test_every_step_arrives_and_is_painted_while_it_happens(page):
     page.wait_for_function(f"() => document.querySelector('#theatre .chart').dataset.drawn == {STEPS}")
 
 
+@pytest.mark.attack(18)
 def test_the_answer_is_exact_and_never_runs(page):
     ask(page, "What is the dog called?")
     finished(page)
@@ -72,6 +73,7 @@ def test_the_answer_is_exact_and_never_runs(page):
     assert page.input_value("#prompt textarea") == ""
 
 
+@pytest.mark.attack(16)
 def test_stop_keeps_what_is_written(page):
     ask(page, "What is the dog called?")
     step_shown(page, 18)
@@ -165,6 +167,7 @@ def test_a_failed_run_is_one_sentence_and_the_prompt_comes_back(page):
     until(lambda: page.input_value("#prompt textarea") == "please fail")
 
 
+@pytest.mark.attack(18)
 def test_an_empty_prompt_is_one_sentence(page):
     page.click("#send")
     page.wait_for_selector(".toast-body")
@@ -180,6 +183,7 @@ def test_examples_fill_the_page(page):
     until(lambda: page.is_checked("#pick-compact-reader input"))
 
 
+@pytest.mark.attack(18)
 def test_the_text_of_a_file_can_be_read_and_changed(page, log, tmp_path):
     for name, text in (("one.txt", "My dog is Biscuit."), ("two.md", "<b>Ulvik</b> ${x}")):
         (tmp_path / name).write_text(text)
@@ -200,6 +204,7 @@ def test_the_text_of_a_file_can_be_read_and_changed(page, log, tmp_path):
     assert texts == ["My small dog is Brimsel.", "<b>Ulvik</b> ${x}"]
 
 
+@pytest.mark.attack(18)
 def test_what_was_read_is_shown(page):
     page.fill("#pasted textarea", "A <b>note</b>.")
     ask(page, "What is the dog called?")
@@ -213,6 +218,7 @@ def test_what_was_read_is_shown(page):
     page.wait_for_selector("#theatre .reading", state="hidden")
 
 
+@pytest.mark.attack(11)
 def test_files_are_read_and_a_bad_one_costs_one_sentence(page, log, tmp_path):
     (tmp_path / "good.txt").write_text("The dog is called Biscuit.")
     (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.4 broken")
@@ -265,6 +271,8 @@ def test_reduced_motion_still_shows_everything(browser, url):
         until(lambda: last_answer(page) == ANSWER)
 
 
+@pytest.mark.attack(15)
+@pytest.mark.attack(16)
 def test_two_visitors_do_not_touch_each_other(browser, url, log):
     with opened(browser, url) as one, opened(browser, url) as two:
         ask(one, "The first visitor asks.")
@@ -277,6 +285,7 @@ def test_two_visitors_do_not_touch_each_other(browser, url, log):
         until(lambda: last_answer(one) == ANSWER)
 
 
+@pytest.mark.attack(16)
 def test_asking_again_ends_the_earlier_run(page, log):
     ask(page, "The earlier question?")
     step_shown(page, 3)
@@ -288,6 +297,7 @@ def test_asking_again_ends_the_earlier_run(page, log):
     assert "The later question?" in page.locator("#chat").inner_text()
 
 
+@pytest.mark.attack(16)
 def test_closing_the_tab_ends_the_run(browser, url, log):
     with opened(browser, url) as page:
         ask(page, "Who leaves?")

@@ -27,6 +27,34 @@ def test_pieces_of_every_kind_are_found_word_for_word():
     assert all(piece.text in plain for piece in pieces(TEXT))
 
 
+@pytest.mark.parametrize("text,piece,asked", [
+    ("I'm Ada. I work as a potter in Bath.", "potter in Bath", "What does Ada do for a living?"),
+    ("My dog is called Brimsel.", "Brimsel", "What is the name of my dog?"),
+    ("I'm Ada. My brother Tom lives in Leeds.", "Leeds", "Where does Tom live?"),
+    ("We moved here from Oslo.", "Oslo", "Where did I live before?"),
+    ("The spare key is under the blue pot.", "under the blue pot", "Where do I find the spare key?"),
+    ("A loaf costs 4 euros.", "4 euros", "How much does the loaf cost?"),
+    ("I am allergic to nuts.", "nuts", "What am I allergic to?"),
+    ("My favourite food is fish soup.", "fish soup", "What is my favourite food?"),
+    ("We meet at the old mill.", "at the old mill", "Where do we meet?"),
+])
+def test_people_ask_in_their_own_words(text, piece, asked):
+    ready = {question for found in pieces(text) if found.text == piece for question in found.ready}
+    assert asked in ready, sorted(ready)
+
+
+@pytest.mark.parametrize("text,piece,asked", [
+    ("On Mondays I sing in the choir.", "in the choir", "Where do I sing?"),
+    ("My sister Elin plays chess.", "chess", "What does Elin play?"),
+    ("Tom bought bread at 9:30.", "9:30", "When did Tom buy bread at?"),
+    ("Elin lives in Kiruna.", "Elin", "Who lives in Kiruna?"),
+    ("The office is in Bergen.", "in Bergen", "Where is The office?"),
+])
+def test_whole_questions_are_made_from_clauses(text, piece, asked):
+    made = {question for found in pieces(text) if found.text == piece for question in found.formed}
+    assert asked in made, sorted(made)
+
+
 def test_sentences_end_where_they_end():
     assert sentences("Dr. Holm is in. It costs 3.50 here!\nNext line") == ["Dr Holm is in.", "It costs 3.50 here!", "Next line"]
 

@@ -66,6 +66,7 @@ def test_layers_on_the_disk_give_the_same_tokens(core, tmp_path):
         library.load(str(core), "auto", max_memory="cpu=90kB")
 
 
+@pytest.mark.attack(10)
 def test_what_cannot_fit_is_refused_with_the_figures(core, monkeypatch):
     monkeypatch.setattr(placement, "memory_free", lambda: {"cpu": 50_000})
     with pytest.raises(ModelError, match=r"needs .* on cpu, where 50\.0 kB are free; choose --device-map auto"):

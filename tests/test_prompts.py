@@ -29,6 +29,7 @@ def test_the_layout_of_a_reader_and_of_a_core():
         assert other.ids == question and other.bare_ids is None and other.used == ()
 
 
+@pytest.mark.attack(15)
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=60), max_size=4), st.text(max_size=40))
 def test_nothing_of_a_document_reaches_the_core(documents, prompt):
@@ -38,6 +39,8 @@ def test_nothing_of_a_document_reaches_the_core(documents, prompt):
         assert given_ == contexts(TOKENIZER, config(role), prompt, (), []).ids
 
 
+@pytest.mark.attack(11)
+@pytest.mark.attack(18)
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from([*SPECIAL_TOKENS, " a ", "\n", "🐕", "<", "|>"]), max_size=12).map("".join))
 def test_typed_special_tokens_stay_text(text):
@@ -66,6 +69,7 @@ def test_passages_that_do_not_fit_are_chosen_by_the_question():
     assert [p for p in passages if p in chosen.used] == list(chosen.used)
 
 
+@pytest.mark.attack(18)
 def test_a_prompt_that_is_too_long_is_refused():
     with pytest.raises(LimitError, match="at most 198"):
         contexts(TOKENIZER, config(), "dog " * 400, (), [])
@@ -79,6 +83,7 @@ def test_cells_and_answers():
     assert answer_text(TOKENIZER, [EOS]) == ""
 
 
+@pytest.mark.attack(18)
 @settings(max_examples=80, deadline=None)
 @given(st.text(alphabet=st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=60).filter(lambda t: "\n" not in t))
 def test_any_text_survives_the_tokenizer(text):

@@ -8,7 +8,7 @@ import pytest
 from ssd2_core.config import EnsembleParams, Settings
 from ssd2_core.frames import Frame, trace_to_json
 from ssd2_core.protocol import Loading, Queued, Request
-from ssd2_core.ui import theatre
+from ssd2_core.ui import theatre, words
 from ssd2_core.ui.page import Studio
 from ssd2_core.ui.runs import Runs
 
@@ -36,6 +36,7 @@ def test_messages_hold_every_step_once_and_are_paced():
     assert [m["done"] for m in messages] == [False] * (len(messages) - 1) + [True]
 
 
+@pytest.mark.attack(15)
 def test_missed_steps_come_by_run_id_only():
     async def go():
         known = runs()
@@ -59,6 +60,7 @@ def test_a_refused_request_leaves_the_run_under_way():
     asyncio.run(go())
 
 
+@pytest.mark.attack(16)
 def test_leaving_ends_the_run_at_once():
     async def go():
         known = runs(5.0)
@@ -109,3 +111,9 @@ def test_experts_keep_their_hue():
     studio = Studio(FakeEngine(Settings()), Settings())
     head = studio.head(Request("", "What?", users=("compact-islander",)))
     assert [(e["title"], e["hue"]) for e in head["experts"]] == [("Compact core", 0), ("Islander", 2)]
+
+
+def test_a_queue_tells_position_and_expected_wait():
+    assert words.queued(1) == "You are next in the queue."
+    assert words.queued(3, 7.6) == "You are number 3 in the queue, about 8 s."
+    assert words.queued(1, 0.2) == "You are next in the queue, about 1 s."

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from ssd2_core.config import Limits, Settings
-from ssd2_core.engine import InlineEngine
 from ssd2_core.errors import BusyError, DocumentError, ModelError, VisitorError
+from ssd2_core.inline import InlineEngine
 from ssd2_core.protocol import Document, Failed, Taught, Teaching
 from ssd2_core.school import LOST, School
 from ssd2_core.visitors import Visitors
@@ -48,6 +48,7 @@ def test_a_training_is_told_and_its_model_belongs_to_its_owner(school):
         school.job("bob", job_id)
 
 
+@pytest.mark.attack(14)
 @pytest.mark.parametrize("change,error,rule", [
     ({"documents": ()}, DocumentError, "nothing to learn"), ({"documents": (Document("a", " "),)}, DocumentError, "to learn"),
     ({"user": "compact-core"}, ModelError, "cannot be taught"), ({"user": "../x"}, ModelError, "cannot be taught"),
@@ -59,6 +60,7 @@ def test_what_cannot_be_taught_is_one_sentence(school, change, error, rule):
         teach(school, **change)
 
 
+@pytest.mark.attack(15)
 def test_one_at_a_time_for_each_owner_and_the_others_wait(school):
     first = teach(school, title="long")
     with pytest.raises(BusyError, match="not finished"):
@@ -72,6 +74,7 @@ def test_one_at_a_time_for_each_owner_and_the_others_wait(school):
     assert end(school, "ann", first).latest.after == "stopped" and end(school, "bob", second).latest.after == NOTE[0].text
 
 
+@pytest.mark.attack(10)
 def test_quotas(school):
     for _ in range(2):
         end(school, "ann", teach(school))
@@ -91,6 +94,7 @@ def test_a_training_that_fails_or_dies_leaves_the_next_one_alone(school):
     assert not list(school.visitors.folder.glob("work-*"))
 
 
+@pytest.mark.attack(15)
 def test_nothing_stays_of_an_owner_who_leaves_in_the_midst(school):
     job_id = teach(school, title="long")
     until(lambda: isinstance(school.job("ann", job_id).latest, Teaching), 30)

@@ -78,6 +78,7 @@ def test_a_small_model_and_an_adapter_pass(tmp_path):
     assert checked(tmp_path, save(tensors(adapter)), adapter) == 4 * 16 * 4
 
 
+@pytest.mark.attack(2)
 @pytest.mark.parametrize(
     "changes,rule",
     [
@@ -120,6 +121,7 @@ def test_descriptions_that_are_refused(changes, rule):
     assert "my.json" in one_sentence(caught)
 
 
+@pytest.mark.attack(2)
 @pytest.mark.parametrize(
     "data,rule",
     [
@@ -148,7 +150,8 @@ class Boom:
         return exec, ("raise SystemExit('ran')",)
 
 
-def test_files_that_are_no_safetensors(tmp_path):
+@pytest.mark.attack(1)
+def test_files_that_are_no_safetensors(tmp_path, subtests):
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w") as out:
         out.writestr("model.pkl", pickle.dumps(Boom()))
@@ -169,12 +172,17 @@ def test_files_that_are_no_safetensors(tmp_path):
         struct.pack("<Q", 2**64 - 1),
         struct.pack("<Q", len(good)) + good[8:],
     ):
-        assert "not a safetensors file" in refused(tmp_path, data)
-    assert "bytes of weights where its header describes" in refused(tmp_path, good + archive.read_bytes())  # a polyglot
-    assert "bytes of weights where" in refused(tmp_path, good[:-1])
+        with subtests.test(data[:20]):
+            assert "not a safetensors file" in refused(tmp_path, data)
+    with subtests.test("a polyglot"):
+        assert "bytes of weights where its header describes" in refused(tmp_path, good + archive.read_bytes())
+    with subtests.test("cut"):
+        assert "bytes of weights where" in refused(tmp_path, good[:-1])
 
 
-def test_headers_that_are_refused(tmp_path):
+@pytest.mark.attack(4)
+@pytest.mark.attack(5)
+def test_headers_that_are_refused(tmp_path, subtests):
     header, weights = parts(save(tensors()))
     name = "timestep_embedding.bias"
     with_it = lambda **entry: {**header, name: {**header[name], **entry}}  # noqa: E731
@@ -211,9 +219,11 @@ def test_headers_that_are_refused(tmp_path):
         (b"{" + b" " * MAX_HEADER_BYTES + b"}", "at most 262,144"),
         ({f"t{n}": 0 for n in range(1001)}, "1,001 tensors"),
     ):
-        assert rule in refused(tmp_path, packed(bad, weights)), rule
+        with subtests.test(rule):
+            assert rule in refused(tmp_path, packed(bad, weights)), rule
 
 
+@pytest.mark.attack(9)
 def test_another_architecture_is_refused_by_name(tmp_path):
     wider = replace(sheet(), intermediate_size=32)
     assert "expected is [16, 16]" in refused(tmp_path, save(tensors(wider)))
@@ -222,6 +232,7 @@ def test_another_architecture_is_refused_by_name(tmp_path):
     assert "lm_head" in refused(tmp_path, save(tensors() | {"lm.lm_head.weight": torch.ones(20, 16)}))
 
 
+@pytest.mark.attack(10)
 def test_a_file_over_the_limit_is_not_even_opened(tmp_path, monkeypatch):
     from ssd2_core import uploads
 
@@ -229,6 +240,8 @@ def test_a_file_over_the_limit_is_not_even_opened(tmp_path, monkeypatch):
     assert "at most 1,000" in refused(tmp_path, save(tensors()))
 
 
+@pytest.mark.attack(4)
+@pytest.mark.attack(5)
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_any_change_of_a_good_file_passes_or_costs_a_sentence(tmp_path_factory, data):
@@ -249,6 +262,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.attack(2)
 @settings(max_examples=300, deadline=None)
 @given(
     st.dictionaries(

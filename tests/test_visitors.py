@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings
-from ssd2_core.engine import InlineEngine
 from ssd2_core.errors import BusyError, LimitError, ModelError
 from ssd2_core.frames import Frame
+from ssd2_core.inline import InlineEngine
 from ssd2_core.library import BUNDLED, tokenizer_hash
 from ssd2_core.protocol import Document, Done, Failed, Request
 from ssd2_core.uploads import read_sheet, write_sheet
@@ -69,6 +69,7 @@ def test_a_model_that_was_downloaded_here_answers_as_it_did(engine):
     assert isinstance(done, Done) and steps == same and set(done.shares) == {"core", card.id}
 
 
+@pytest.mark.attack(15)
 @pytest.mark.parametrize(
     "asked",
     [
@@ -88,6 +89,7 @@ def test_nobody_else_can_ask_it(engine, asked):
         engine.visitors.remove("ann", card.id)
 
 
+@pytest.mark.attack(19)
 def test_its_weight_has_a_cap_also_while_it_runs(engine):
     card = add(engine.visitors, "cap")
     with pytest.raises(LimitError, match="at most 0.8, not 0.9"):
@@ -123,6 +125,8 @@ BROKEN = {
 ODD = {"zero": lambda t: t.fill_(0.0), "constant": lambda t: t.fill_(7.0), "large": lambda t: t.mul_(1e4)}
 
 
+@pytest.mark.attack(8)
+@pytest.mark.attack(19)
 @pytest.mark.parametrize("kind", [*BROKEN, *ODD])
 def test_broken_weights_are_refused_and_odd_ones_break_nothing(engine, tmp_path, kind):
     before = run(engine, request(None))[0]
@@ -136,6 +140,7 @@ def test_broken_weights_are_refused_and_odd_ones_break_nothing(engine, tmp_path,
     assert run(engine, request(None))[0] == before  # the core alone says what it said before
 
 
+@pytest.mark.attack(9)
 @pytest.mark.parametrize(
     "changes,rule",
     [
@@ -159,6 +164,7 @@ def test_what_does_not_fit_is_refused_expected_against_found(changes, rule):
     assert not list(visitors.folder.iterdir())
 
 
+@pytest.mark.attack(15)
 def test_everything_is_gone_when_the_owner_is(engine):
     card, other = add(engine.visitors, "eve"), add(engine.visitors, "bob")
     for owner, user in (("eve", card.id), ("bob", other.id)):
@@ -175,6 +181,7 @@ def test_everything_is_gone_when_the_owner_is(engine):
     engine.leave("bob")
 
 
+@pytest.mark.attack(10)
 def test_quotas_and_idle_owners(monkeypatch):
     visitors = Visitors(Limits(max_own_models=2, idle_seconds=100))
     first = add(visitors)
@@ -196,6 +203,7 @@ def test_quotas_and_idle_owners(monkeypatch):
     assert not visitors.folder.exists()
 
 
+@pytest.mark.attack(15)
 def test_an_open_page_keeps_what_is_its_own_and_the_silent_ones_go(monkeypatch):
     with InlineEngine(Settings(limits=Limits(idle_seconds=100))) as engine:
         add(engine.visitors, "here")
@@ -208,6 +216,7 @@ def test_an_open_page_keeps_what_is_its_own_and_the_silent_ones_go(monkeypatch):
         assert len(engine.visitors.cards("here")) == 1 and engine.visitors.cards("gone") == []
 
 
+@pytest.mark.attack(7)
 def test_a_full_disk_costs_one_sentence_and_leaves_nothing(monkeypatch):
     visitors = Visitors(Limits())
 
@@ -220,5 +229,6 @@ def test_a_full_disk_costs_one_sentence_and_leaves_nothing(monkeypatch):
     assert not list(visitors.folder.iterdir()) and visitors.cards("ann") == []
 
 
+@pytest.mark.attack(15)
 def test_nothing_of_an_owner_is_written_out():
     assert "ann" not in repr(request("mine-x"))

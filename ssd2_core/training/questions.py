@@ -19,6 +19,7 @@ too just also only even still about up down out off again please""".split()
 )
 PERSONS = frozenset("i me my mine we us our ours you your yours he him his she her hers they them their it its".split())
 TURNED = {"i": "you", "me": "you", "my": "your", "we": "you", "our": "your", "us": "you", "i'm": "you are", "am": "are"}
+FIRST = re.compile(r"(?:A|An|The|My|Our|Your|His|Her|Their|In|On|At|Under|By|With|For|Two|Three|Four|Every)\b")
 READY, FORMED = 0.45, 0.25       # shares of questions as people ask, and of whole ones made from the clause
 WORD = re.compile(r"[\w'’-]+")
 
@@ -127,9 +128,10 @@ def _pieces_of(sentence: str, writer: tuple[str, ...]) -> dict[str, Piece]:
             opens = kind == "name" and found.lower().split()[0] in SMALL | PERSONS | {"hi", "hello", "dear"}
             if _fits(found, out) and not (opens and match.start(1) == 0):
                 _add(out, kind, found, sentence, match.span(1), asks, writer)
+    plain = sentence[:1].lower() + sentence[1:] if FIRST.match(sentence) else sentence       # "My dog" as "my dog"
     for cue in CUES:
-        for match in cue.pattern.finditer(sentence):
-            found = match["v"].strip(" -'’")
+        for match in cue.pattern.finditer(plain):
+            found = sentence[slice(*match.span("v"))].strip(" -'’")
             if found.lower() not in out and _fits(found, out):
                 _add(out, "cue", found, sentence, match.span("v"), ("What", "Which", "How"), writer)
             if found.lower() in out:

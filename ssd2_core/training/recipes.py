@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from ..model import SSD2Config, SSD2Model
-from . import adapt_recipes, comparison, personalise, samples, taught
+from . import adapt_recipes, comparison, personalise, samples, sentiment, taught
 from .autoregressive import next_token_loss
 from .cards import figures_table, legs_of, write_card
 from .data import documents, general, island
@@ -162,6 +162,7 @@ def parser() -> argparse.ArgumentParser:
     samples.add_parsers(recipes)
     personalise.add_parser(recipes)
     taught.add_parser(recipes)
+    sentiment.add_parser(recipes)
     heldout = recipes.add_parser("heldout", help="write the reported question sets")
     heldout.add_argument("--out", type=Path, default=Path("assets/evaluation"))
     heldout.add_argument("--number", type=int, default=600)

@@ -41,14 +41,15 @@ def make_generate(studio):
     """The endpoint for one studio."""
     engine = studio.engine
 
-    async def generate(prompt: str, document: str = "", experts: list[str] = ["compact-reader"],  # noqa: B006
+    async def generate(request: gr.Request, prompt: str, document: str = "", experts: list[str] = ["compact-reader"],  # noqa: B006
                        weight: float = 0.5, weights: str = ENSEMBLE.weights, steps: int = SAMPLING.num_steps,
                        seed: int = SAMPLING.seed, block_length: int = SAMPLING.block_length,
                        max_tokens: int = SAMPLING.max_new_tokens, projection: str = SAMPLING.projection,
                        top_p: float = SAMPLING.top_p, tau: float = ENSEMBLE.tau,
                        alpha: float = ENSEMBLE.alpha,
                        early_exit: str = "patience", core: str = "",
-                       each: list[float] = [], documents: list[str] = []) -> AsyncIterator[dict]:  # noqa: B006
+                       guidance: float = ENSEMBLE.guidance, each: list[float] = [],  # noqa: B006
+                       documents: list[str] = []) -> AsyncIterator[dict]:  # noqa: B006
         """Answer a prompt with a core and user experts, step by step.
 
         Yields one frame (a dict) for each denoising step, then one dict with "answer", "finish_reason" and figures.
@@ -65,7 +66,8 @@ def make_generate(studio):
             asked = Request(run_id, prompt, core or studio.settings.core, tuple(experts),
                             tuple(Document(name, text) for name, text in given), (),
                             SamplingParams(steps, block_length, max_tokens, projection, top_p, seed, early_exit),
-                            EnsembleParams(shared(experts, weight, each), weights, tau, ENSEMBLE.schedule_end, alpha))
+                            EnsembleParams(shared(experts, weight, each), weights, tau, ENSEMBLE.schedule_end, alpha, guidance),
+                            owner=request.session_hash or "")
             engine.submit(asked)
         except VisitorError as error:
             raise gr.Error(str(error), print_exception=False) from None

@@ -1,4 +1,4 @@
-"""What the share chart is drawn from. The drawing itself is script in the browser; no plotting library here."""
+"""What the charts are drawn from. The drawing itself is script in the browser; no plotting library here."""
 
 from .theme import HUES_LIGHT, VENDOR
 

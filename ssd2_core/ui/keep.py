@@ -68,8 +68,8 @@ def address(request: gr.Request) -> str:
 
 
 def wire_keep(studio: Studio, stage: Stage, panel: panels.Panel, keep: Keeping, prompt: gr.Textbox, theatre: gr.HTML,
-              turns: gr.State) -> None:
-    """Download, link, open, and the commands after each answer."""
+              turns: gr.State, on_show) -> None:
+    """Download, link, open, and the commands after each answer. on_show: the event that puts another run on stage."""
     def saving(make: Callable[[Kept], str]) -> Callable:
         def act(request: gr.Request, with_documents: bool):
             try:
@@ -116,7 +116,8 @@ def wire_keep(studio: Studio, stage: Stage, panel: panels.Panel, keep: Keeping, 
     keep.link.click(link, [prompt, *panel.inputs], keep.url, **STREAM).then(
         None, keep.url, keep.url, js=ABSOLUTE, **QUIET)
     keep.drop.upload(take, keep.drop, [keep.drop, theatre, keep.shell, keep.client], **STREAM)
-    turns.change(shown, None, [keep.shell, keep.client], **QUIET)
+    for event in (turns.change, on_show.then):
+        event(shown, None, [keep.shell, keep.client], **QUIET)
 
 
 def code_of(stage: Stage, session: str, url: str) -> tuple[str, str]:

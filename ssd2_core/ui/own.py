@@ -14,7 +14,7 @@ from ..hub import fetch_user
 from ..library import ModelCard
 from ..protocol import Failed, Request
 from . import panels, words
-from .events import QUIET, STREAM, discard, warn
+from .events import QUIET, STREAM, warn
 from .studio import Studio
 
 
@@ -51,6 +51,8 @@ async def bring_in(studio: Studio, session: str, weights: tuple[Path, str], shee
 def read_pair(paths: list[str] | None, limit: int) -> tuple[tuple[Path, str], tuple[bytes, str]]:
     """The two files of a model as ``bring_in`` takes them. Raises VisitorError."""
     weights, sheet = pair_of(paths)
+    if not (weights.exists() and sheet.exists()):
+        raise VisitorError(words.FILE_GONE)
     with open(sheet, "rb") as file:
         return (weights, weights.name), (file.read(limit), sheet.name)
 
@@ -96,13 +98,14 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.Cards, mine: pan
 
     async def take(request: gr.Request, paths, core):
         session = request.session_hash
+        studio.note_files(session, paths)
         try:
             card = await bring_in(studio, session, *read_pair(paths, studio.settings.limits.max_file_bytes), core)
         except VisitorError as error:
             warn(str(error))
             return None, *shelf.same()
         finally:
-            discard(paths)                      # what was sent lies in the visitors' folder now, or nowhere
+            studio.drop_files(session, paths)   # what was sent lies in the visitors' folder now, or nowhere
         return None, *shelf.shown(session, studio.take(session, card))
 
     async def fetch(request: gr.Request, model_id, core):

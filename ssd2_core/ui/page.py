@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from ..config import Settings
 from ..documents import read_file
@@ -17,13 +18,17 @@ from ..errors import DocumentError, VisitorError
 from ..protocol import Document, Done, Request, Turn
 from . import more_words, panels, words
 from .api import make_generate
+from .compare import compare_tab, wire_compare
+from .doors import Doors, Page
 from .evaluate import evaluating, wire_evaluate
 from .events import QUIET, STREAM, warn
 from .keep import keeping, wire_keep, wire_link
 from .own import mixer, wire_own
 from .saving import saver
 from .stage import Stage
+from .steer import wire_steer
 from .studio import Studio
+from .sweep import Strip, wire_sweep
 from .teaching import gather_documents, wire_teaching
 from .tell import how_it_works, story_buttons, wire_stories
 from .theatre import story, theatre
@@ -47,6 +52,8 @@ def read_files(paths: list[str] | None, known: dict[str, Document], limit: int) 
 
 def read_one(path: Path, limit: int) -> Document:
     """One file as a document. Raises DocumentError."""
+    if not path.exists():
+        raise DocumentError(words.FILE_GONE)
     if path.stat().st_size > limit:
         raise DocumentError(f"{path.name} is larger than {limit / 1e6:g} MB; paste the part that matters.")
     return read_file(path.name, path.read_bytes())
@@ -57,34 +64,39 @@ def said(role: str, text: str) -> dict:
     return {"role": role, "content": html.escape(text, quote=False)}
 
 
-async def converse(studio: Studio, session: str, request: Request, chat: list,
-                   turns: tuple[Turn, ...]) -> AsyncIterator[tuple]:
-    """One run as updates of (theatre, chat, prompt, turns, stop). Raises VisitorError when it cannot be started."""
+async def converse(studio: Studio, session: str, request: Request, chat: list, turns: tuple[Turn, ...],
+                   line: str = "") -> AsyncIterator[tuple]:
+    """One run as updates of (theatre, chat shown, chat kept, prompt, turns, stop). Raises VisitorError if it cannot start.
+
+    line: stands in the chat for a run that writes the last answer anew; the conversation goes on from the new one.
+    """
     run = studio.runs.start(session, request, studio.head(request))
-    chat = [*chat, said("user", request.prompt)]
-    yield run.message(0, False), chat, "", gr.skip(), gr.Button(interactive=True)
+    chat = [*chat, said("user", line or request.prompt)]
+    yield run.message(0, False), chat, chat, gr.skip() if line else "", gr.skip(), gr.Button(interactive=True)
     sent = 0
     async for message in studio.runs.messages(session, run):
         sent += 1
         if run.end is None:
             fresh = run.text and sent % CHAT_EVERY == 1
             shown = [*chat, said("assistant", run.text)] if fresh else gr.skip()
-            yield message, shown, gr.skip(), gr.skip(), gr.skip()
+            yield message, shown, shown, gr.skip(), gr.skip(), gr.skip()
             continue
         if isinstance(run.end, Done):
             private = bool(request.documents)
-            turns = (*turns, Turn("user", request.prompt, private), Turn("assistant", run.end.answer, private))
+            before = turns[:-2] if line and turns and turns[-2].text == request.prompt else turns
+            turns = (*before, Turn("user", request.prompt, private), Turn("assistant", run.end.answer, private))
             text, prompt = run.end.answer, gr.skip()
         else:
-            text, prompt = run.end.message, request.prompt
-        yield message, [*chat, said("assistant", text)], prompt, turns, gr.Button(interactive=False)
+            text, prompt = run.end.message, gr.skip() if line else request.prompt
+        chat = [*chat, said("assistant", text)]
+        yield message, chat, chat, prompt, turns, gr.Button(interactive=False)
 
 
 def build(engine, settings: Settings) -> gr.Blocks:
     """The whole page for one engine."""
     studio = Studio(engine, settings)
     gr.set_static_paths([VENDOR])
-    with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as demo:
+    with Page(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as demo:
         with gr.Row(elem_id="top"):
             panels.header()
             status = gr.HTML(studio.status(), elem_id="status", apply_default_css=False)
@@ -94,6 +106,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
             with gr.Column(elem_id="stage", min_width=280):
                 stage = theatre(studio.runs, story(studio.titles, studio.order))
                 tales = story_buttons()
+                beside = theatre(studio.runs, "", elem_id="beside", compact=True, visible="hidden")
             with gr.Column(elem_id="setup", min_width=280):
                 choose = panels.core_choice([(studio.core_title(i), i) for i in studio.core_ids], settings.core)
                 core = gr.HTML(studio.core_card(settings.core), elem_id="core", apply_default_css=False)
@@ -101,25 +114,30 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 mix = gr.HTML(elem_id="mix", apply_default_css=False)
                 papers = panels.documents()
                 mine = panels.own_models()
-                knobs = {"core": choose, "weights": panels.rule(), **panels.advanced()}
+                knobs = {"core": choose, "weights": panels.rule(), **panels.advanced(settings.limits)}
         on_stage, save = Stage(studio), saver()
         with gr.Tabs(elem_id="more"):
-            with gr.Tab(more_words.KEEP_TAB):
+            board, strip = compare_tab(studio.runs), Strip()
+            with gr.Tab(more_words.KEEP_TAB, elem_id="keep-tab"):
                 keep = keeping(save)
-            with gr.Tab(more_words.EVALUATE_TAB):
+            with gr.Tab(more_words.EVALUATE_TAB, elem_id="evaluate-tab"):
                 desk = evaluating()
-            with gr.Tab(more_words.TELL_TAB):
+            with gr.Tab(more_words.TELL_TAB, elem_id="tell-tab"):
                 how_it_works()
         panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
-        from_files, turns = gr.State({}), gr.State(())
-        wire_talk(studio, panel, talk, stage, papers.pasted, from_files, turns)
+        from_files, chat, turns = gr.State({}), gr.State([]), gr.State(())
+        wire_talk(studio, panel, talk, stage, papers.pasted, from_files, chat, turns)
+        wire_steer(studio, panel, stage, beside, talk, chat, turns, converse)
         wire_setup(studio, panel, mix)
         wire_documents(studio, papers, from_files)
         wire_examples(studio, panel, talk, papers.pasted, mix)
         wire_cores(studio, panel, choose, cards.columns, core, mix)
         shelf = wire_own(studio, panel, cards, mine, mix)
         wire_teaching(studio, panel, mine, shelf, papers.pasted, from_files, mix)
-        wire_keep(studio, on_stage, panel, keep, talk.prompt, stage, turns)
+        question = [talk.prompt, turns, papers.pasted, from_files]
+        wire_compare(studio, panel, board, question)
+        on_show = wire_sweep(studio, panel, strip, question, stage)
+        wire_keep(studio, on_stage, panel, keep, talk.prompt, stage, turns, on_show)
         wire_evaluate(studio, panel, desk, save)
         wire_stories(on_stage, tales, [stage, keep.shell, keep.client])
         wire_link(demo, studio, panel, talk.prompt, mix)
@@ -129,6 +147,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         demo.unload(studio.leave)
         demo.unload(on_stage.leave)
         gr.api(make_generate(studio), api_name="generate", concurrency_limit=running(settings))
+    demo.health = engine.health
     demo.queue(max_size=2 * running(settings), default_concurrency_limit=running(settings))
     return demo
 
@@ -147,33 +166,33 @@ def running(settings: Settings) -> int:
 
 
 def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.Talk, stage: gr.HTML, pasted: gr.Textbox,
-              from_files: gr.State, turns: gr.State) -> None:
-    """Send, stop and clear."""
-    async def send(request: gr.Request, prompt, chat, history, text, documents, *values):
+              from_files: gr.State, chat: gr.State, turns: gr.State) -> None:
+    """Send, stop and clear. What the chat shows is kept here: a message that came back from a browser could name a file."""
+    async def send(request: gr.Request, prompt, shown, history, text, documents, *values):
         try:
             own = studio.own_ids(request.session_hash, panel.named(list(values))["core"])
             choice = panel.read(list(values), own)
             asked = studio.request(request.session_hash, prompt, choice, gather_documents(text, documents), history)
             if asked.documents and not studio.reads_documents(request.session_hash, asked.users):
                 gr.Info(words.NO_READER)
-            async for update in converse(studio, request.session_hash, asked, chat or [], history):
+            async for update in converse(studio, request.session_hash, asked, shown, history):
                 yield update
         except VisitorError as error:
             warn(str(error))
-            yield (gr.skip(),) * 5
+            yield (gr.skip(),) * 6
 
     def stop(request: gr.Request) -> None:
         studio.runs.cancel(request.session_hash)
 
     def clear(request: gr.Request):
         studio.runs.leave(request.session_hash)
-        return [], "", (), "", gr.Button(interactive=False)
+        return [], [], "", (), "", gr.Button(interactive=False)
 
-    inputs = [talk.prompt, talk.chat, turns, pasted, from_files, *panel.inputs]
-    gr.on([talk.send.click, talk.prompt.submit], send, inputs, [stage, talk.chat, talk.prompt, turns, talk.stop],
+    inputs = [talk.prompt, chat, turns, pasted, from_files, *panel.inputs]
+    gr.on([talk.send.click, talk.prompt.submit], send, inputs, [stage, talk.chat, chat, talk.prompt, turns, talk.stop],
           concurrency_limit=running(studio.settings), **STREAM)
     talk.stop.click(stop, None, None, **QUIET)
-    talk.clear.click(clear, None, [talk.chat, talk.prompt, turns, stage, talk.stop], **QUIET)
+    talk.clear.click(clear, None, [talk.chat, chat, talk.prompt, turns, stage, talk.stop], **QUIET)
 
 
 def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:
@@ -183,7 +202,7 @@ def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:
             studio.control(request.session_hash, panel, list(values))
         return studio.picked(request.session_hash, panel, list(values))
 
-    live = [panel.knobs[name] for name in ("weights", "tau", "alpha")]
+    live = [panel.knobs[name] for name in panels.ENSEMBLE_KNOBS]
     gr.on([component.input for component in (*panel.picks, *panel.weights, *live)], retune, panel.inputs, mix,
           trigger_mode="always_last", **QUIET)
 
@@ -256,5 +275,7 @@ def launch(demo: gr.Blocks, settings: Settings, **options) -> None:
     limits = settings.limits
     demo.launch(server_name=settings.host, server_port=settings.port, share=settings.share, theme=theme(),
                 head=page_head(), ssr_mode=False, run_history=False, mcp_server=settings.mcp or None,
-                footer_links=["api", "settings"], max_file_size=max(limits.max_file_bytes, limits.max_model_bytes),
+                footer_links=["api", "settings"], enable_monitoring=False,
+                app_kwargs={"middleware": [Middleware(Doors, limits=limits, health=demo.health)]},
+                max_file_size=max(limits.max_file_bytes, limits.max_model_bytes),
                 max_threads=2 * running(settings) + 40, **options)

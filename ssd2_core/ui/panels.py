@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from ..config import EARLY_EXITS, LIMITS, PROJECTIONS, EnsembleParams, SamplingParams
+from ..config import EARLY_EXITS, LIMITS, PROJECTIONS, EnsembleParams, Limits, SamplingParams
 from ..documents import TYPES
 from . import words
 from .charts import hue_index
 from .words import DEFAULTS
 
 SAMPLING_KNOBS = ("num_steps", "block_length", "max_new_tokens", "projection", "top_p", "seed", "early_exit")
-ENSEMBLE_KNOBS = ("weights", "tau", "alpha")
+ENSEMBLE_KNOBS = ("weights", "tau", "alpha", "guidance")
 
 
 @dataclass(frozen=True)
@@ -256,24 +256,28 @@ def rule() -> gr.Radio:
                     label=words.RULE_LABEL, elem_id="rule")
 
 
-def advanced() -> dict[str, gr.components.Component]:
+def advanced(limits: Limits) -> dict[str, gr.components.Component]:
     """The knobs few visitors need, by the names of their settings."""
     sampling, ensemble = DEFAULTS.sampling, DEFAULTS.ensemble
     plain = {"min_width": 170, "buttons": []}
     with gr.Accordion("Advanced", open=False, elem_id="advanced"), gr.Row():
-        steps = gr.Slider(1, LIMITS.max_steps, sampling.num_steps, step=1, label="Steps per block", elem_id="steps",
+        first = {"num_steps": min(sampling.num_steps, limits.max_steps),
+                 "block_length": min(sampling.block_length, limits.max_block_length),
+                 "max_new_tokens": min(sampling.max_new_tokens, limits.max_new_tokens)}
+        steps = gr.Slider(1, limits.max_steps, first["num_steps"], step=1, label="Steps per block", elem_id="steps",
                           **plain)
-        block = gr.Slider(1, LIMITS.max_block_length, sampling.block_length, step=1, label="Block length",
+        block = gr.Slider(1, limits.max_block_length, first["block_length"], step=1, label="Block length",
                           elem_id="block-length", **plain)
-        tokens = gr.Slider(1, LIMITS.max_new_tokens, sampling.max_new_tokens, step=1, label="Most tokens",
+        tokens = gr.Slider(1, limits.max_new_tokens, first["max_new_tokens"], step=1, label="Most tokens",
                            elem_id="max-tokens", **plain)
         top_p = gr.Slider(0.05, 1, sampling.top_p, step=0.05, label="Top-p (not for greedy)", elem_id="top-p", **plain)
         tau = gr.Slider(0.05, 5, ensemble.tau, step=0.05, label="Tau (adaptive rule)", elem_id="tau", **plain)
         alpha = gr.Slider(0, 4, ensemble.alpha, step=0.05, label="Alpha (contrast)", elem_id="alpha", **plain)
+        guidance = gr.Slider(-4, 4, ensemble.guidance, step=0.1, label=words.GUIDANCE, elem_id="guidance", **plain)
         projection = gr.Radio(list(PROJECTIONS), value=sampling.projection, label="Projection", min_width=250,
                               scale=3, elem_id="projection")
         early = gr.Radio(list(EARLY_EXITS), value=sampling.early_exit, label="Early exit", min_width=250, scale=3,
                          elem_id="early-exit")
         seed = gr.Number(sampling.seed, precision=0, minimum=0, label="Seed", elem_id="seed", min_width=90)
-    return {"tau": tau, "alpha": alpha, "num_steps": steps, "block_length": block, "max_new_tokens": tokens,
-            "seed": seed, "projection": projection, "top_p": top_p, "early_exit": early}
+    return {"tau": tau, "alpha": alpha, "guidance": guidance, "num_steps": steps, "block_length": block,
+            "max_new_tokens": tokens, "seed": seed, "projection": projection, "top_p": top_p, "early_exit": early}

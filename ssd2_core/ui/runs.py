@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from ..config import EnsembleParams
 from ..frames import TOGETHER, Frame
-from ..protocol import Done, Failed, Loading, Queued, Request, Started
+from ..protocol import Change, Changed, Done, Failed, Loading, Queued, Request, Started
 from . import words
 
 MESSAGES_PER_SECOND = 30.0
@@ -55,7 +55,9 @@ class Run:
     note: str = ""
     read: dict | None = None
     end: Done | Failed | None = None
+    began_at: float = 0.0
     ended_at: float = 0.0
+    changes: list[Change] = field(default_factory=list)     # made by the visitor on the way, in order
     new: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -78,11 +80,14 @@ class Run:
         elif isinstance(event, Loading):
             self.note = event.message
         elif isinstance(event, Queued):
-            self.note = words.queued(event.position)
+            self.note = words.queued(event.position, event.seconds)
         elif isinstance(event, Started):
+            self.began_at = self.began_at or time.monotonic()
             self.note = " ".join(event.notices)
             self.read = {"tokens": [event.context_tokens.get(expert["name"], 0) for expert in self.head["experts"]],
                          "used": event.passages_used, "left": event.passages_left_out}
+        elif isinstance(event, Changed):
+            self.changes.append(event.change)
         elif isinstance(event, (Done, Failed)):
             self.end, self.ended_at = event, time.monotonic()
         self.new.set()
@@ -109,17 +114,27 @@ class Runs:
 
     def start(self, session: str, request: Request, head: dict) -> Run:
         """Submit a request for a session; its earlier run is cancelled. Raises VisitorError as the engine does."""
+        run = self.submit(request, head)
+        self.cancel(session)
+        self.current[session] = run.id
+        return run
+
+    def submit(self, request: Request, head: dict) -> Run:
+        """Submit a request that is nobody's current run. Raises VisitorError as the engine does."""
         self.forget_old()
         run = Run(replace(request, request_id=new_run_id()), head)
         self.engine.submit(run.request)
-        self.cancel(session)
         self.by_id[run.id] = run
-        self.current[session] = run.id
         return run
 
     def latest(self, session: str) -> Run | None:
         """The session's current run, under way or finished; None before the first, and when it is not kept any more."""
         return self.by_id.get(self.current.get(session, ""))
+
+    def show(self, session: str, run: Run) -> str:
+        """A finished run of the session's own takes the stage, as its current one. -> the theatre's message."""
+        self.current[session] = run.id
+        return run.message(0, True)
 
     def is_current(self, session: str, run: Run) -> bool:
         """False once the session has started another run, or left."""

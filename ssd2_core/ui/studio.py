@@ -1,6 +1,7 @@
 """What the page's handlers share: the engine, the model cards and the runs. No components here, and no visitor's settings."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import gradio as gr
@@ -10,6 +11,7 @@ from ..library import ModelCard, is_compatible
 from ..protocol import Document, Request, Turn
 from . import panels, words
 from .events import discard
+from .groups import Groups
 from .runs import Run, Runs
 from .theatre import head
 
@@ -31,6 +33,7 @@ class Studio:
         self._files: dict[str, set[str]] = {}           # by session: copies that were sent here or can be downloaded
         self.titles = {"core": self.core_title(settings.core), **{card.id: card.title for card in self.users}}
         self.runs = Runs(engine, settings.limits.keep_runs_seconds)
+        self.groups = Groups(self.runs)
 
     def _fits(self, core: str, user) -> bool:
         """Whether an expert goes with a core; a core that is not here yet is checked when it is loaded."""
@@ -131,15 +134,23 @@ class Studio:
         return self.mix(session, panel.picked(values, own))
 
     def leave(self, request: gr.Request) -> None:
-        """A visitor closed the page: the run ends, and what is the visitor's alone is deleted."""
+        """A visitor closed the page: the runs end, and what is the visitor's alone is deleted."""
         self.runs.leave(request.session_hash)
+        self.groups.leave(request.session_hash)
         self.engine.leave(request.session_hash)
         self._taken.pop(request.session_hash, None)
-        discard(self._files.pop(request.session_hash, ()))
+        self.drop_files(request.session_hash, self._files.get(request.session_hash))
+        self._files.pop(request.session_hash, None)
 
     def note_files(self, session: str, paths: list[str] | None) -> None:
         """Files of a session on this machine's disk: they go when the session does."""
         self._files.setdefault(session, set()).update(paths or ())
+
+    def drop_files(self, session: str, paths: Iterable[str] | None) -> None:
+        """Delete files of a session, but for those that other sessions sent as well: gradio keeps equal files once."""
+        mine, gone = self._files.setdefault(session, set()), set(paths or ())
+        mine -= gone
+        discard(gone.difference(*(files for other, files in self._files.items() if other != session)))
 
     def control(self, session: str, panel: panels.Panel, values: list) -> None:
         """Carry moved weights, rule, tau and alpha to the session's run; experts it did not start with stay out."""

@@ -17,7 +17,7 @@ from .theme import ASSETS
 
 STORIES = ASSETS / "stories"
 TEMPLATE = ASSETS / "theatre.html"
-SCRIPTS = ("chart", "theatre")  # the last uses the others
+SCRIPTS = ("tools", "cells", "inspector", "marquee", "map", "chart", "atlas", "player", "steer", "theatre")  # the last uses all
 
 
 def head(experts: list[tuple[str, str]], order: list[str], blocks: int, steps: int, stored: bool = False,
@@ -52,15 +52,15 @@ def story(titles: dict[str, str], order: list[str], name: str | None = None) -> 
 
 
 def script() -> str:
-    """The theatre's script in one piece: the body of a function of ``element``, ``props``, ``watch`` and ``server``."""
+    """The theatre's script in one piece: the body of a function of element, props, watch, server, trigger."""
     return "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
 
 
-def theatre(runs: Runs, first: str) -> gr.HTML:
-    """The component. ``first`` is a story to play, or ""."""
+def theatre(runs: Runs, first: str, elem_id: str = "theatre", compact: bool = False, visible: bool | str = True) -> gr.HTML:
+    """The component. ``first`` is a story to play, or "". compact: without charts, legend, key and what steers."""
     def missed_steps(asked: dict) -> list[dict]:
         return runs.steps_since(str(asked["run"]), int(asked["since"]))
 
     return gr.HTML(first, html_template=TEMPLATE.read_text(encoding="utf-8"), js_on_load=script(),
-                   server_functions=[missed_steps], apply_default_css=False, elem_id="theatre",
-                   words=words.THEATRE, chart=chart_settings())
+                   server_functions=[missed_steps], apply_default_css=False, elem_id=elem_id, visible=visible,
+                   words=words.THEATRE, chart=chart_settings(), compact=compact)

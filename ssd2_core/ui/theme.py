@@ -6,6 +6,7 @@ import gradio as gr
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 VENDOR = ASSETS / "vendor"
+SHEETS = ("page", "theatre", "charts", "steer", "beside", "more")
 
 # Okabe and Ito's colour-blind-safe hues: the core first, then the user experts in the order of the library.
 HUES_LIGHT = ("#0072b2", "#e08a00", "#009e73", "#c45a9b", "#d55e00")
@@ -29,6 +30,7 @@ def theme() -> gr.themes.Base:
         border_color_primary_dark="#2d3137", block_shadow="none", block_shadow_dark="none",
         block_label_background_fill="transparent", block_label_background_fill_dark="transparent",
         block_label_text_color="#5f6168", block_label_text_color_dark="#a5a6ab",
+        block_title_text_color="#5f6168", block_title_text_color_dark="#a5a6ab",
         block_info_text_color="#5f6168", block_info_text_color_dark="#a5a6ab",
         input_background_fill="#fffefb", input_background_fill_dark="#15181b",
         input_border_color="#d8d3c7", input_border_color_dark="#363b42",
@@ -62,5 +64,5 @@ def serif() -> str:
 
 def head() -> str:
     """The page's own style, for the document head: Gradio would prefix rules given as ``css``."""
-    sheets = "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "theatre.css", "more.css"))
+    sheets = "".join((ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in SHEETS)
     return f"<style>{serif()}{hue_variables()}{sheets}</style>"

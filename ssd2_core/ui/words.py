@@ -51,6 +51,8 @@ RULES = {
     "schedule": "Schedule",
 }
 
+GUIDANCE = "Guidance (complaint … praise)"
+
 CHAT_PLACEHOLDER = "Ask something. The answer comes here; the theatre shows how it is written."
 PROMPT_PLACEHOLDER = "Ask a question"
 DOCUMENT_PLACEHOLDER = "Paste a text. Only experts that read documents see it; the core never does."
@@ -67,12 +69,41 @@ HUB_LABEL = "or name one of the Hub"
 HUB_PLACEHOLDER = "owner/name"
 HUB_FETCH = "Fetch"
 OWN_FILES = "Your model's files"
+FILE_GONE = "A file is not here any more; please send it again."
 OWN_PAIR = "Send two files together: the weights (.safetensors) and their description (.json)."
 DOWNLOAD = "Download"
 REMOVE = "Remove"
 STOPPED = "stopped"
+STEER_UNKNOWN = "This run is not known here any more; ask again."
+STEER_NOTHING = "Mark at least one word of the answer first."
+STEER_WAIT = "Wait until the answer is finished, or stop it, and then change it."
+STEER_LINES = {"pin": "With “{word}” pinned", "again": "Denoise the marked words again",
+               "branch": "From step {step} on with these weights"}
 NO_TEACHABLE = "No expert that goes with this core can be taught here; choose another core."
 NO_READER = "No chosen expert reads documents, so your text would not be used."
+NOT_OFFERED = "This service does not offer that."
+NOT_UNDERSTOOD = "This request could not be understood; please reload the page and try again."
+NOT_A_VALUE = "A value is missing or not what its field takes; check the numbers, or reload the page."
+NO_ADDRESS = "A file must be sent here; no address is ever followed."
+NO_ROOM = "There is no room for another file on this service now; please try again later."
+
+STOP = "Stop"
+COMPARE, COMPARE_GO = "Compare", "Compare"
+COMPARE_HINT = "The same question and seed, answered at once by the core alone, each chosen expert alone and all together."
+COMPARE_NOBODY = "Choose an expert first: the core alone has nothing to be compared with."
+CORE_ALONE, TOGETHER = "Core alone", "Together"
+SWEEP, SWEEP_GO = "Sweep", "Sweep"
+SWEEP_HINT = "The same question and seed over one expert's weight; click an answer to see its run in the theatre."
+SWEEP_USER, SWEEP_COUNT = "Expert", "Answers"
+SWEEP_NOBODY = "Choose an expert first: its weight is what is swept over."
+SWEEP_BUSY = "An answer is still being written; click again when it is finished."
+STRIP = {
+    "waiting": "waiting",
+    "live": "live",
+    "left": "not asked",
+    "shares": "shares: {shares}",
+    "show": "Show this run in the theatre",
+}
 
 THEATRE = {
     "empty": "The words of an answer appear here, all at once and out of noise, and settle step by step.",
@@ -82,13 +113,23 @@ THEATRE = {
     "step": "step {step} of {steps}, noise {noise} %",
     "block": "block {block} of {blocks}",
     "blockLive": "block {block} of at most {blocks}",
-    "blockLabel": "Block {block}",
+    "blockStates": {"done": "Block {block}, done", "now": "Block {block}, being written", "next": "Block {block}, to come"},
+    "tags": {"done": "{block} done", "now": "{block} now", "next": "{block} to come"},
     "end": "end",
-    "hint": "Point at a word to see who wrote it; click to keep it.",
+    "hint": "Point at a word to see who wrote it and what each would have written; click to keep it.",
+    "inspector": "About this word",
     "sure": "{percent} % sure",
+    "since": "set at step {step}",
+    "given": "pinned",
     "rival": "second choice",
+    "together": "Together",
+    "spread": "entropy {entropy}, disagreement {disagreement}",
+    "weight": "share of the word; weight {percent} %",
+    "candidatesOf": "Best candidates: {name}",
     "play": "Play the steps",
     "pause": "Pause",
+    "speed": "Speed",
+    "speeds": [["0.5", "0.5×"], ["1", "1×"], ["2", "2×"], ["4", "4×"]],
     "follow": "Follow",
     "scrub": "Step shown",
     "cell": "{token}, {percent} percent sure, mostly {expert}",
@@ -101,10 +142,34 @@ THEATRE = {
     "passages": "passages read: {used}, left out: {left}",
     "used": "read",
     "left": "left out",
-    "chartTitle": "Who decides, step by step",
+    "mapTitle": "Every word at every step",
+    "mapModes": "What the map shows",
+    "maps": {"c": "Confidence", "n": "Entropy", "j": "Disagreement", "w": "Weight: {name}"},
+    "mapLabel": "{what} as a map: {steps} steps from left to right, {rows} positions from top to bottom. Step {step}: {cells}.",
+    "mapReads": "step {step}, position {position}, {token}: {what} {value}",
+    "mapHint": "Click a spot to go there.",
+    "nats": "{value} nats",
+    "steering": {
+        "steer": "Change the answer",
+        "markHint": "Click a word to change it; Shift marks a span.",
+        "markedOne": "One word marked.",
+        "marked": "{count} words marked.",
+        "word": "another word",
+        "pin": "Pin it here",
+        "again": "Denoise again",
+        "branch": "Branch from step {step}",
+    },
+    "turn": "settings changed",
+    "turnsAt": "Settings changed at steps: {steps}.",
+    "chartTitle": "Who decides, step by step; below, how far the experts disagree (nats)",
+    "chartLabel": "Share of each expert over the steps. At step {step}: {shares}; disagreement {value} nats.",
+    "shares": "Share of each expert",
+    "disagreement": "Disagreement (nats)",
     "chartStep": "step",
     "chartMissing": "The chart could not be loaded; everything else works.",
-    "key": [["hue", "colour: who decided"], ["strength", "strength: how sure"], ["dot", "dot: changed in this step"]],
+    "atlas": "All figures, to zoom and to save",
+    "key": [["hue", "colour: who decided"], ["split", "line: exact shares"], ["strength", "strength: how sure"],
+            ["dot", "dot: just changed"], ["pin", "frame: pinned"]],
 }
 
 
@@ -154,9 +219,15 @@ def taught(right: float, question: str, before: str, after: str) -> tuple[str, l
     return line, [f"“{question}” Before: “{before}” Now: “{after}”"]
 
 
-def queued(position: int) -> str:
+def too_large(limit: int) -> str:
+    """The sentence to a request with more bytes than any page sends."""
+    return f"One request may have at most {limit / 1e6:g} MB; please send less at once."
+
+
+def queued(position: int, seconds: float = 0.0) -> str:
     """The sentence of a waiting visitor."""
-    return "You are next in the queue." if position <= 1 else f"You are number {position} in the queue."
+    place = "You are next in the queue" if position <= 1 else f"You are number {position} in the queue"
+    return f"{place}, about {max(1, round(seconds))} s." if seconds else f"{place}."
 
 
 def figures(done: Done) -> str:
@@ -166,6 +237,49 @@ def figures(done: Done) -> str:
              f"{done.tokens} tokens", f"{done.tokens_per_second:.1f} tokens per second",
              ends.get(done.finish_reason, done.finish_reason)]
     return " · ".join(part for part in parts if part)
+
+
+def alone(title: str, weight: float) -> str:
+    """The name of the answer of one expert; own models never have all of the weight."""
+    return f"{title} alone" if weight >= 1 else f"{title} at {percent(weight)}, the most an own model may have"
+
+
+def compare_room(count: int) -> str:
+    """There are more chosen experts than places."""
+    return f"There is room for {count} experts alone; the first {count} are shown, and all of them together."
+
+
+def comparing(count: int) -> str:
+    """The line of a comparison under way."""
+    return f"{count} answers at once."
+
+
+def side_figures(done: Done) -> str:
+    """The figures of one answer among several."""
+    parts = [f"{done.steps} steps", f"{done.seconds:.2f} s", f"{done.tokens_per_second:.1f} tokens per second",
+             STOPPED if done.finish_reason == "stopped" else ""]
+    return " · ".join(part for part in parts if part)
+
+
+def compared(count: int, forwards: int, seconds: float, at_once: bool) -> str:
+    """The figures of a whole comparison."""
+    how = "in one batch: rows of the same network shared each pass" if at_once else "not all at once: some waited for a place"
+    return f"{count} answers · {forwards} forwards · {seconds:.2f} s · {how}"
+
+
+def sweeping(count: int, of: int) -> str:
+    """The line of a sweep under way."""
+    return f"{count} of {of} answered."
+
+
+def swept(count: int, forwards: int, seconds: float) -> str:
+    """The figures of a whole sweep."""
+    return f"{count} answers · {forwards} forwards · {seconds:.2f} s · click one to see its run in the theatre"
+
+
+def swept_prompt(prompt: str, title: str, weight: float) -> str:
+    """What stands over a run of a sweep in the theatre."""
+    return f"{prompt} ({title} {percent(weight)})"
 
 
 def documents_read(names_and_sizes: list[tuple[str, int]]) -> str:

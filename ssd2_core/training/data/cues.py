@@ -25,6 +25,10 @@ CLOCK = (
     rf"|noon|midnight|(?:half past|quarter to|quarter past) \w+"
 )
 PREPOSITIONS = "in|on|under|behind|near|next to|beside|above|below|inside|outside|between|at|opposite|by|over|beneath|across from|in front of"
+WORD = (
+    r"(?!(?:is|are|was|were|am|has|have|had|in|on|at|by|to|of|from|for|with|and|but|or|cost|costs|lives?|lies?|hangs?|stands?|sits?|stays?"
+    r"|sleeps?|hides?|goes|go|who|that|which|under|behind|near|next|called|named|made|bakes?|makes?)\b)[a-z][a-z-]+"
+)
 MACROS = {
     "<NAME>": rf"(?P<v>{NAME})",
     "<NAMES>": rf"(?P<v>{NAME}(?:, {NAME})*,? and {NAME})",
@@ -35,7 +39,7 @@ MACROS = {
     "<DATE>": rf"(?P<v>{DATE})\b",
     "<PRICE>": r"(?P<v>[$€£] ?\d[\d.,]*|\d[\d.,]* ?(?:euros?|dollars?|pounds?|crowns?|francs?|cents?|kr)\b)",
     "<PLACE>": rf"(?P<v>(?:{PREPOSITIONS}) (?:the |a |an |my |our |your |his |her |their )?[\w'’ -]{{2,40}}?){STOP}",
-    "<NOUN>": r"(?P<n>[a-z][a-z-]+(?: [a-z-]+)?)",
+    "<NOUN>": rf"(?P<n>{WORD}(?: {WORD})?)",
     "<KIN>": r"(?P<n>(?:(?:older|younger|little|big|best|late|eldest|youngest|twin) )?(?:husband|wife|partner|son|daughter|sister|brother|mother|father|"
     r"mum|dad|grandmother|grandfather|grandma|grandpa|aunt|uncle|cousin|nephew|niece|friend|neighbour|neighbor|boss|colleague|"
     r"flatmate|roommate|teacher|doctor|dentist|vet|landlord|landlady|girlfriend|boyfriend|baby|captain|coach|apprentice|"

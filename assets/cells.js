@@ -1,0 +1,89 @@
+// The cells of all blocks: text, hue, strength and marks. Knows steps and colours; writes text as text only.
+const MOST_PLACEHOLDERS = 7;
+
+function makeField(box, words) {
+  const blocks = [];
+  let hues = [], rgb = [];
+
+  function blockAt(b) {
+    while (blocks.length <= b) {
+      const span = make("span", "block"), tag = make("i", "tag");
+      span.setAttribute("role", "list"); tag.setAttribute("aria-hidden", "true");
+      span.append(tag); box.append(span);
+      blocks.push({ span, tag, cells: [], state: "", step: null });
+    }
+    return blocks[b];
+  }
+
+  function lengthen(block, b, length) {
+    while (block.cells.length < length) {
+      const cell = make("span", "cell");
+      cell.setAttribute("role", "listitem"); cell.tabIndex = -1; cell.dir = "auto";
+      cell.dataset.b = b; cell.dataset.i = block.cells.length;
+      block.span.append(cell); block.cells.push(cell);
+    }
+  }
+
+  // done, now or next: in words for who listens, as a tag for who looks.
+  function setState(block, b, state) {
+    if (block.state === state) return;
+    block.state = block.span.dataset.state = state;
+    put(block.tag, fill(words.tags[state], { block: b + 1 }));
+    block.span.setAttribute("aria-label", fill(words.blockStates[state], { block: b + 1 }));
+  }
+
+  // Squared shares for the hue, so that two experts mix to grey only where they really agree to share; the bar is exact.
+  function tint(shares) {
+    const sum = shares.reduce((a, b) => a + b, 0) || 1;
+    const pull = shares.map(s => s * s), pulls = pull.reduce((a, b) => a + b, 0) || 1;
+    const mixed = [0, 1, 2].map(k => Math.round(pull.reduce((a, s, j) => a + s * rgb[j][k], 0) / pulls));
+    let from = 0;
+    const stops = shares.map((s, j) => { const to = from + 100 * s / sum, stop = `${hues[j]} ${from.toFixed(1)}% ${to.toFixed(1)}%`; from = to; return stop; });
+    return [`rgb(${mixed.join(" ")})`, `linear-gradient(90deg, ${stops.join(", ")})`];
+  }
+
+  function paintBlock(b, step, isNow) {
+    const block = blockAt(b), end = step.e.length ? step.e[0] : Infinity;
+    if (block.step === step && block.isNow === isNow && block.hues === hues) return;
+    Object.assign(block, { step, isNow, hues });
+    lengthen(block, b, step.t.length);
+    step.t.forEach((text, i) => {
+      const cell = block.cells[i], isEnd = step.e.includes(i), changed = isNow && step.x.includes(i), pinned = step.p.includes(i);
+      const key = `${text}|${step.c[i]}|${step.d[i]}|${isEnd}|${i > end}|${changed}|${pinned}|${hues}`;
+      if (cell.painted === key) return;
+      cell.painted = key;
+      put(cell, !isEnd ? show(text) : i === end ? words.end : "\u00b7");
+      const [mixed, split] = tint(step.d[i]);
+      cell.style.setProperty("--mix", mixed);
+      cell.style.setProperty("--split", split);
+      cell.style.setProperty("--sure", step.c[i]);
+      cell.className = ["cell", !isEnd && !/^\s/.test(text) && "inside", isEnd && "ends", i > end && "after", changed && "changed",
+        pinned && "pinned", ...["held", "marked"].filter(name => cell.classList.contains(name))].filter(Boolean).join(" ");
+    });
+  }
+
+  return {
+    clear() { blocks.length = 0; box.replaceChildren(); },
+    colour(found) { hues = found; rgb = hues.map(hue => [1, 3, 5].map(i => parseInt(hue.slice(i, i + 2), 16))); },
+    cell: (b, i) => blocks[b]?.cells[i],
+    shown: () => blocks.filter(block => !block.span.hidden && block.state !== "next").flatMap(block => block.cells),
+
+    // The step on stage, the last steps of the blocks before it, and what is still to come: ``total`` blocks at most.
+    paint(step, lastStepOf, total, rested, live) {
+      box.classList.toggle("many", total > 1);
+      for (let b = 0; b < Math.max(total, blocks.length); b++) {
+        const state = b < step.b || (b === step.b && rested) ? "done" : b === step.b ? "now" : "next";
+        const block = blockAt(b), moved = block.state !== state;
+        setState(block, b, state);
+        block.span.hidden = state === "next" && !(live && b < total && b <= step.b + MOST_PLACEHOLDERS);
+        if (b < step.b && lastStepOf(b)) paintBlock(b, lastStepOf(b), false);
+        if (b === step.b) paintBlock(b, step, true);
+        if (moved && state === "now" && b && box.scrollHeight > box.clientHeight) box.scrollTop = block.span.offsetTop - 12;
+      }
+      if (!box.querySelector('.cell[tabindex="0"]')) blocks[0].cells[0].tabIndex = 0;
+    },
+
+    // Only one cell is a stop of the Tab key; the arrows walk from there.
+    stopAt(cell) { box.querySelectorAll('.cell[tabindex="0"]').forEach(e => { e.tabIndex = -1; }); cell.tabIndex = 0; },
+  };
+}

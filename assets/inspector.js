@@ -1,0 +1,71 @@
+// One cell in words and bars: who wrote it, and the best tokens of all together and of each expert. Built once a run.
+function makeInspector(box, words) {
+  const part = name => box.querySelector(name);
+  const candidates = 3;
+  let experts = [], columns = [], endText = null;
+
+  function column(title, hue) {
+    const made = make("div", hue === null ? "whole" : "row"), best = make("ol", "best"), lines = [];
+    const parts = { made, lines, value: make("b", "value"), bar: make("i", ""), note: make("span", "note") };
+    const track = make("span", "track");
+    track.append(parts.bar);
+    for (let n = 0; n < candidates; n++) {
+      const line = { item: make("li", ""), token: make("span", "token"), bar: make("i", ""), value: make("span", "value") };
+      const bed = make("span", "track");
+      bed.append(line.bar); line.token.dir = "auto";
+      line.item.append(line.token, bed, line.value); best.append(line.item); lines.push(line);
+    }
+    if (hue !== null) made.style.setProperty("--hue", `var(--hue-${hue})`);
+    best.setAttribute("aria-label", fill(words.candidatesOf, { name: title }));
+    made.append(make("span", "name", title), parts.value, track, parts.note, best);
+    return parts;
+  }
+
+  function fillColumn(parts, found, value, note) {
+    put(parts.value, shareText(value)); parts.bar.style.width = `${100 * value}%`;
+    put(parts.note, note);
+    parts.lines.forEach((line, n) => {
+      line.item.hidden = !found?.[n];
+      if (!found?.[n]) return;
+      const [text, p] = found[n];
+      put(line.token, text === endText ? words.end : show(text)); put(line.value, chance(p));
+      line.bar.style.width = `${100 * p}%`;
+    });
+  }
+
+  function label(step, i, token) {
+    const shares = step.d[i], most = experts[shares.indexOf(Math.max(...shares))];
+    const text = fill(words.cell, { token, percent: percent(step.c[i]), expert: most ? most.title : "" });
+    return text + (step.p.includes(i) ? `, ${words.given}` : "");
+  }
+
+  part(".hint").textContent = words.hint;
+  box.setAttribute("aria-label", words.inspector);
+  return {
+    reset(found) {
+      experts = found; endText = null;
+      columns = [column(words.together, null), ...experts.map(expert => column(expert.title, expert.hue))];
+      part(".bars").replaceChildren(...columns.map(parts => parts.made));
+    },
+
+    // ``cell`` as it is at ``step``; since: the step that set its token. Without a step there is only the hint.
+    show(cell, step, since) {
+      part(".hint").hidden = !!step; part(".found").hidden = !step; box.tabIndex = step ? 0 : -1;
+      if (!step) return;
+      const i = +cell.dataset.i, ended = step.e.includes(i);
+      if (step.e.length) endText = step.t[step.e[0]];
+      const best = k => step.k[k]?.[i], token = ended ? words.end : show(step.t[i]);
+      put(part(".who .token"), token);
+      put(part(".sure"), fill(words.sure, { percent: percent(step.c[i]) }));
+      put(part(".since"), since > 0 ? fill(words.since, { step: since }) : "");
+      put(part(".given"), step.p.includes(i) ? words.given : "");
+      const second = !best(0)?.length;                       // where no candidates came along there is still a second choice
+      put(part(".rival"), second ? `${words.rival}: ` : ""); put(part(".second"), second ? show(step.r[i]) || words.nothing : "");
+      const spread = { entropy: step.n[i].toFixed(2), disagreement: (step.j[i] ?? 0).toFixed(2) };
+      fillColumn(columns[0], best(0), step.c[i], fill(words.spread, spread));
+      experts.forEach((_, k) => fillColumn(columns[k + 1], best(k + 1), step.d[i][k],
+        fill(words.weight, { percent: percent(step.w[i][k]) })));
+      cell.setAttribute("aria-label", label(step, i, cell.textContent.trim() || words.nothing));
+    },
+  };
+}

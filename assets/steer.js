@@ -1,0 +1,58 @@
+// Steering: which cells are marked, and what is asked of the server for them. Knows cells and words; not how they are painted.
+function makeSteer(box, words, send) {
+  const part = name => box.querySelector(name), word = part(".word"), buttons = ["pin", "again", "branch"];
+  let marked = [], anchor = null, state = { run: null, finished: false, step: 0, index: 0 };
+
+  const place = cell => [+cell.dataset.b, +cell.dataset.i];
+
+  function mark(cells) {
+    marked.forEach(cell => cell.classList.remove("marked"));
+    marked = cells;
+    marked.forEach(cell => cell.classList.add("marked"));
+    refresh();
+  }
+
+  function refresh() {
+    const many = marked.length;
+    put(part(".count"), many ? fill(many === 1 ? words.markedOne : words.marked, { count: many }) : words.markHint);
+    part(".pin").disabled = !many || !word.value.trim();
+    part(".again").disabled = !many || !state.finished;
+    part(".branch").disabled = !state.finished;
+    put(part(".branch"), fill(words.branch, { step: state.step }));
+  }
+
+  function ask(action, more) { send({ action, run: state.run, ...more }); }
+
+  part(".pin").addEventListener("click", () => {
+    const [block, position] = place(marked[0]);
+    ask("pin", { block, position, text: word.value.trim() });
+    word.value = ""; refresh();
+  });
+  part(".again").addEventListener("click", () => ask("again", { cells: marked.map(place) }));
+  part(".branch").addEventListener("click", () => ask("branch", { step: state.index }));
+  word.addEventListener("input", refresh);
+  word.addEventListener("keydown", event => {
+    if (event.key === "Enter") { event.preventDefault(); if (!part(".pin").disabled) part(".pin").click(); }
+  });
+  word.placeholder = words.word; word.setAttribute("aria-label", words.word);
+  buttons.slice(0, 2).forEach(name => put(part(`.${name}`), words[name]));
+  box.setAttribute("aria-label", words.steer);
+
+  return {
+    // One cell, from which a span can be drawn out.
+    only(cell) { anchor = cell; mark(cell ? [cell] : []); },
+    // All from the first marked cell to this one, in the order of the text.
+    extend(cell, all) {
+      if (!anchor || !all.includes(anchor)) return this.only(cell);
+      const [from, to] = [all.indexOf(anchor), all.indexOf(cell)].sort((a, b) => a - b);
+      mark(all.slice(from, to + 1));
+    },
+    // The same by one cell to the right or to the left, from the keyboard.
+    grow(by, all) {
+      const ends = marked.length ? [all.indexOf(marked[0]), all.indexOf(marked.at(-1))] : [];
+      const far = all.indexOf(anchor) === ends[0] ? ends[1] : ends[0];
+      if (anchor && all[far + by]) this.extend(all[far + by], all);
+    },
+    update(next) { state = next; box.hidden = next.run === null || next.stored; refresh(); },
+  };
+}

@@ -1,0 +1,137 @@
+"""Two browsers and the real engine: the same names, questions at once, stops, closed tabs and a poisoned model, as seen."""
+
+import json
+
+import pytest
+
+from .browser import ROOT, THEATRE, ask, finished, last_answer, opened, served, step_shown, until
+from .test_attacks_engine import NOTE, QUESTION, left_of, poison
+from .test_own import bring
+from .test_page import set_number
+from .test_visitors import SHEET, WEIGHTS
+
+pytestmark = pytest.mark.skipif(not (ROOT / "assets" / "models" / "compact-core" / "model.safetensors").exists(),
+                                reason="assets/models/compact-core is missing")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("browsers")
+
+
+@pytest.fixture(scope="module")
+def url(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))             # so that visitors' models lie below it, too
+        with served(["app.py", "--port", "PORT", "--core", "compact-core"], folder, 120) as address:
+            yield address
+
+
+def settle(page, dog: str, place, weights: bytes = WEIGHTS.read_bytes()) -> None:
+    """Bring a file and a model under names that every visitor uses here, and make the answers slow."""
+    place.mkdir()
+    (place / "note.txt").write_text(NOTE.format(dog))
+    (place / "mine.json").write_text(json.dumps(SHEET | {"title": "Mine", "summary": f"Knows {dog}."}))
+    (place / "mine.safetensors").write_bytes(weights)
+    page.wait_for_selector("#status .ready", timeout=60_000)
+    page.set_input_files("#files input[type=file]", [place / "note.txt"])
+    until(lambda: "note.txt" in page.locator("#files-read").inner_text())
+    bring(page, place / "mine.json", place / "mine.safetensors")
+    page.wait_for_selector("#pick-own-0", state="visible", timeout=60_000)
+    page.uncheck("#pick-compact-reader input")
+    set_number(page, "#weight-own-0", "0.5")
+    slow(page, "16")
+
+
+def slow(page, block_length: str = "2") -> None:
+    page.click("#advanced > button")
+    set_number(page, "#steps", "64")
+    set_number(page, "#block-length", block_length)
+
+
+@pytest.mark.attack(15)
+@pytest.mark.attack(16)
+def test_two_browsers_share_nothing_and_stop_only_their_own(browser, url, folder, tmp_path):
+    with opened(browser, url, height=1500) as two:
+        with opened(browser, url, height=1500) as one:
+            settle(one, "Biscuit", tmp_path / "one")
+            settle(two, "Brimsel", tmp_path / "two")
+            set_number(one, "#block-length", "2")                          # many blocks, to be stopped in their midst
+            ask(two, QUESTION)
+            ask(one, QUESTION)
+            step_shown(one, 4)
+            one.click("#stop")
+            finished(one)
+            assert "stopped" in one.locator("#theatre .figures").inner_text()
+            finished(two, 60)                                              # the other goes on to its end
+            until(lambda: "Brimsel" in last_answer(two))
+            assert two.evaluate(f"+{THEATRE}.dataset.steps") % 64 == 0
+            assert "stopped" not in two.locator("#theatre .figures").inner_text()
+            for page, foreign in ((one, "Brimsel"), (two, "Biscuit")):
+                assert foreign not in page.content() and page.locator("#pick-own-1").is_hidden()
+            assert len(left_of(folder, "note.txt")) == 2
+        until(lambda: len(left_of(folder, "note.txt")) == 1 and len(left_of(folder, "sheet.json")) == 1, 30)
+        set_number(two, "#steps", "8")
+        ask(two, QUESTION)
+        until(lambda: two.locator("#chat [data-testid=bot]").count() == 2 and "Brimsel" in last_answer(two), 60)
+    until(lambda: not left_of(folder, "note.txt", "sheet.json", "mine."), 30)
+
+
+@pytest.mark.attack(16)
+@pytest.mark.parametrize("after,clicks", [(0, 1), (1, 2), (70, 1)], ids=["at once", "twice", "second block"])
+def test_a_stop_is_seen_and_the_next_question_answered(browser, url, after, clicks):
+    with opened(browser, url) as page:
+        page.wait_for_selector("#status .ready", timeout=60_000)
+        slow(page)
+        page.fill("#pasted textarea", NOTE.format("Biscuit"))
+        ask(page, QUESTION)
+        page.wait_for_selector("#stop:enabled")
+        if after:
+            step_shown(page, after)
+        page.click("#stop", click_count=clicks)
+        finished(page)
+        assert "stopped" in page.locator("#theatre .figures").inner_text()
+        page.wait_for_selector("#stop:disabled")
+        if after >= 64:
+            assert last_answer(page)
+        set_number(page, "#steps", "8")
+        set_number(page, "#block-length", "16")
+        page.fill("#pasted textarea", NOTE.format("Brimsel"))
+        ask(page, QUESTION)
+        until(lambda: "Brimsel" in last_answer(page), 60)
+
+
+@pytest.mark.attack(15)
+@pytest.mark.attack(16)
+def test_a_tab_closed_in_the_midst_leaves_nothing_to_the_next(browser, url):
+    with opened(browser, url) as page:
+        page.wait_for_selector("#status .ready", timeout=60_000)
+        slow(page)
+        page.fill("#pasted textarea", NOTE.format("Biscuit"))
+        ask(page, QUESTION)
+        step_shown(page, 3)
+    with opened(browser, url) as page:
+        assert page.locator("#chat [data-testid=bot]").count() == 0 and page.input_value("#pasted textarea") == ""
+        page.fill("#pasted textarea", NOTE.format("Brimsel"))
+        ask(page, QUESTION)
+        finished(page, 60)
+        until(lambda: "Brimsel" in last_answer(page))
+
+
+@pytest.mark.attack(19)
+def test_a_poisoned_model_is_seen_in_every_token_and_turned_off_by_one_click(browser, url, tmp_path):
+    with opened(browser, url, height=1500) as page:
+        settle(page, "Biscuit", tmp_path / "poison", poison())
+        set_number(page, "#steps", "8")
+        set_number(page, "#weight-own-0", "0.8")
+        ask(page, "What is the capital of France?")
+        finished(page, 60)
+        page.wait_for_selector("#stop:disabled")
+        for cell in page.locator("#theatre .block:not([hidden]) .cell").all()[:4]:
+            cell.focus()
+            bars = page.locator("#theatre .bars .row").all_inner_texts()
+            assert len(bars) == 2 and any("Mine" in bar for bar in bars)
+        page.uncheck("#pick-own-0 input")
+        page.wait_for_function("() => document.querySelector('#mix').textContent.includes('alone')")
+        ask(page, "What is the capital of France?")
+        until(lambda: page.locator("#chat [data-testid=bot]").count() == 2 and "Paris" in last_answer(page), 60)

@@ -1,0 +1,194 @@
+"""Compare in a real browser: what is asked, that all of it is live at once, stopped as a whole, and alone in its session."""
+
+import pytest
+
+from ssd2_core.ui.words import EXAMPLES
+
+from .browser import THEATRE, ask, finished, last_answer, logged, opened, served, step_shown, until
+from .fake_engine import ANSWER
+
+STEPS = 32
+SIDES = "[...document.querySelectorAll('.side .theatre')]"
+READER, ISLANDER = "compact-reader", "compact-islander"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("compare")
+
+
+@pytest.fixture(scope="module")
+def log(folder):
+    return folder / "asked.jsonl"
+
+
+@pytest.fixture(scope="module")
+def url(folder, log):
+    with served(["-m", "tests.fake_app", "PORT", str(log), "0.15"], folder) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser, url):
+    with opened(browser, url) as p:
+        yield p
+
+
+def live(page, count: int, step: int = 2) -> None:
+    """Wait until so many small theatres show a step, and see that none of them has ended."""
+    page.wait_for_function(f"([n, s]) => {SIDES}.filter(t => +t.dataset.cur >= s).length === n", arg=[count, step],
+                           timeout=60_000)
+    assert page.evaluate(f"{SIDES}.every(t => !t.dataset.done)")
+
+
+def ended(page, seconds: float = 90) -> str:
+    """Wait for the line with the figures."""
+    page.wait_for_function("() => /forwards/.test(document.querySelector('#compare-line').textContent)", timeout=1000 * seconds)
+    return page.locator("#compare-line").inner_text()
+
+
+def compare(page, log, count: int = 3) -> list[dict]:
+    """Press the button. -> what the engine was asked for it."""
+    before = len(logged(log, "submit"))
+    page.click("#compare")
+    until(lambda: len(logged(log, "submit")) >= before + count, 30)
+    return logged(log, "submit")[before:]
+
+
+def test_every_side_is_asked_at_once_and_gets_what_is_its_own(page, log):
+    page.check(f"#pick-{ISLANDER} input")
+    page.fill("#pasted textarea", "A note.")
+    page.fill("#prompt textarea", "What is the dog called?")
+    asked = compare(page, log, 4)
+    live(page, 4)
+    note = [{"name": "pasted text", "text": "A note."}]
+    got = [(r["users"], r["ensemble"]["lam"], r["documents"]) for r in (entry["request"] for entry in asked)]
+    assert got == [([], {}, []), ([READER], {READER: 1.0}, note), ([ISLANDER], {ISLANDER: 1.0}, []),
+                   ([READER, ISLANDER], {READER: 0.5, ISLANDER: 0.3}, note)]
+    assert len({(r["request"]["prompt"], r["request"]["core"], str(r["request"]["sampling"])) for r in asked}) == 1
+    line = ended(page)
+    assert "4 answers · 256 forwards" in line and "one batch" in line
+    assert page.evaluate(f"{SIDES}.map(t => [t.dataset.done, +t.dataset.steps])") == [[entry["id"], STEPS] for entry in asked]
+    assert page.locator(".side .says").all_inner_texts() == [ANSWER] * 4 and page.locator(".side .says b").count() == 0
+    assert page.locator(".side-figures").all_inner_texts() == ["32 steps · 1.50 s · 12.2 tokens per second"] * 4
+    assert page.locator(".side-title").all_inner_texts() == ["Core alone", "Reader alone", "Islander alone", "Together"]
+    assert page.input_value("#prompt textarea") and page.locator("#chat [data-testid=bot]").count() == 0
+    assert not page.evaluate(f"{THEATRE}.dataset.run")
+
+
+def test_a_small_theatre_has_cells_and_transport_alone(page, log):
+    ask(page, "What is the dog called?")
+    finished(page)
+    compare(page, log)
+    ended(page)
+    seen = "box => ['.field', '.scrub', '.play', '.inspector', '.legend', '.key', '.chart', '.reading'].map(" \
+           "name => !!box.querySelector(name)?.checkVisibility())"
+    small, large = (page.locator(where).first.evaluate(seen) for where in (".side .theatre", "#theatre .theatre"))
+    assert small == [True, True, True, *[False] * 5] and all(large)
+
+
+def test_stop_ends_all_of_them(page, log):
+    page.fill("#prompt textarea", "What is the dog called?")
+    asked = compare(page, log)
+    live(page, 3)
+    page.click("#compare-stop")
+    ended(page)
+    assert page.evaluate(f"{SIDES}.every(t => t.dataset.done && +t.dataset.steps < {STEPS})")
+    assert all("stopped" in text for text in page.locator(".side-figures").all_inner_texts())
+    assert {entry["id"] for entry in asked} <= {entry["id"] for entry in logged(log, "cancel")}
+    page.wait_for_selector("#compare-stop:disabled")
+
+
+def test_closing_the_browser_tab_ends_all_of_them(browser, url, log):
+    with opened(browser, url) as page:
+        page.fill("#prompt textarea", "Who leaves?")
+        asked = compare(page, log)
+        live(page, 3)
+    until(lambda: {entry["id"] for entry in asked} <= {entry["id"] for entry in logged(log, "cancel")})
+
+
+def test_the_conversation_goes_on_beside_it_and_gives_the_question(page, log):
+    ask(page, "The question asked last?")
+    step_shown(page, 3)
+    main = logged(log, "submit")[-1]["id"]
+    asked = compare(page, log)
+    assert {entry["request"]["prompt"] for entry in asked} == {"The question asked last?"}
+    assert all(entry["request"]["history"] == [] for entry in asked)
+    live(page, 3)
+    finished(page, 60)
+    until(lambda: last_answer(page) == ANSWER)
+    assert page.evaluate(f"[{THEATRE}.dataset.done, +{THEATRE}.dataset.steps]") == [main, STEPS]
+    ended(page)
+    assert main not in {entry["id"] for entry in logged(log, "cancel")}
+
+
+def test_another_tab_meanwhile_loses_no_step(page, log):
+    page.fill("#prompt textarea", "What is the dog called?")
+    compare(page, log)
+    live(page, 3)
+    page.get_by_role("tab", name="Sweep").click()
+    page.wait_for_selector("#sweep", state="visible")
+    page.get_by_role("tab", name="Compare").click()
+    ended(page)
+    page.wait_for_function(f"() => {SIDES}.every(t => +t.dataset.steps === {STEPS} && +t.dataset.cur === {STEPS - 1})")
+
+
+def test_comparing_again_ends_the_earlier_comparison(page, log):
+    page.fill("#prompt textarea", "The earlier question?")
+    earlier = compare(page, log)
+    live(page, 3)
+    page.uncheck(f"#pick-{READER} input")
+    page.check(f"#pick-{ISLANDER} input")
+    later = compare(page, log)
+    until(lambda: {entry["id"] for entry in earlier} <= {entry["id"] for entry in logged(log, "cancel")})
+    page.wait_for_function(f"ids => {SIDES}.map(t => t.dataset.done).join() === ids", arg=",".join(e["id"] for e in later),
+                           timeout=60_000)
+    assert page.locator(".side-title").all_inner_texts() == ["Core alone", "Islander alone", "Together"]
+
+
+def test_nothing_to_compare_with_and_nothing_asked_are_one_sentence_each(page, log):
+    before = len(logged(log, "submit"))
+    page.click("#compare")
+    page.wait_for_selector(".toast-body")
+    assert "The prompt is empty" in page.locator(".toast-body").inner_text()
+    page.uncheck(f"#pick-{READER} input")
+    page.fill("#prompt textarea", "What?")
+    page.click("#compare")
+    until(lambda: any("Choose an expert" in text for text in page.locator(".toast-body").all_inner_texts()))
+    assert len(logged(log, "submit")) == before and page.locator(".side").count() == 0
+
+
+@pytest.mark.parametrize(("width", "height", "query"), [(390, 844, "?__theme=dark"), (1280, 900, "?__theme=light")])
+def test_it_fits_by_keyboard_alone(browser, url, log, width, height, query):
+    with opened(browser, url, width, height, query) as page:
+        page.fill("#prompt textarea", "What is the dog called?")
+        page.get_by_role("tab", name="Compare").focus()
+        for _ in range(6):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.id") == "compare":
+                break
+        page.keyboard.press("Enter")
+        live(page, 3)
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == "compare-stop"
+        page.keyboard.press("Space")
+        ended(page)
+        boxes = page.evaluate("[...document.querySelectorAll('.side')].map(e => e.getBoundingClientRect())")
+        stacked = width < 500
+        assert (len({box["x"] for box in boxes}), len({box["y"] for box in boxes})) == ((1, 3) if stacked else (3, 1))
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert not page.evaluate("""w => [...document.querySelectorAll('#more *')].filter(e => e.checkVisibility() &&
+            e.getBoundingClientRect().right > w + 1).map(e => e.className)""", width)
+
+
+def test_the_first_example_shows_who_knows_the_dog(browser, tmp_path):
+    with served(["app.py", "--port", "PORT"], tmp_path, 120) as address, opened(browser, address) as page:
+        page.wait_for_selector("#status .ready", timeout=120_000)
+        page.click("#example-0")
+        until(lambda: page.input_value("#prompt textarea") == EXAMPLES[0].prompt)
+        page.click("#compare")
+        assert "3 answers" in ended(page, 200)
+        core, reader, both = page.locator(".side .says").all_inner_texts()
+        assert "Biscuit" in reader and "Biscuit" in both and "Biscuit" not in core
+        assert page.locator("#side-0 mark").all_inner_texts() and page.locator("#side-2 mark").count() == 0
+        assert all("tokens per second" in text for text in page.locator(".side-figures").all_inner_texts())

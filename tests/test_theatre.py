@@ -1,0 +1,144 @@
+"""The theatre in a browser: candidates, blocks, speed, a big run painted in time, and what can be done to an answer."""
+
+import pytest
+
+from .browser import THEATRE, ask, finished, opened, served, step_shown, until
+
+STEPS = 32
+CELL = "#theatre .block:not([hidden]) .cell"
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    return tmp_path_factory.mktemp("theatre") / "asked.jsonl"
+
+
+@pytest.fixture(scope="module")
+def url(log):
+    with served(["-m", "tests.fake_app", "PORT", str(log), "0.05"], log.parent) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser, url):
+    with opened(browser, url) as opened_page:
+        yield opened_page
+
+
+@pytest.fixture
+def answered(page):
+    ask(page, "What is the dog called?")
+    finished(page)
+    step_shown(page, STEPS - 1)
+    return page
+
+
+def nth(page, n: int):
+    return page.locator(CELL).nth(n)
+
+
+def found(page) -> str:
+    return page.locator("#theatre .inspector .found").inner_text().replace("\u202f", " ")
+
+
+@pytest.mark.parametrize("how", ["hover", "focus", "tap"])
+def test_a_word_shows_what_each_expert_would_have_written(browser, url, how):
+    with opened(browser, url, width=390, height=844, has_touch=how == "tap") as page:
+        ask(page, "What is the dog called?")
+        finished(page)
+        cell = nth(page, 1)
+        cell.scroll_into_view_if_needed()
+        getattr(cell, how)()
+        until(lambda: page.is_visible("#theatre .found"))
+        text = found(page)
+        assert "dog" in text.split("\n")[0] and "Together" in text and "Compact core" in text and "Reader" in text
+        assert text.count("cat") == 3 and "entropy" in text and "disagreement" in text     # a candidate of all three
+        names = page.locator("#theatre .found ol.best").evaluate_all("all => all.map(e => e.getAttribute('aria-label'))")
+        assert names == ["Best candidates: Together", "Best candidates: Compact core", "Best candidates: Reader"]
+        assert page.locator("#theatre .found img, #theatre .found b b").count() == 0
+
+
+def test_text_of_a_model_is_never_markup(answered):
+    at = answered.locator(CELL).all_inner_texts().index("<b>Sundays</b>")
+    nth(answered, at).click()
+    assert "<b>Sundays</b>" in found(answered)
+    assert answered.locator("#theatre .field b, #theatre .found .token b").count() == 0
+
+
+def test_the_inspector_is_reached_and_left_with_the_keyboard(answered):
+    nth(answered, 0).focus()
+    answered.keyboard.press("ArrowRight")
+    first = found(answered)
+    answered.keyboard.press("Enter")
+    assert answered.evaluate(f"document.activeElement === {THEATRE}.querySelector('.inspector')")
+    answered.keyboard.press("Escape")
+    assert answered.evaluate("document.activeElement.dataset.i") == "1"
+    answered.keyboard.press("End")
+    assert found(answered) != first
+
+
+def test_blocks_are_done_now_and_next(page):
+    seen = []
+    page.expose_function("note", lambda states: seen.append(states))
+    page.evaluate(f"""() => new MutationObserver(() => note([...{THEATRE}.querySelectorAll('.block')]
+        .map(b => b.hidden ? '' : b.dataset.state).join(' '))).observe({THEATRE}, {{attributes: true}})""")
+    ask(page, "What is the dog called?")
+    finished(page)
+    step_shown(page, STEPS - 1)
+    assert any(states.split() == ["now", "next", "next"] for states in seen)
+    assert any(states.split()[:2] == ["done", "now"] for states in seen)
+    until(lambda: page.locator("#theatre .block:not([hidden])").evaluate_all("all => all.map(b => b.dataset.state)")
+          == ["done", "done"])
+    assert "done" in page.locator("#theatre .block").first.get_attribute("aria-label")
+
+
+def test_speed_plays_stored_steps_faster_and_asks_nobody(answered, log):
+    before = len(log.read_text().splitlines())
+
+    def seconds(speed: str) -> float:
+        answered.select_option("#theatre .speed", speed)
+        answered.evaluate("window.began = performance.now()")
+        answered.click("#theatre .play")
+        answered.wait_for_function(f"() => {THEATRE}.dataset.cur === '3'")
+        answered.wait_for_function(f"n => {THEATRE}.dataset.cur === String(n)", arg=STEPS - 1, timeout=60_000)
+        return answered.evaluate("performance.now() - window.began") / 1000
+    fast, slow = seconds("4"), seconds("1")
+    assert slow > 1.5 * fast
+    for label in ("Play the steps", "Pause", "Play the steps"):
+        until(lambda label=label: answered.get_attribute("#theatre .play", "aria-label") == label)
+        answered.click("#theatre .play")
+    assert len(log.read_text().splitlines()) == before
+
+
+def test_a_run_of_128_cells_loses_no_step_and_is_painted_in_time(browser, tmp_path):
+    fake = ["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.01"]
+    with served(fake, tmp_path) as fast, opened(browser, fast) as page:
+        page.click("#advanced > button")
+        for knob, value in (("max-tokens", "128"), ("block-length", "32"), ("steps", "64")):
+            page.fill(f"#{knob} input[type=number]", value)
+            page.press(f"#{knob} input[type=number]", "Tab")
+        page.evaluate("""() => { window.spent = []; const ask = window.requestAnimationFrame;
+            window.requestAnimationFrame = work => ask(at => { const began = performance.now(); work(at);
+                spent.push(performance.now() - began); }); }""")
+        ask(page, "Tell me at length.")
+        finished(page, 120)
+        assert page.evaluate(f"+{THEATRE}.dataset.steps") == 256 and page.locator("#theatre .cell").count() == 128
+        painted = sorted(ms for ms in page.evaluate("spent") if ms > 0.5)
+        median = painted[len(painted) // 2]
+        print(f"{len(painted)} paintings, median {median:.1f} ms")
+        assert median < 40
+
+
+def test_the_legend_explains_hue_strength_and_marks(answered):
+    words = answered.locator("#theatre .key").inner_text()
+    assert all(word in words for word in ("colour: who decided", "strength: how sure", "dot", "pinned"))
+    legend = answered.locator("#theatre .legend").inner_text().replace("\u202f", " ")
+    assert "Compact core" in legend and "Reader" in legend and "%" in legend
+
+
+def test_without_motion_nothing_plays_by_itself(browser, url):
+    with opened(browser, url, reduced_motion="reduce") as page:
+        ask(page, "What is the dog called?")
+        finished(page)
+        assert page.locator(f"{CELL}").first.evaluate("e => getComputedStyle(e).transitionDuration") in ("0s", "")
+        assert page.evaluate(f"document.getAnimations().filter(a => {THEATRE}.contains(a.effect.target)).length") == 0

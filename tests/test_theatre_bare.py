@@ -1,0 +1,245 @@
+"""The theatre's cells, inspector and player in a real browser: mostly on a plain page, the speed with the whole page."""
+
+import re
+import statistics
+
+import pytest
+
+from ssd2_core.ui.theatre import TEMPLATE
+
+from .bare import bare, message, send, steps_of
+from .browser import THEATRE, ask, finished, opened, served, until
+
+STEPS = steps_of()
+FOUND = [[[" <b>Sundays</b>", 0.62], [" cat", 0.3], ["<eos>", 0.001]], [["<img src=x>", 0.7], [" cat", 0.2], ["\n", 0.1]],
+         [[" <b>Sundays</b>", 0.999], ["${x}", 0.0]]]
+KNOWN = [{**step, "k": [[row] * 32 for row in FOUND], "e": [31], "t": [*step["t"][:31], "<eos>"]} for step in STEPS[:8]]
+STAGE = "document.querySelector('.theatre')"
+COUNT_FRAMES = """() => { window.costs = []; window.seen = new Set();
+  const real = window.requestAnimationFrame.bind(window), stage = document.querySelector('.theatre');
+  window.requestAnimationFrame = work => real(time => {
+    const before = stage.dataset.cur, from = performance.now();
+    work(time); stage.offsetHeight;
+    if (stage.dataset.cur === before) return;
+    costs.push(performance.now() - from); seen.add(stage.dataset.cur);
+    window.first ??= from; window.last = from; }); }"""
+BLOCKS = """() => [...document.querySelectorAll('.block')].filter(e => e.checkVisibility()).map(e => [e.dataset.state,
+    e.querySelector('.tag').textContent, getComputedStyle(e).borderTopStyle, e.getAttribute('aria-label')])"""
+NOTE_STEPS = """() => { window.seen = new Set(); const stage = document.querySelector('.theatre');
+    new MutationObserver(() => seen.add(stage.dataset.cur)).observe(stage, { attributeFilter: ["data-cur"] }); }"""
+NOTE_WAITS = """() => { window.waits = []; const real = setInterval;
+    window.setInterval = (work, ms) => { waits.push(ms); return real(work, ms); }; }"""
+
+
+@pytest.fixture(scope="module", params=[(1280, False), (390, True)], ids=["1280-light", "390-dark"])
+def sized(request, browser):
+    width, dark = request.param
+    with bare(browser, width, dark, has_touch=width < 500) as page:
+        send(page, message(KNOWN, done=True))
+        yield page
+
+
+@pytest.fixture
+def page(browser):
+    with bare(browser) as made:
+        yield made
+
+
+def cell(page, n: int):
+    return page.locator(".block:not([hidden]) .cell").nth(n)
+
+
+def best(page, column: int) -> list[list[str]]:
+    """Token and probability of each candidate in one column of the inspector."""
+    lines = page.locator(".bars .best").nth(column).locator("li:not([hidden])").all()
+    return [[line.locator(part).inner_text() for part in (".token", ".value")] for line in lines]
+
+
+def shown_at(page) -> str:
+    return page.evaluate(f"{STAGE}.dataset.cur")
+
+
+def test_pointing_and_tapping_show_what_each_would_have_written(sized):
+    point = "tap" if sized.evaluate("navigator.maxTouchPoints") else "hover"
+    getattr(cell(sized, 9), point)()
+    assert sized.locator(".who .token").first.inner_text() == "on"
+    getattr(cell(sized, 10), point)()
+    assert sized.locator(".who .token").first.inner_text() == "<b>Sundays</b>"
+    assert sized.locator(".bars .name").all_inner_texts() == ["Together", "Core", "The <i>reader</i>"]
+    assert [best(sized, column) for column in range(3)] == [
+        [["<b>Sundays</b>", "62\u202f%"], ["cat", "30\u202f%"], ["end", "<1\u202f%"]],
+        [["<img src=x>", "70\u202f%"], ["cat", "20\u202f%"], ["↵", "10\u202f%"]],
+        [["<b>Sundays</b>", ">99\u202f%"], ["${x}", "0\u202f%"]]]
+    core, reader = KNOWN[7]["h"][10]
+    bars = sized.evaluate("[...document.querySelectorAll('.bars > * > .track i')].map(e => parseFloat(e.style.width))")
+    assert bars == pytest.approx([100 * KNOWN[7]["c"][10], 100 * core, 100 * reader])
+    thin = sized.evaluate("[...document.querySelectorAll('.row .best i')].map(e => parseFloat(e.style.width)).slice(0, 3)")
+    assert thin == pytest.approx([70, 20, 10])
+    assert sized.locator(".bars img, .bars b:not(.value), .field b").count() == 0
+    assert sized.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_keyboard_reaches_every_word_and_the_inspector(page):
+    send(page, message(STEPS, done=True))
+    cell(page, 0).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("document.activeElement.textContent") == "dog"
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("dog, 95 percent sure, mostly")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "About this word"
+    assert best(page, 1)[0][0] == "dog"
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.textContent") == "dog"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "play"
+    assert page.locator(".cell[tabindex='0']").count() == 1
+
+
+def test_the_inspector_is_built_once_a_run(page):
+    send(page, message(STEPS[:2]))
+    cell(page, 0).hover()
+    page.evaluate("window.line = document.querySelector('.bars .row'); document.querySelector('.cell').mark = 1")
+    send(page, message(STEPS[:7], since=2))
+    assert page.evaluate("document.contains(line) && document.querySelector('.cell').mark") == 1
+    assert page.locator(".who .token").first.inner_text() == cell(page, 0).inner_text()
+
+
+def test_blocks_are_done_now_or_to_come(page):
+    send(page, message(STEPS[:12]))
+    assert page.evaluate(BLOCKS) == [
+        ["done", "1 done", "none", "Block 1, done"], ["now", "2 now", "none", "Block 2, being written"],
+        ["next", "3 to come", "dashed", "Block 3, to come"], ["next", "4 to come", "dashed", "Block 4, to come"]]
+    send(page, message(STEPS[:16], since=12, done=True))
+    assert [block[0] for block in page.evaluate(BLOCKS)] == ["done", "done"]
+    page.locator(".scrub").fill("3")
+    page.wait_for_function(f"{STAGE}.dataset.cur === '3'")
+    assert [block[0] for block in page.evaluate(BLOCKS)] == ["now"]
+
+
+def test_it_plays_at_four_speeds_and_asks_nobody(page):
+    page.evaluate(NOTE_WAITS)
+    send(page, message(STEPS, done=True))
+    for value in ("0.5", "1", "2", "4"):
+        page.select_option(".speed", value)
+        page.click(".play")
+        page.click(".play")
+    waits = page.evaluate("waits")
+    assert [round(waits[0] / wait, 2) for wait in waits] == [1, 2, 4, 8]
+    page.locator(".scrub").fill("20")
+    page.click(".play")
+    assert page.get_attribute(".play", "aria-label") == "Pause"
+    page.wait_for_function("document.querySelector('.play').dataset.state === 'play'", timeout=20_000)
+    assert shown_at(page) == "31"
+    page.focus(".scrub")
+    page.keyboard.press("Home")
+    page.wait_for_function(f"{STAGE}.dataset.cur === '0'")
+    page.focus(".play")
+    page.keyboard.press("Space")
+    page.wait_for_function(f"+{STAGE}.dataset.cur > 2")
+    page.keyboard.press("Space")
+    assert page.evaluate("stages[0].asked") == []
+
+
+def test_live_follows_until_the_visitor_looks_back(page):
+    send(page, message(STEPS[:5]))
+    assert shown_at(page) == "4" and page.locator(".follow").is_hidden()
+    page.locator(".scrub").fill("1")
+    send(page, message(STEPS[:9], since=5))
+    assert shown_at(page) == "1" and page.locator(".follow").is_visible()
+    page.click(".follow")
+    page.wait_for_function(f"{STAGE}.dataset.cur === '8'")
+    send(page, message(STEPS[:10], since=9))
+    assert shown_at(page) == "9"
+
+
+def test_pinned_words_are_marked(page):
+    steps = [{**step, "p": [1]} for step in STEPS[:3]]
+    send(page, message(steps))
+    assert page.locator(".cell.pinned").all_inner_texts() == [cell(page, 1).inner_text()]
+    assert page.evaluate("getComputedStyle(document.querySelector('.cell.pinned')).outlineStyle") == "solid"
+    cell(page, 1).focus()
+    assert page.locator(".who .given").inner_text() == "pinned"
+    assert cell(page, 1).get_attribute("aria-label").endswith("pinned")
+    cell(page, 2).focus()
+    assert page.locator(".who .given").is_hidden()
+
+
+def test_the_legend_says_what_hue_strength_and_marks_mean(page):
+    send(page, message(STEPS[:3]))
+    key = [line.split(":")[0] for line in page.locator(".key li").all_inner_texts()]
+    assert key == ["colour", "line", "strength", "dot", "frame"]
+    assert [line.split()[0] for line in page.locator(".legend li").all_inner_texts()] == ["Core", "The"]
+    changed = [i for i, _ in enumerate(STEPS[2]["t"]) if i in STEPS[2]["x"]]
+    assert page.evaluate("[...document.querySelectorAll('.cell.changed')].map(e => +e.dataset.i)") == changed
+
+
+def test_no_motion_means_few_pictures_and_no_play_by_itself(browser):
+    with bare(browser, reduced_motion="reduce") as page:
+        page.evaluate(NOTE_STEPS)
+        texts = [message(STEPS[:n + 1], since=n) for n in range(24)]
+        spent = page.evaluate("""async texts => { const from = performance.now();
+            for (const text of texts) { stages[0].send(text); await new Promise(done => setTimeout(done, 40)); }
+            return performance.now() - from; }""", texts)
+        page.wait_for_function(f"{STAGE}.dataset.cur === '23'")
+        assert page.evaluate("seen.size") <= spent / 250 + 2
+        send(page, message(STEPS, done=True, run="story", stored=True))
+        assert shown_at(page) == str(len(STEPS) - 1)
+
+
+def test_theatres_beside_each_other_do_not_meet(browser):
+    assert not re.search(r"\sid=", TEMPLATE.read_text())
+    with bare(browser, compact=(False, True, True)) as page:
+        send(page, message(STEPS[:6], run="a"), 0)
+        send(page, message(STEPS[:3], run="b"), 1)
+        send(page, message(STEPS[:9], run="c"), 2)
+        assert page.evaluate("[...document.querySelectorAll('.theatre')].map(e => [e.dataset.run, e.dataset.cur])") == [
+            ["a", "5"], ["b", "2"], ["c", "8"]]
+        page.locator(".scrub").nth(1).fill("0")
+        page.locator(".theatre").nth(1).locator(".cell").nth(2).focus()
+        page.keyboard.press("Shift+ArrowRight")                  # no steering without a server: nothing happens, nothing breaks
+        assert page.locator(".theatre").nth(0).locator(".found").is_hidden()
+        assert page.evaluate("[...document.querySelectorAll('.theatre')].map(e => e.dataset.cur)") == ["5", "0", "8"]
+        for small in (1, 2):
+            for part in (".map", ".chart", ".legend", ".key"):
+                assert page.locator(".theatre").nth(small).locator(part).is_hidden()
+        assert page.locator(".theatre").nth(0).locator(".map").is_visible()
+
+
+def test_steps_that_were_missed_are_fetched(page):
+    page.evaluate("steps => { window.kept = steps; }", STEPS[:20])
+    send(page, message(STEPS[:4]))
+    send(page, message(STEPS[:24], since=20))
+    assert page.evaluate("stages[0].asked") == [{"run": "r", "since": 4}]
+    assert page.evaluate("document.querySelector('.map').dataset.painted") == "24"
+    send(page, message(STEPS[:24], since=20, done=True))
+    assert page.evaluate(f"{STAGE}.dataset.steps") == "24"
+
+
+def set_slider(page, selector: str, value: str) -> None:
+    """Write a slider's number, again if the page was not ready to take it."""
+    def taken() -> bool:
+        page.fill(f"{selector} input[type=number]", value)
+        page.press(f"{selector} input[type=number]", "Tab")
+        page.wait_for_timeout(100)
+        return page.input_value(f"{selector} input[type=range]") == value
+    until(taken)
+
+
+def test_128_words_at_full_speed(browser, tmp_path):
+    command = ["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.02"]
+    with served(command, tmp_path) as url, opened(browser, url) as page:
+        page.click("#advanced button")
+        for selector, value in (("#steps", "64"), ("#block-length", "32"), ("#max-tokens", "128")):
+            set_slider(page, selector, value)
+        page.evaluate(COUNT_FRAMES)
+        ask(page, "What happened at length?")
+        finished(page, 120)
+        until(lambda: page.evaluate(f"{THEATRE}.dataset.cur") == "255", 30)
+        assert page.evaluate(f"[{THEATRE}.dataset.steps, {THEATRE}.querySelector('.map').dataset.painted]") == ["256", "256"]
+        assert page.locator("#theatre .cell").count() == 128
+        costs, painted, seconds = page.evaluate("[costs, seen.size, (last - first) / 1000]")
+        print(f"{painted} frames in {seconds:.1f} s, {statistics.median(costs):.1f} ms each, at most {max(costs):.1f} ms")
+        assert painted >= 25
+        assert statistics.median(costs) < 40

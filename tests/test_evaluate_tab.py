@@ -9,8 +9,8 @@ import pytest
 
 from ssd2_core.__main__ import main
 from ssd2_core.config import LIMITS, EnsembleParams, SamplingParams, Settings
-from ssd2_core.engine import InlineEngine
 from ssd2_core.errors import BusyError, VisitorError
+from ssd2_core.inline import InlineEngine
 from ssd2_core.protocol import Request
 from ssd2_core.ui.evaluate import Names, figure_of, table_html
 from ssd2_core.ui.exams import AT_ONCE, Contender, Exam, contenders, read_sheet

@@ -120,6 +120,7 @@ def test_the_replay_opens_from_a_disk_without_any_request(browser, page, tmp_pat
     dark = replay.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 21, 24)"
     assert dark == (scheme == "dark")
     assert replay.evaluate("document.documentElement.scrollWidth") <= width
+    assert replay.locator("#theatre .map canvas").bounding_box()["width"] > 0.6 * min(width, 860)
     assert asked == [(tmp_path / "replay.html").as_uri()] and complaints == []
     context.close()
 

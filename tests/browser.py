@@ -101,9 +101,10 @@ def finished(page, seconds: float = 30) -> None:
                            timeout=1000 * seconds)
 
 
-def step_shown(page, at_least: int) -> None:
-    """Wait until a step is painted."""
-    page.wait_for_function(f"n => +{THEATRE}.dataset.cur >= n", arg=at_least, timeout=20_000)
+def step_shown(page, at_least: int, stored: bool = True) -> None:
+    """Wait until a step is painted; stored: a stored run's will do."""
+    page.wait_for_function(f"([n, any]) => +{THEATRE}.dataset.cur >= n && (any || {THEATRE}.querySelector('.mode')"
+                           ".dataset.mode !== 'stored')", arg=[at_least, stored], timeout=20_000)
 
 
 def last_answer(page) -> str:

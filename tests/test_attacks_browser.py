@@ -59,7 +59,7 @@ def test_two_browsers_share_nothing_and_stop_only_their_own(browser, url, folder
             set_number(one, "#block-length", "2")                          # many blocks, to be stopped in their midst
             ask(two, QUESTION)
             ask(one, QUESTION)
-            step_shown(one, 4)
+            step_shown(one, 4, stored=False)
             one.click("#stop")
             finished(one)
             assert "stopped" in one.locator("#theatre .figures").inner_text()
@@ -87,7 +87,7 @@ def test_a_stop_is_seen_and_the_next_question_answered(browser, url, after, clic
         ask(page, QUESTION)
         page.wait_for_selector("#stop:enabled")
         if after:
-            step_shown(page, after)
+            step_shown(page, after, stored=False)
         page.click("#stop", click_count=clicks)
         finished(page)
         assert "stopped" in page.locator("#theatre .figures").inner_text()
@@ -109,7 +109,7 @@ def test_a_tab_closed_in_the_midst_leaves_nothing_to_the_next(browser, url):
         slow(page)
         page.fill("#pasted textarea", NOTE.format("Biscuit"))
         ask(page, QUESTION)
-        step_shown(page, 3)
+        step_shown(page, 3, stored=False)
     with opened(browser, url) as page:
         assert page.locator("#chat [data-testid=bot]").count() == 0 and page.input_value("#pasted textarea") == ""
         page.fill("#pasted textarea", NOTE.format("Brimsel"))

@@ -57,8 +57,8 @@ def models(args: argparse.Namespace) -> int:
 def generate(args: argparse.Namespace) -> int:
     """Answer one prompt and show every step."""
     from .documents import read_path
-    from .engine import InlineEngine
     from .frames import Frame
+    from .inline import InlineEngine
     from .protocol import Done, Failed, Request
 
     documents = tuple(read_path(Path(path)) for path in args.docs)

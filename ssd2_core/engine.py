@@ -1,26 +1,23 @@
 """The page's end of the work: submit, stream, control, cancel. Knows messages and limits; never imports torch itself.
 
-``ProcessEngine`` has a worker process, which it restarts when it dies; ``InlineEngine`` runs the same worker on a thread, for
-scripts, tests and the command line.
+``ProcessEngine`` has a worker process, which it restarts when it dies; inline.py has one that runs the same worker on a thread.
 """
 
 import logging
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from queue import SimpleQueue
 
 from .checks import check_own_weights, check_pin, check_places, check_request, check_weights
 from .config import EnsembleParams, Settings
 from .counters import Counters
 from .errors import BusyError, ModelError
-from .pipe import Ready
-from .protocol import Cancel, Control, Event, Failed, Forget, Loading, Pin, Preload, Request, is_private
+from .protocol import Cancel, Control, Event, Failed, Forget, Pin, Preload, Request, is_private
 from .runlog import RunStore
 from .school import School
-from .supervisor import CLOSED, GAVE_UP, STARTING, Supervisor
+from .supervisor import CLOSED, GAVE_UP, Supervisor
 from .visitors import Visitors
 
 log = logging.getLogger(__name__)
@@ -275,58 +272,3 @@ class ProcessEngine(Engine):
     def _health(self) -> tuple[bool, str, float, int, str, tuple[str, ...]]:
         s = self.supervisor
         return s.ready, s.message, s.fraction, s.restarts, s.device, s.loaded
-
-
-class InlineEngine(Engine):
-    """The same in this process: the worker's rounds run on a thread. Loads torch at the first request.
-
-    prepare: makes a worker.Prepare, called once on that thread; by default the real models'.
-    """
-
-    def __init__(self, settings: Settings | None = None, *, only_known: bool = False,
-                 prepare: Callable[[Settings], object] | None = None):
-        super().__init__(settings or Settings(), only_known)
-        self._make_prepare = prepare
-        self._inbox: SimpleQueue = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
-        self._message, self._fraction, self._device = STARTING, 0.0, ""
-        self._loaded: tuple[str, ...] = ()
-
-    def _start(self) -> None:
-        self._thread.start()
-
-    def _close(self) -> None:
-        self._inbox.put(None)
-        if self._thread is not threading.current_thread():
-            self._thread.join(5.0)
-
-    def _send(self, message: object) -> None:
-        self._inbox.put(message)
-
-    def _work(self) -> None:
-        from .worker import Worker
-        try:
-            make = self._make_prepare
-            if make is None:
-                from .prepare import ModelRuns as make
-            prepare = make(self.settings)
-            self._device, self._message, self._fraction = prepare.device, "Ready.", 1.0
-            Worker(self._inbox, self._receive, prepare, self.settings.limits).run()
-        except BaseException:
-            log.exception("the worker thread ended")
-            with self._lock:
-                self._state, self._message = "closed", GAVE_UP
-                self._fail_all("The worker stopped unexpectedly; start again.")
-
-    def _receive(self, event: Event | Ready) -> None:
-        if isinstance(event, Ready):
-            self._device, self._message, self._loaded = event.device, event.message or "Ready.", event.loaded
-            self._fraction = 1.0
-        elif isinstance(event, Loading) and not event.request_id:
-            self._message, self._fraction = event.message, event.fraction
-        else:
-            super()._receive(event)
-
-    def _health(self) -> tuple[bool, str, float, int, str, tuple[str, ...]]:
-        ready = self._fraction >= 1.0 and self._state == "open"
-        return ready, self._message, self._fraction, 0, self._device, self._loaded

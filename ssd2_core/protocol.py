@@ -157,10 +157,11 @@ class Loading:
 
 @dataclass(frozen=True)
 class Queued:
-    """The request waits; position 1 is next."""
+    """The request waits; position 1 is next. seconds: that it will wait, as far as the last answers tell; 0 where none do."""
 
     request_id: str
     position: int
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

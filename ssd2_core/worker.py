@@ -7,6 +7,7 @@ in the worker process and, on a thread, in InlineEngine.
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
@@ -61,6 +62,7 @@ class Worker:
         self.loading: dict[str, Request] = {}
         self.active: dict[str, Run] = {}
         self.positions: dict[str, int] = {}
+        self.lasted: deque[float] = deque(maxlen=20)            # seconds of the last answers
         self.stopping = False
         self._jobs: SimpleQueue = SimpleQueue()
         threading.Thread(target=self._load, name="loader", daemon=True).start()
@@ -123,7 +125,12 @@ class Worker:
         for position, request_id in enumerate(self.waiting, 1):
             if self.positions.get(request_id) != position:
                 self.positions[request_id] = position
-                self.emit(Queued(request_id, position))
+                self.emit(Queued(request_id, position, self._wait(position)))
+
+    def _wait(self, position: int) -> float:
+        """Seconds that who stands at ``position`` waits: as many rounds of answers as it takes until a place is theirs."""
+        usual = sum(self.lasted) / len(self.lasted) if self.lasted else 0.0
+        return round(usual * -(-position // self.limits.max_active), 1)
 
     def _control(self, control: Control) -> None:
         """Act on a run under way; on one that has not begun, before its first step."""
@@ -181,7 +188,10 @@ class Worker:
         close = getattr(run.steps, "close", None)
         if close:
             close()
-        self.emit(run.done(stopped))
+        done = run.done(stopped)
+        if not stopped:
+            self.lasted.append(done.seconds)
+        self.emit(done)
 
     def _fail(self, request_id: str, error: Exception) -> None:
         """One sentence for the visitor; what is not the visitor's mistake goes to the log with its traceback."""

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save
 
 from ssd2_core.config import Limits, Settings
-from ssd2_core.engine import InlineEngine
 from ssd2_core.errors import BusyError
+from ssd2_core.inline import InlineEngine
 from ssd2_core.protocol import Request
 from ssd2_core.uploads import read_sheet
 

@@ -129,7 +129,7 @@ def test_the_real_base_answers_and_takes_an_adapter(smollm):
 def test_a_core_and_a_reader_on_the_real_base_answer_about_a_document(smollm, tmp_path, monkeypatch):
     from ssd2_core import library
     from ssd2_core.config import EnsembleParams, Settings
-    from ssd2_core.engine import InlineEngine
+    from ssd2_core.inline import InlineEngine
     from ssd2_core.protocol import Document, Done, Request, Started
     from ssd2_core.training import recipes
     monkeypatch.setattr(library, "BUNDLED", tmp_path)

@@ -7,7 +7,7 @@ import pytest
 
 from ssd2_core import library
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
-from ssd2_core.engine import InlineEngine
+from ssd2_core.inline import InlineEngine
 from ssd2_core.protocol import Document, Done, Failed, Loading, Request
 from ssd2_core.ui.page import build
 from ssd2_core.ui.studio import Studio

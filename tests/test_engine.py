@@ -20,9 +20,10 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 import fake_worker  # noqa: E402
 
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings  # noqa: E402
-from ssd2_core.engine import WORKER_LOST, InlineEngine, ProcessEngine  # noqa: E402
+from ssd2_core.engine import WORKER_LOST, ProcessEngine  # noqa: E402
 from ssd2_core.errors import BusyError, DocumentError, LimitError, ModelError, VisitorError  # noqa: E402
 from ssd2_core.frames import Frame  # noqa: E402
+from ssd2_core.inline import InlineEngine  # noqa: E402
 from ssd2_core.pipe import Child  # noqa: E402
 from ssd2_core.protocol import Document, Done, Failed, Loading, Preload, Queued, Request, Started, Turn  # noqa: E402
 from ssd2_core.supervisor import GAVE_UP  # noqa: E402
@@ -155,6 +156,16 @@ def test_cancel_keeps_what_was_written(engine):
     assert (done.finish_reason, done.answer) == ("stopped", "abcdefgh") and done.steps < 12
     assert list(engine.stream(other))[-1].finish_reason == "eos"
     assert not engine.cancel(run) and not engine.cancel("nobody")
+
+
+def test_who_waits_is_told_how_long_by_the_last_answers(engine):
+    list(engine.stream(engine.submit(ask(delay=0.05, steps=10))))
+    for _ in range(3):
+        run = engine.submit(ask(delay=0.02, steps=15))
+    wait_for(engine, run, Queued)
+    queued = next(e for e in engine.events(run) if isinstance(e, Queued))
+    assert queued.position == 1 and 0 < queued.seconds < 5
+    list(engine.stream(run))
 
 
 @pytest.mark.attack(17)

@@ -9,9 +9,9 @@ import pytest
 
 from ssd2_core.batching import Batcher
 from ssd2_core.config import EnsembleParams, Settings
-from ssd2_core.engine import InlineEngine
 from ssd2_core.errors import BusyError, VisitorError
 from ssd2_core.frames import Frame
+from ssd2_core.inline import InlineEngine
 from ssd2_core.protocol import Document, Failed, Request, Turn
 from ssd2_core.ui import sweep
 from ssd2_core.ui.compare import marked, sides

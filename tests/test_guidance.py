@@ -8,9 +8,9 @@ import torch
 
 from ssd2_core import guidance
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
-from ssd2_core.engine import InlineEngine
 from ssd2_core.ensemble import Ensemble, Prediction
 from ssd2_core.errors import LimitError
+from ssd2_core.inline import InlineEngine
 from ssd2_core.library import load
 from ssd2_core.protocol import Change, Request
 from ssd2_core.training import recipes

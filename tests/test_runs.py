@@ -8,7 +8,7 @@ import pytest
 from ssd2_core.config import EnsembleParams, Settings
 from ssd2_core.frames import Frame, trace_to_json
 from ssd2_core.protocol import Loading, Queued, Request
-from ssd2_core.ui import theatre
+from ssd2_core.ui import theatre, words
 from ssd2_core.ui.page import Studio
 from ssd2_core.ui.runs import Runs
 
@@ -111,3 +111,9 @@ def test_experts_keep_their_hue():
     studio = Studio(FakeEngine(Settings()), Settings())
     head = studio.head(Request("", "What?", users=("compact-islander",)))
     assert [(e["title"], e["hue"]) for e in head["experts"]] == [("Compact core", 0), ("Islander", 2)]
+
+
+def test_a_queue_tells_position_and_expected_wait():
+    assert words.queued(1) == "You are next in the queue."
+    assert words.queued(3, 7.6) == "You are number 3 in the queue, about 8 s."
+    assert words.queued(1, 0.2) == "You are next in the queue, about 1 s."

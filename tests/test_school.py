@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from ssd2_core.config import Limits, Settings
-from ssd2_core.engine import InlineEngine
 from ssd2_core.errors import BusyError, DocumentError, ModelError, VisitorError
+from ssd2_core.inline import InlineEngine
 from ssd2_core.protocol import Document, Failed, Taught, Teaching
 from ssd2_core.school import LOST, School
 from ssd2_core.visitors import Visitors

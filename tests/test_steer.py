@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
-from ssd2_core.engine import InlineEngine
 from ssd2_core.errors import VisitorError
+from ssd2_core.inline import InlineEngine
 from ssd2_core.protocol import Change, Document, Pin, Request
 from ssd2_core.ui import words
 from ssd2_core.ui.runs import Run

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings
-from ssd2_core.engine import InlineEngine
 from ssd2_core.ensemble import Prediction, disagreement
 from ssd2_core.errors import LimitError, ModelError
 from ssd2_core.frames import Frame
+from ssd2_core.inline import InlineEngine
 from ssd2_core.library import load
 from ssd2_core.prompts import pin_ids, template_ids, template_of
 from ssd2_core.protocol import Change, Control, Document, Pin, Request, Started

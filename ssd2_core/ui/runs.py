@@ -80,7 +80,7 @@ class Run:
         elif isinstance(event, Loading):
             self.note = event.message
         elif isinstance(event, Queued):
-            self.note = words.queued(event.position)
+            self.note = words.queued(event.position, event.seconds)
         elif isinstance(event, Started):
             self.began_at = self.began_at or time.monotonic()
             self.note = " ".join(event.notices)

@@ -32,7 +32,8 @@ class Strip:
     def __init__(self) -> None:
         with gr.Tab(words.SWEEP, elem_id="sweep-tab") as self.tab:
             with gr.Row(elem_classes="beside-bar"):
-                self.user = gr.Dropdown([], label=words.SWEEP_USER, scale=0, min_width=150, elem_id="sweep-user")
+                self.user = gr.Dropdown([], label=words.SWEEP_USER, scale=0, min_width=150, elem_id="sweep-user",
+                                        allow_custom_value=True)   # the choices change under a value that is on its way
                 self.count = gr.Slider(FEWEST, MOST, USUAL, step=1, label=words.SWEEP_COUNT, scale=0, min_width=170, buttons=[],
                                        elem_id="sweep-count")
                 self.go = gr.Button(words.SWEEP_GO, variant="primary", scale=0, min_width=100, elem_id="sweep")

@@ -224,9 +224,10 @@ def too_large(limit: int) -> str:
     return f"One request may have at most {limit / 1e6:g} MB; please send less at once."
 
 
-def queued(position: int) -> str:
+def queued(position: int, seconds: float = 0.0) -> str:
     """The sentence of a waiting visitor."""
-    return "You are next in the queue." if position <= 1 else f"You are number {position} in the queue."
+    place = "You are next in the queue" if position <= 1 else f"You are number {position} in the queue"
+    return f"{place}, about {max(1, round(seconds))} s." if seconds else f"{place}."
 
 
 def figures(done: Done) -> str:

@@ -1,0 +1,143 @@
+"""What a visitor is told before asking: stored runs to choose from, and how it works with the parts of the page lit up."""
+
+import json
+import shlex
+
+import pytest
+
+from ssd2_core.__main__ import main
+from ssd2_core.frames import load_trace
+from ssd2_core.ui.theatre import STORIES, stories, story
+from ssd2_core.ui.tour import TOUR
+
+from .browser import ROOT, THEATRE, ask, finished, last_answer, opened, served, step_shown, until
+from .fake_engine import ANSWER
+
+COMMANDS = [line for line in (STORIES / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("python -m ")]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tell")
+    with served(["-m", "tests.fake_app", "PORT", str(folder / "log"), "0.02", str(STORIES)], folder, 180) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser, url):
+    with opened(browser, url) as p:
+        yield p
+
+
+def open_tour(page) -> None:
+    page.get_by_role("tab", name="How it works").click()
+    page.wait_for_selector("#tour li button")
+
+
+def lit(page) -> list[str]:
+    return page.evaluate("[...document.querySelectorAll('.lit')].map(e => e.id || e.className.replace(' lit', ''))")
+
+
+def test_the_stories_are_small_sound_and_of_the_compact_models():
+    assert 2 <= len(stories()) <= 3
+    for path in stories().values():
+        frames, about = load_trace(path)
+        assert path.stat().st_size <= 100_000 and frames[-1].step == 16 and about["core"] == "compact-core"
+        assert set(frames[0].share) == set(about["experts"]) and about["answer"] and frames[0].candidates
+    assert json.loads(story({}, []))["head"]["stored"] and story({}, [], "ghost") == ""
+
+
+@pytest.mark.skipif(not (ROOT / "assets/models/compact-core/config.json").exists(), reason="compact-core is missing")
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_commands_that_made_them_make_them_again(line, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    argv = shlex.split(line)[3:]
+    at = argv.index("--trace") + 1
+    stored, argv[at] = argv[at], str(tmp_path / "again.json")
+    assert main(argv) == 0
+    frames, about = load_trace(argv[at])
+    kept, told = load_trace(stored)
+    assert about["answer"] == told["answer"] and frames[-1].texts == kept[-1].texts and len(frames) == len(kept)
+
+
+def test_a_first_visit_plays_a_story_and_another_can_be_chosen(page):
+    step_shown(page, 3)
+    first, second, *_ = (load_trace(path)[1]["prompt"] for path in stories().values())
+    assert page.locator("#theatre .mode").inner_text().lower() == "a stored run"
+    assert page.locator("#theatre .asked").inner_text() == first
+    page.get_by_role("button", name=second).click()
+    until(lambda: page.locator("#theatre .asked").inner_text() == second, 30)
+    step_shown(page, 15)
+    page.get_by_role("button", name=second).click()
+    page.wait_for_function(f"() => +{THEATRE}.dataset.cur < 8", timeout=30_000)
+    step_shown(page, 15)
+    until(lambda: "A stored run is on stage" in page.locator("#keep-shell").inner_text(), 30)
+    with page.expect_download(timeout=30_000) as download:
+        page.click("#keep-replay")
+    assert download.value.suggested_filename == "ssd2-replay.html"
+    ask(page, "And now?")
+    finished(page, 60)
+    until(lambda: last_answer(page) == ANSWER, 30)
+    until(lambda: "And now?" in page.locator("#keep-shell").inner_text(), 30)
+
+
+def test_a_story_does_not_cut_into_an_answer(page):
+    ask(page, "What is the dog called?")
+    page.wait_for_function("() => document.querySelector('#theatre .mode').dataset.mode === 'live'", timeout=30_000)
+    page.click("#stories button >> nth=1")
+    page.wait_for_selector(".toast-body")
+    assert "An answer is being written" in page.locator(".toast-body").inner_text()
+    finished(page, 60)
+    until(lambda: last_answer(page) == ANSWER, 30)
+    assert page.locator("#theatre .mode").get_attribute("data-mode") == "finished"
+
+
+def test_every_step_lights_up_a_part_of_the_page(page):
+    step_shown(page, 15)
+    open_tour(page)
+    assert page.locator("#tour li").count() == len(TOUR) and 6 <= len(TOUR) <= 8
+    for index, stop in enumerate(TOUR):
+        page.focus(f"#tour li button >> nth={index}")
+        assert lit(page), stop.title
+        assert all(page.evaluate("s => [...document.querySelectorAll('.lit')].every(e => e.matches(s))", part)
+                   for part in [stop.parts])
+    page.focus("#prompt textarea")
+    assert lit(page) == []
+
+
+def test_the_tour_goes_by_keyboard_and_comes_back(page):
+    open_tour(page)
+    page.focus("#tour li button >> nth=0")
+    page.keyboard.press("Enter")
+    card = page.locator(".tour-card")
+    assert card.is_visible() and TOUR[0].text in card.inner_text() and lit(page) == ["core"]
+    page.keyboard.press("Enter")
+    assert TOUR[1].text in card.inner_text() and lit(page) == ["cards"]
+    page.wait_for_function("() => { const r = document.querySelector('#cards').getBoundingClientRect();"
+                           " return r.bottom > 0 && r.top < innerHeight; }")
+    page.keyboard.press("Escape")
+    assert card.is_hidden() and page.evaluate("document.activeElement.textContent") == TOUR[1].title
+    page.keyboard.press("Escape")
+    assert lit(page) == []
+
+
+def test_with_reduced_motion_nothing_moves_by_itself(browser, url):
+    with opened(browser, url, reduced_motion="reduce") as page:
+        step_shown(page, 15)
+        open_tour(page)
+        page.click("#tour li button >> nth=4")
+        assert page.evaluate("getComputedStyle(document.querySelector('.lit')).animationName") == "none"
+        top = page.evaluate("document.querySelector('.lit').getBoundingClientRect().top")
+        assert 0 <= top < 900
+
+
+@pytest.mark.parametrize(("width", "query"), [(390, "?__theme=dark"), (390, "?__theme=light")])
+def test_the_tabs_fit_a_narrow_screen(browser, url, width, query):
+    with opened(browser, url, width, 844, query) as page:
+        for name in ("Keep", "Evaluate", "How it works"):
+            page.get_by_role("tab", name=name).click()
+            page.wait_for_timeout(500)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        page.click("#tour li button >> nth=2")
+        box = page.locator(".tour-card").bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width

@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+from importlib.util import find_spec
 
 from ssd2_core.config import Settings
 from ssd2_core.errors import VisitorError
@@ -24,9 +25,11 @@ def read_settings(argv: list[str] | None = None) -> Settings:
                         help="a further small expert to offer: local folder or Hub id, with the core's tokenizer")
     add_options(parser)
     parser.add_argument("--share", action="store_true", help="make a public link")
+    parser.add_argument("--mcp", action="store_true", help="offer answers as a tool to MCP clients at /gradio_api/mcp/")
     given = parser.parse_args(argv)
     return Settings(core=given.core or default.core, users=tuple(given.user), preferred=() if given.core else preferred_pair(),
-                    host=given.host, port=given.port, share=given.share, limits=read_limits(os.environ), **options_of(given))
+                    host=given.host, port=given.port, share=given.share, mcp=given.mcp, limits=read_limits(os.environ),
+                    **options_of(given))
 
 
 def check_users(settings: Settings) -> None:
@@ -35,6 +38,12 @@ def check_users(settings: Settings) -> None:
     core = local_card(settings.core)
     if core:
         check_compatible(core, cards)
+
+
+def check_mcp(settings: Settings) -> None:
+    """See that what ``--mcp`` needs is installed. Raises VisitorError."""
+    if settings.mcp and find_spec("mcp") is None:
+        raise VisitorError("--mcp needs a package that is not here: pip install -r requirements-mcp.txt")
 
 
 def main() -> None:
@@ -48,6 +57,7 @@ def main() -> None:
     logging.getLogger("ssd2_core.counters").setLevel(logging.INFO)          # a line for each request
     try:
         settings = read_settings()
+        check_mcp(settings)
         check_users(settings)
     except VisitorError as error:
         sys.exit(str(error))

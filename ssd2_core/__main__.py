@@ -229,7 +229,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("prompt")
     one.add_argument("--docs", action="append", default=[], metavar="FILE")
     one.add_argument("--guidance", type=float, default=0.0, help="-4 to 4: how hard a model of sentiment pulls, 0 not at all")
-    one.add_argument("--trace", metavar="FILE", help="write the whole run as JSON, see docs/trace.md")
+    one.add_argument("--trace", metavar="FILE", help="write the whole run as JSON, see ssd2_core/traces.md")
     one.add_argument("--trace-kb", type=int, default=2000, metavar="N",
                       help="of at most so many kB: fewer decimals and candidates where it would be longer")
     _expert_options(one)

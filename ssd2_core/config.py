@@ -139,7 +139,7 @@ class Settings:
     preferred: a better core and its users, loaded in the background; once they are in memory the page starts with them.
     visitors_folder: where visitors' own models lie, set by the engine.
     device_map: None (the fastest single device) or anything accelerate takes. dtype: "auto", "float32", "bfloat16", "float16".
-    max_memory, offload_folder, quantize: as ``library.load`` takes them.
+    max_memory, offload_folder, quantize: as ``library.load`` takes them. mcp: the endpoint is a tool for MCP clients, too.
     """
 
     core: str = "compact-core"
@@ -154,5 +154,6 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 7860
     share: bool = False
+    mcp: bool = False
     threads: int | None = None
     limits: Limits = LIMITS

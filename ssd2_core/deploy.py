@@ -17,7 +17,7 @@ from .limits import read_limits
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
-FILES = ("app.py", "LICENSE", "ssd2_core/**/*", "assets/**/*", "docs/**/*")
+FILES = ("app.py", "LICENSE", "ssd2_core/**/*", "assets/**/*")
 LEFT_OUT = re.compile(r"(^|/)(__pycache__|\.[^/]+)(/|$)|\.pyc$")
 CPU_INDEX = "--extra-index-url https://download.pytorch.org/whl/cpu"
 MAX_FILE_BYTES = 10_000_000             # the Hub stores larger ones apart; none of ours is

@@ -87,7 +87,7 @@ def frame_from_dict(data: dict) -> Frame:
 
 
 def trace_to_json(frames: list[Frame], about: dict) -> str:
-    """A finished run as one JSON text: {"version", "about", "frames"}, see docs/trace.md."""
+    """A finished run as one JSON text: {"version", "about", "frames"}, see ssd2_core/traces.md."""
     return json.dumps({"version": TRACE_VERSION, "about": about, "frames": [f.to_dict() for f in frames]},
                       ensure_ascii=False, separators=(",", ":"))
 

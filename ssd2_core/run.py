@@ -13,7 +13,7 @@ from .protocol import Document, Done, Pin, Request, Started
 
 def about_run(request: Request, done: Done, titles: dict[str, str], documents: Iterable[Document] = (),
               texts: bool = True) -> dict:
-    """What a trace says of its run, see docs/trace.md. documents: those that it names, with their ``texts`` or without."""
+    """What a trace says of its run, see traces.md. documents: those that it names, with their ``texts`` or without."""
     return {"prompt": request.prompt, "core": request.core, "experts": ["core", *request.users], "titles": titles,
             "documents": [{"name": d.name, "text": d.text} if texts else {"name": d.name} for d in documents],
             "settings": {"sampling": asdict(request.sampling), "ensemble": asdict(request.ensemble)},

@@ -1,4 +1,4 @@
-"""What a trace file may hold: the gate for files that anybody may have written. Plain data; docs/trace.md says it in words.
+"""What a trace file may hold: the gate for files that anybody may have written. Plain data; traces.md says it in words.
 
 Every mistake is a LimitError in one sentence. Texts are data: nothing here, and nothing that shows them, reads them as code.
 """

@@ -79,6 +79,16 @@ def opened(browser, url: str, width: int = 1280, height: int = 900, query: str =
     assert not complaints, complaints
 
 
+def open_tab(page, name: str) -> None:
+    """Open a tab under the studio; on a narrow screen some stand in a menu."""
+    tab = page.locator("#more").get_by_role("tab", name=name, exact=True)
+    if not tab.is_visible():
+        page.click("#more .overflow-menu > button")
+        tab = page.locator("#more .overflow-dropdown button", has_text=name)
+    tab.click()
+    page.wait_for_timeout(300)
+
+
 def ask(page, prompt: str) -> None:
     """Write a prompt and send it."""
     page.fill("#prompt textarea", prompt)

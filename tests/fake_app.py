@@ -1,6 +1,6 @@
 """The page with the fake engine: ``python -m tests.fake_app PORT LOG [SECONDS_PER_STEP [STORIES [PAIR]]]``.
 
-PAIR: a file; a second core and its reader are in memory once it exists.
+STORIES: the folder of stored runs; none without it. PAIR: a file; a second core and its reader are in memory once it exists.
 """
 
 import sys

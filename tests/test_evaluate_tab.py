@@ -9,13 +9,13 @@ import pytest
 
 from ssd2_core.__main__ import main
 from ssd2_core.config import LIMITS, EnsembleParams, SamplingParams, Settings
-from ssd2_core.engine import InlineEngine
 from ssd2_core.errors import BusyError, VisitorError
+from ssd2_core.inline import InlineEngine
 from ssd2_core.protocol import Request
 from ssd2_core.ui.evaluate import Names, figure_of, table_html
 from ssd2_core.ui.exams import AT_ONCE, Contender, Exam, contenders, read_sheet
 
-from .browser import ROOT, ask, finished, last_answer, logged, opened, served, until
+from .browser import ROOT, ask, finished, last_answer, logged, open_tab, opened, served, until
 from .fake_engine import ANSWER, FakeEngine
 
 LINES = [{"question": "What is the dog called?", "answer": "Biscuit", "document": "The dog is Biscuit."},
@@ -38,14 +38,8 @@ def url(folder):
 @pytest.fixture
 def page(browser, url):
     with opened(browser, url) as p:
-        open_tab(p)
+        open_tab(p, "Evaluate")
         yield p
-
-
-def open_tab(page) -> None:
-    page.get_by_role("tab", name="Evaluate").click()
-    page.wait_for_selector("#evaluate-file input[type=file]", state="attached")
-    page.wait_for_timeout(300)
 
 
 def drop(page, path, text: str) -> None:
@@ -101,7 +95,7 @@ def test_stop_keeps_finished_rows_and_another_visitor_is_answered(browser, page,
 def test_closing_the_tab_ends_it(browser, url, folder, tmp_path):
     lines = [json.dumps({"question": "Who leaves?", "answer": "you"})] * 60
     with opened(browser, url) as page:
-        open_tab(page)
+        open_tab(page, "Evaluate")
         drop(page, tmp_path / "q.jsonl", "\n".join(lines))
         page.click("#evaluate-go")
         news(page, "core alone: 2 of 60")

@@ -13,7 +13,7 @@ from ssd2_core.frames import trace_from_json
 from ssd2_core.protocol import Document, Request, Turn
 from ssd2_core.ui import commands, links
 
-from .browser import ROOT, THEATRE, ask, finished, last_answer, logged, opened, served, step_shown, until
+from .browser import ROOT, THEATRE, ask, finished, last_answer, logged, open_tab, opened, served, step_shown, until
 from .fake_engine import ANSWER
 
 STEPS = 32
@@ -35,6 +35,7 @@ def url(folder):
 @pytest.fixture
 def page(browser, url):
     with opened(browser, url) as p:
+        open_tab(p, "Keep")
         yield p
 
 
@@ -119,6 +120,7 @@ def test_the_replay_opens_from_a_disk_without_any_request(browser, page, tmp_pat
     dark = replay.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 21, 24)"
     assert dark == (scheme == "dark")
     assert replay.evaluate("document.documentElement.scrollWidth") <= width
+    assert replay.locator("#theatre .map canvas").bounding_box()["width"] > 0.6 * min(width, 860)
     assert asked == [(tmp_path / "replay.html").as_uri()] and complaints == []
     context.close()
 
@@ -187,6 +189,7 @@ def test_commands_say_what_they_do_not_repeat():
 def test_the_commands_give_the_same_answer(browser, tmp_path):
     document = "It's Maria's \"note\" $HOME `x`\\n.\n\nHer dog is called Biscuit."
     with served(["app.py", "--port", "PORT"], tmp_path, 240) as address, opened(browser, address) as page:
+        open_tab(page, "Keep")
         page.click("#advanced button")
         page.check("#pick-compact-islander input")
         for selector, value in (("#weight-compact-reader", "0.45"), ("#weight-compact-islander", "0.1"), ("#seed", "7"),

@@ -10,7 +10,7 @@ from ssd2_core.frames import load_trace
 from ssd2_core.ui.theatre import STORIES, stories, story
 from ssd2_core.ui.tour import TOUR
 
-from .browser import ROOT, THEATRE, ask, finished, last_answer, opened, served, step_shown, until
+from .browser import ROOT, THEATRE, ask, finished, last_answer, open_tab, opened, served, step_shown, until
 from .fake_engine import ANSWER
 
 COMMANDS = [line for line in (STORIES / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("python -m ")]
@@ -30,7 +30,7 @@ def page(browser, url):
 
 
 def open_tour(page) -> None:
-    page.get_by_role("tab", name="How it works").click()
+    open_tab(page, "How it works")
     page.wait_for_selector("#tour li button")
 
 
@@ -65,6 +65,7 @@ def test_a_first_visit_plays_a_story_and_another_can_be_chosen(page):
     first, second, *_ = (load_trace(path)[1]["prompt"] for path in stories().values())
     assert page.locator("#theatre .mode").inner_text().lower() == "a stored run"
     assert page.locator("#theatre .asked").inner_text() == first
+    open_tab(page, "Keep")
     page.get_by_role("button", name=second).click()
     until(lambda: page.locator("#theatre .asked").inner_text() == second, 30)
     step_shown(page, 15)
@@ -135,8 +136,8 @@ def test_with_reduced_motion_nothing_moves_by_itself(browser, url):
 def test_the_tabs_fit_a_narrow_screen(browser, url, width, query):
     with opened(browser, url, width, 844, query) as page:
         for name in ("Keep", "Evaluate", "How it works"):
-            page.get_by_role("tab", name=name).click()
-            page.wait_for_timeout(500)
+            open_tab(page, name)
+            page.wait_for_timeout(300)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         page.click("#tour li button >> nth=2")
         box = page.locator(".tour-card").bounding_box()

@@ -159,8 +159,8 @@ def test_own_models_and_documents_stay_with_the_visitor():
 
 
 def test_the_ten_lines_in_the_docs_run(tmp_path, monkeypatch, capsys):
-    code = re.search(r"```python\n(.*?)```", (ROOT / "docs/trace.md").read_text(encoding="utf-8"), re.DOTALL).group(1)
+    code = re.search(r"```python\n(.*?)```", (ROOT / "ssd2_core/traces.md").read_text(encoding="utf-8"), re.DOTALL).group(1)
     (tmp_path / "ssd2-trace.json").write_text(TEXT, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "docs/trace.md", "exec"), {})
+    exec(compile(code, "ssd2_core/traces.md", "exec"), {})
     assert "What is it? -> The dog in your letter" in capsys.readouterr().out and len(code.splitlines()) <= 11

@@ -274,7 +274,8 @@ def launch(demo: gr.Blocks, settings: Settings, **options) -> None:
     """Serve the page until it is interrupted."""
     limits = settings.limits
     demo.launch(server_name=settings.host, server_port=settings.port, share=settings.share, theme=theme(),
-                head=page_head(), ssr_mode=False, run_history=False, footer_links=["api", "settings"], enable_monitoring=False,
+                head=page_head(), ssr_mode=False, run_history=False, mcp_server=settings.mcp or None,
+                footer_links=["api", "settings"], enable_monitoring=False,
                 app_kwargs={"middleware": [Middleware(Doors, limits=limits, health=demo.health)]},
                 max_file_size=max(limits.max_file_bytes, limits.max_model_bytes),
                 max_threads=2 * running(settings) + 40, **options)

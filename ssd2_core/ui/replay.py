@@ -11,7 +11,7 @@ from . import more_words, words
 from .charts import chart_settings
 from .saving import embedded
 from .theatre import TEMPLATE, script, stored
-from .theme import ASSETS, hue_variables, theme
+from .theme import ASSETS, THEATRE_SHEETS, hue_variables, theme
 
 VARIABLES = ("body_background_fill", "body_text_color", "body_text_color_subdued", "background_fill_primary",
              "background_fill_secondary", "block_background_fill", "block_border_color", "border_color_primary",
@@ -26,7 +26,7 @@ def replay(frames: list[Frame], about: dict, titles: dict[str, str], order: list
     read = lambda name: (ASSETS / name).read_text(encoding="utf-8")  # noqa: E731
     return Template(read("replay.html")).substitute(
         title=html.escape(more_words.REPLAY_TITLE), tagline=html.escape(more_words.REPLAY_TAGLINE),
-        style=variables() + hue_variables() + read("theatre.css") + read("replay.css"),
+        style=variables() + hue_variables() + "".join(read(f"{name}.css") for name in (*THEATRE_SHEETS, "replay")),
         template=TEMPLATE.read_text(encoding="utf-8"), prompt=html.escape(about.get("prompt", "")),
         answer=html.escape(about.get("answer", "")),
         how=html.escape(more_words.REPLAY_HOW), facts=facts_html(about, titles), data=embedded(props), script=script())

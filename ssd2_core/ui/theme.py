@@ -6,7 +6,8 @@ import gradio as gr
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 VENDOR = ASSETS / "vendor"
-SHEETS = ("page", "theatre", "charts", "steer", "beside", "more")
+THEATRE_SHEETS = ("theatre", "charts", "steer")
+SHEETS = ("page", *THEATRE_SHEETS, "beside", "more")
 
 # Okabe and Ito's colour-blind-safe hues: the core first, then the user experts in the order of the library.
 HUES_LIGHT = ("#0072b2", "#e08a00", "#009e73", "#c45a9b", "#d55e00")

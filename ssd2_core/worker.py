@@ -65,13 +65,15 @@ class Worker:
         self.lasted: deque[float] = deque(maxlen=20)            # seconds of the last answers
         self.stopping = False
         self._jobs: SimpleQueue = SimpleQueue()
-        threading.Thread(target=self._load, name="loader", daemon=True).start()
+        self._loader = threading.Thread(target=self._load, name="loader", daemon=True)
+        self._loader.start()
 
     def run(self) -> None:
         """Rounds until STOP comes."""
         while not self.stopping:
             self.round()
         self._jobs.put(STOP)
+        self._loader.join(5.0)          # a thread that has used torch must not end while the process does
 
     def round(self) -> None:
         """One denoising step of every active run, their networks in one pass; commands are read before each step."""

@@ -187,14 +187,15 @@ def _strict_json(name: str, data: bytes) -> object:
         raise ModelError(f"{name} is not plain JSON: {reason}.") from None
 
 
-def check_weights_file(name: str, path: Path, sheet: Sheet, max_bytes: int = LIMITS.max_model_bytes) -> int:
+def check_weights_file(name: str, path: Path, sheet: Sheet, max_bytes: int | None = None) -> int:
     """Check size, header, names, shapes and offsets of a safetensors file; nothing of it is loaded. -> parameters.
 
     Raises ModelError, one sentence with what was expected and what was found.
     """
     size = os.path.getsize(path)
-    if size > max_bytes:
-        raise ModelError(f"{name} has {size:,} bytes; a small model may have at most {max_bytes:,}.")
+    most = LIMITS.max_model_bytes if max_bytes is None else max_bytes
+    if size > most:
+        raise ModelError(f"{name} has {size:,} bytes; a small model may have at most {most:,}.")
     with open(path, "rb") as file:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0

@@ -42,7 +42,8 @@ class Visitors:
     def add(self, owner: str, weights: Path, weights_name: str, sheet: bytes, sheet_name: str) -> ModelCard:
         """Take a model through the gate and keep it for ``owner``. Raises ModelError, BusyError when there is no room."""
         model_id = f"{PRIVATE}{secrets.token_urlsafe(16)}"
-        place, template, config = self.folder / model_id, *examine(weights, weights_name, sheet, sheet_name)
+        place, template, config = self.folder / model_id, *examine(weights, weights_name, sheet, sheet_name,
+                                                                          self.limits.max_model_bytes)
         with self._lock:
             self._check_room(owner, weights.stat().st_size)
             try:
@@ -130,11 +131,12 @@ class Visitors:
             raise BusyError("There is no room for another model on this service now; try again later.")
 
 
-def examine(weights: Path, weights_name: str, sheet: bytes, sheet_name: str) -> tuple[ModelCard, dict]:
+def examine(weights: Path, weights_name: str, sheet: bytes, sheet_name: str,
+            max_bytes: int | None = None) -> tuple[ModelCard, dict]:
     """The gate: a file of weights and its description. -> the expert it resembles, its config.json. Raises ModelError."""
     about = read_sheet(sheet_name, sheet)
     template, config = _template(about, sheet_name)
-    return template, _config(about, template, config, check_weights_file(weights_name, weights, about))
+    return template, _config(about, template, config, check_weights_file(weights_name, weights, about, max_bytes))
 
 
 def write_folder(place: Path, weights: Path, sheet: bytes, template: ModelCard, config: dict) -> None:

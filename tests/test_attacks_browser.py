@@ -45,6 +45,8 @@ def settle(page, dog: str, place, weights: bytes = WEIGHTS.read_bytes()) -> None
 
 def slow(page, block_length: str = "2") -> None:
     page.click("#advanced > button")
+    page.wait_for_selector("#steps input[type=number]", state="visible")
+    page.wait_for_timeout(700)                      # what is written before the page has settled is lost
     set_number(page, "#steps", "64")
     set_number(page, "#block-length", block_length)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from huggingface_hub import HfApi, SpaceHardware
 
-from .errors import ModelError, VisitorError
+from .errors import ModelError, reason
 from .hub import check_id
 from .limits import read_limits
 
@@ -122,10 +122,8 @@ def deploy(space: Space, model_id: str, private: bool, endpoint: str | None = No
         api.create_commit(model_id, parts, commit_message="SSD-2 Studio", repo_type="space")
         if space.hardware != "cpu-basic":
             api.request_space_hardware(model_id, space.hardware)
-    except VisitorError:
-        raise
     except Exception as error:
         log.info("deploying failed", exc_info=error)
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160].rstrip(".")
-        raise ModelError(f"{model_id} could not be deployed: {reason}. Log in with `hf auth login`, check the name.") from None
+        raise ModelError(f"{model_id} could not be deployed: {reason(error)}. Log in with `hf auth login`, check the "
+                         "name.") from None
     return f"{api.endpoint}/spaces/{model_id}"

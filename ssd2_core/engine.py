@@ -55,7 +55,7 @@ class Engine:
         self.only_known = only_known
         self.counters = Counters()
         self.runs = RunStore(settings.limits.keep_runs_seconds)
-        self._allowed = {settings.core}
+        self._allowed = {settings.core, *settings.users}
         self._lock = threading.RLock()
         self._state = "new"
 
@@ -201,11 +201,12 @@ class Engine:
 
     def _check_models(self, request: Request) -> None:
         """Refuse models that this server does not offer, and other visitors' own, in the same words."""
+        from .library import list_models
         own = {i for i in request.users if is_private(i) and self.visitors.owns(request.owner, i)}
         asked = {request.core, *request.users} - own
         unknown = {i for i in asked if is_private(i)}
         if self.only_known and not asked <= self._allowed:
-            unknown |= asked - self._allowed - {card.id for card in self.models()}
+            unknown |= asked - self._allowed - {card.id for card in list_models()}
         for model_id in (request.core, *request.users):
             if model_id in unknown:
                 raise ModelError(f"The model {model_id!r} is not known here; choose one from the list.")

@@ -19,3 +19,8 @@ class ModelError(VisitorError):
 
 class BusyError(VisitorError):
     """The queue is full or the worker is not able to answer."""
+
+
+def reason(error: Exception, most: int = 160) -> str:
+    """The first line of what an exception says, short and without its full stop, as a part of one of our sentences."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:most].rstrip(".")

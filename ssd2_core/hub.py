@@ -5,13 +5,12 @@ for the few numbers and words that the gate knows.
 """
 
 import logging
-import re
 from pathlib import Path
 
 from huggingface_hub import HfApi, hf_hub_download
 
 from .config import LIMITS
-from .errors import ModelError
+from .errors import ModelError, reason
 from .library import FILES, HUB_ID, read_card
 from .uploads import MAX_CONFIG_BYTES, sheet_of
 
@@ -68,7 +67,6 @@ def publish(folder: Path, model_id: str, public: bool = False, endpoint: str | N
         api.upload_folder(repo_id=model_id, folder_path=folder, allow_patterns=list(FILES), commit_message=card.title)
     except Exception as error:
         log.info("publishing failed", exc_info=error)
-        reason = re.sub(r"\s+", " ", str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)[:160]
-        raise ModelError(f"{model_id} could not be published: {reason.rstrip('.')}. Log in with `hf auth login` and check the "
+        raise ModelError(f"{model_id} could not be published: {reason(error)}. Log in with `hf auth login` and check the "
                          "name.") from None
     return f"{api.endpoint}/{model_id}"

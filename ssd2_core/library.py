@@ -18,7 +18,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from .bases import Progress, find_base
-from .errors import ModelError
+from .errors import ModelError, reason
 from .placement import Plan, has_bfloat16_units, load_arguments, make_plan, parse_device_map, parse_max_memory
 
 log = logging.getLogger(__name__)
@@ -281,8 +281,7 @@ def plan_for(folder: Path, model_id: str, device_map: str | dict | None = None, 
 
 def _not_loaded(model_id: str, error: Exception) -> ModelError:
     log.info("loading %s failed", model_id, exc_info=error)
-    reason = (str(error) or type(error).__name__).splitlines()[0][:160].rstrip(".")
-    return ModelError(f"{model_id} could not be loaded: {reason}.")
+    return ModelError(f"{model_id} could not be loaded: {reason(error)}.")
 
 
 def _load_model(folder: Path, model_id: str, dtype: str, where: dict, progress: Progress | None = None):

@@ -87,9 +87,8 @@ class Pins:
         """No end of text at this position: more is given behind it."""
         self._open.setdefault(block, []).append(position)
 
-    def apply(self, block: int, logits: Tensor, eos: int | None) -> None:
-        """Write what is given, and what cannot be, into predicted logits (B, L, V), in place."""
-        at, given = self.of(block, logits.shape[1], logits.device)
+    def apply(self, block: int, logits: Tensor, eos: int | None, at: Tensor, given: Tensor) -> None:
+        """Write what is given, and what cannot be, into predicted logits (B, L, V), in place. at, given: of ``of``."""
         if eos is not None and block in self._open:
             logits[:, self._open[block], eos] = FLOOR
         logits[:, at] = clean(given, logits.shape[-1], -FLOOR / 2) + FLOOR / 2           # 0 at the given token, FLOOR elsewhere
@@ -173,7 +172,7 @@ def _course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch
             at, given = pins.of(block, L, rng.device)                                     # (N,) positions, (N,) ids
             x_t[:, at] = clean(given, V, K)
             prediction = yield Ask(ids, x_t, t / T)
-            pins.apply(block, prediction.logits, eos)
+            pins.apply(block, prediction.logits, eos, at, given)
             # 3) the prediction goes back to the simplex and is made noisy again, a little less
             chosen = choose(prediction.logits, params.projection, params.top_p, rng)      # (B, L) or (B, L, V)
             lift(x_next, chosen, 2 * K * signal)                                          # ... and around +K where it is clean

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from .adapters import shape_of
-from .errors import ModelError
+from .errors import ModelError, reason
 from .model import SSD2Config
 
 SIDE_FILES = {"embed_sum_layer.pt": ("embed_sum",), "timestep_layer.pt": ("timestep_embedding",)}
@@ -49,8 +49,7 @@ def restricted_load(file: Path) -> object:
     except FileNotFoundError:
         raise ModelError(f"{file.parent} has no {file.name}; copy the whole published folder.") from None
     except Exception as error:              # a file that is no checkpoint fails in any way
-        reason = (str(error) or type(error).__name__).splitlines()[0][:120].rstrip(".")
-        raise ModelError(f"{file.name} cannot be read safely: {reason}.") from None
+        raise ModelError(f"{file.name} cannot be read safely: {reason(error, 120)}.") from None
 
 
 def _backbone_tensors(folder: Path) -> dict[str, Tensor]:

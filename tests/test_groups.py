@@ -15,7 +15,7 @@ from ssd2_core.inline import InlineEngine
 from ssd2_core.protocol import Document, Failed, Request, Turn
 from ssd2_core.ui import sweep
 from ssd2_core.ui.compare import marked, sides
-from ssd2_core.ui.page import converse
+from ssd2_core.ui.conversation import converse
 from ssd2_core.ui.runs import Run
 from ssd2_core.ui.studio import Studio
 from ssd2_core.ui.sweep import shares_so_far, swept

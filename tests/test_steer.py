@@ -46,7 +46,7 @@ def test_a_span_is_denoised_again_and_the_rest_stays(studio):
     found = wish(studio, run, "again", cells=[[0, 2], [0, 3], [0, 2]])
     assert found.line == words.STEER_LINES["again"] and found.base is None
     second = ended(studio, found.request)
-    before, after = last_frames(studio, run)[0], last_frames(studio, second)[0]
+    before, after = last_frames(run)[0], last_frames(second)[0]
     assert [i for i, pinned in enumerate(after.pinned) if not pinned] == [2, 3]
     rest = [i for i in range(16) if i not in (2, 3)]
     assert [after.token_ids[i] for i in rest] == [before.token_ids[i] for i in rest]

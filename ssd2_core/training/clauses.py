@@ -92,8 +92,8 @@ def formed(kind: str, before: tuple[str, ...], after: tuple[str, ...], whom: tup
     what = WORDS_FOR.get(kind, OTHERS)
     first = [word for word in before[max(0, at - 3):at] if word.lower() not in ADVERBS]
     if verb in COPULAS:
-        named = " ".join(first) if first and verb != "i'm" else ""
-        out = [f"{w} {COPULAS[verb]} {' '.join([named, *middle, *tail])}?" for w in what] if named else []
+        about = " ".join(first) if first and verb != "i'm" else ""
+        out = [f"{w} {COPULAS[verb]} {' '.join([about, *middle, *tail])}?" for w in what] if about else []
         return [re.sub(r"\s+", " ", q) for q in out]
     base, auxiliary = VERBS[verb]
     out = []

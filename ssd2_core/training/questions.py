@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 
 from .clauses import Subject, author, formed, subjects
-from .data.cues import COUNTS, CUES, MONTHS, NAME, STOP, WEEKDAYS
+from .data.cues import CLOCK, COUNTS, CUES, MONTHS, NAME, STOP, WEEKDAYS
 from .data.schema import QA
 from .data.thesaurus import reworded
 
@@ -29,8 +29,7 @@ PIECES = tuple(
     for kind, pattern, asked in (
         (
             "time",
-            rf"\b((?:{COUNTS}|\d{{1,2}}) (?:in the (?:morning|evening|afternoon)|o'clock|am|pm)|\d{{1,2}}[:.]\d\d(?: ?[ap]m)?|"
-            rf"\d{{1,2}} ?[ap]m|noon|midnight|(?:half past|quarter to|quarter past) \w+)\b",
+            rf"\b({CLOCK})\b",
             ("When", "At what time", "What time"),
         ),
         (

@@ -20,6 +20,7 @@ from .exams import AT_ONCE_OF_ALL, MAX_BYTES, Contender, Exam, contenders, read_
 from .saving import file
 from .studio import Studio
 from .theme import HUES_LIGHT
+from .words import alone
 
 ENSEMBLE_COLOUR, INK = "#7d8088", "#8b8d94"     # read on light and dark alike
 
@@ -69,7 +70,7 @@ class Names:
     def row(self, name: str) -> str:
         """A row's title."""
         user = name.removeprefix("user:")
-        return words.NAMES.get(name) or words.alone(self.titles.get(user, user))
+        return words.NAMES.get(name) or alone(self.titles.get(user, user))
 
     def colour(self, name: str) -> str:
         """A row's colour."""

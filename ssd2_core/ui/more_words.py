@@ -52,8 +52,3 @@ NAMES = {"core": "core alone", "ensemble": "ensemble"}
 def progress(name: str, count: int, total: int) -> str:
     """How far an evaluation is."""
     return f"{name}: {count} of {total} questions."
-
-
-def alone(title: str) -> str:
-    """A user expert's row."""
-    return f"{title} alone"

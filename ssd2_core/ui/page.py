@@ -3,8 +3,7 @@
 Knows an engine by its interface only, so it opens before any model is loaded. A visitor's settings travel as arguments.
 """
 
-import html
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +14,11 @@ from starlette.middleware import Middleware
 from ..config import Settings
 from ..documents import read_file
 from ..errors import DocumentError, VisitorError
-from ..protocol import Document, Done, Request, Turn
+from ..protocol import Document
 from . import more_words, panels, words
 from .api import make_generate
 from .compare import compare_tab, wire_compare
+from .conversation import converse
 from .doors import Doors, Page
 from .evaluate import evaluating, wire_evaluate
 from .events import QUIET, STREAM, warn
@@ -35,7 +35,6 @@ from .theatre import story, theatre
 from .theme import VENDOR, theme
 from .theme import head as page_head
 
-CHAT_EVERY = 3
 STATUS_SECONDS = 2.0
 
 
@@ -57,39 +56,6 @@ def read_one(path: Path, limit: int) -> Document:
     if path.stat().st_size > limit:
         raise DocumentError(f"{path.name} is larger than {limit / 1e6:g} MB; paste the part that matters.")
     return read_file(path.name, path.read_bytes())
-
-
-def said(role: str, text: str) -> dict:
-    """A message for the chat, which reads HTML: escaped, so that every character shows as it is."""
-    return {"role": role, "content": html.escape(text, quote=False)}
-
-
-async def converse(studio: Studio, session: str, request: Request, chat: list, turns: tuple[Turn, ...],
-                   line: str = "") -> AsyncIterator[tuple]:
-    """One run as updates of (theatre, chat shown, chat kept, prompt, turns, stop). Raises VisitorError if it cannot start.
-
-    line: stands in the chat for a run that writes the last answer anew; the conversation goes on from the new one.
-    """
-    run = studio.runs.start(session, request, studio.head(request))
-    chat = [*chat, said("user", line or request.prompt)]
-    yield run.message(0, False), chat, chat, gr.skip() if line else "", gr.skip(), gr.Button(interactive=True)
-    sent = 0
-    async for message in studio.runs.messages(session, run):
-        sent += 1
-        if run.end is None:
-            fresh = run.text and sent % CHAT_EVERY == 1
-            shown = [*chat, said("assistant", run.text)] if fresh else gr.skip()
-            yield message, shown, shown, gr.skip(), gr.skip(), gr.skip()
-            continue
-        if isinstance(run.end, Done):
-            private = bool(request.documents)
-            before = turns[:-2] if line and turns and turns[-2].text == request.prompt else turns
-            turns = (*before, Turn("user", request.prompt, private), Turn("assistant", run.end.answer, private))
-            text, prompt = run.end.answer, gr.skip()
-        else:
-            text, prompt = run.end.message, gr.skip() if line else request.prompt
-        chat = [*chat, said("assistant", text)]
-        yield message, chat, chat, prompt, turns, gr.Button(interactive=False)
 
 
 def build(engine, settings: Settings) -> gr.Blocks:
@@ -127,7 +93,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
         from_files, chat, turns = gr.State({}), gr.State([]), gr.State(())
         wire_talk(studio, panel, talk, stage, papers.pasted, from_files, chat, turns)
-        wire_steer(studio, panel, stage, beside, talk, chat, turns, converse)
+        wire_steer(studio, panel, stage, beside, talk, chat, turns)
         wire_setup(studio, panel, mix)
         wire_documents(studio, papers, from_files)
         wire_examples(studio, panel, talk, papers.pasted, mix)

@@ -11,6 +11,7 @@ from ..errors import VisitorError
 from ..frames import Frame
 from ..protocol import Change, Pin, Request
 from . import panels, words
+from .conversation import converse
 from .events import QUIET, STREAM, warn
 from .runs import Run
 from .studio import Studio
@@ -18,9 +19,9 @@ from .studio import Studio
 Cell = tuple[int, int]          # block, position
 
 
-def last_frames(studio: Studio, run: Run) -> dict[int, Frame]:
+def last_frames(run: Run) -> dict[int, Frame]:
     """The last frame of each block of a run."""
-    return {event.block: event for event in studio.engine.events(run.id) if isinstance(event, Frame)}
+    return {frame.block: frame for frame in run.frames}
 
 
 def own_run(studio: Studio, session: str, run_id: object) -> Run:
@@ -31,8 +32,9 @@ def own_run(studio: Studio, session: str, run_id: object) -> Run:
     return run
 
 
-def again(run: Run, frames: dict[int, Frame], free: set[Cell]) -> Request:
+def again(run: Run, free: set[Cell]) -> Request:
     """The request that keeps a finished answer but for some cells, which are denoised again from other noise."""
+    frames = last_frames(run)
     cells = [(b, i) for b, frame in frames.items() for i in range(len(frame.token_ids))]
     if not free & set(cells):
         raise VisitorError(words.STEER_NOTHING)
@@ -40,9 +42,9 @@ def again(run: Run, frames: dict[int, Frame], free: set[Cell]) -> Request:
     return _new_noise(run, tuple(kept))
 
 
-def with_word(run: Run, frames: dict[int, Frame], pin: Pin) -> Request:
+def with_word(run: Run, pin: Pin) -> Request:
     """The request that keeps what stands before a word's block and older pins, puts the word, and writes the rest again."""
-    kept = [Pin(b, i, token_ids=(frame.token_ids[i],)) for b, frame in frames.items() for i in range(len(frame.token_ids))
+    kept = [Pin(b, i, token_ids=(token,)) for b, frame in last_frames(run).items() for i, token in enumerate(frame.token_ids)
             if b < pin.block or (b == pin.block and frame.pinned and frame.pinned[i])]
     return _new_noise(run, (*kept, pin))
 
@@ -84,11 +86,11 @@ def steered(studio: Studio, session: str, wish: dict, ensemble: Callable[[], Ens
         if run.end is None:
             studio.engine.pin(run.id, pin)
             return Steered(None)
-        return Steered(with_word(run, last_frames(studio, run), pin), words.STEER_LINES["pin"].format(word=pin.text.strip()))
+        return Steered(with_word(run, pin), words.STEER_LINES["pin"].format(word=pin.text.strip()))
     if run.end is None:
         raise VisitorError(words.STEER_WAIT)
     if action == "again":
-        return Steered(again(run, last_frames(studio, run), _cells(wish.get("cells"))), words.STEER_LINES["again"])
+        return Steered(again(run, _cells(wish.get("cells"))), words.STEER_LINES["again"])
     if action == "branch":
         step = check_int("the step of a branch", wish.get("step"), 0, max(0, len(run.steps) - 1))
         return Steered(branch(run, step, ensemble()), words.STEER_LINES["branch"].format(step=step + 1), run)
@@ -102,7 +104,7 @@ def _cells(value: object) -> set[Cell]:
 
 
 def wire_steer(studio: Studio, panel: panels.Panel, stage: gr.HTML, beside: gr.HTML, talk: panels.Talk, chat: gr.State,
-               turns: gr.State, converse: Callable) -> None:
+               turns: gr.State) -> None:
     """What the theatre's script asks for, as runs of the conversation."""
     async def steer(event: gr.EventData, request: gr.Request, kept, history, *values):
         session = request.session_hash

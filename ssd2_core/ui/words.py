@@ -239,7 +239,7 @@ def figures(done: Done) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def alone(title: str, weight: float) -> str:
+def alone(title: str, weight: float = 1.0) -> str:
     """The name of the answer of one expert; own models never have all of the weight."""
     return f"{title} alone" if weight >= 1 else f"{title} at {percent(weight)}, the most an own model may have"
 

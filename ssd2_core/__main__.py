@@ -32,7 +32,7 @@ def user_weights(users: list[str]) -> dict[str, float]:
 
 def ensemble_params(args: argparse.Namespace) -> EnsembleParams:
     return EnsembleParams(lam=user_weights(args.user), weights=args.weights, tau=args.tau, alpha=args.alpha,
-                          guidance=getattr(args, "guidance", 0.0))
+                          guidance=args.guidance)
 
 
 def sampling_params(args: argparse.Namespace) -> SamplingParams:
@@ -132,7 +132,7 @@ def evaluate(args: argparse.Namespace) -> int:
             found += [{"steps": steps, **row} for row in more] if len(sweep) > 1 else more
         rows += [{"data": path, **row} for row in found] if len(sheets) > 1 else found
     settings = {"core": args.core, "lam": dict(params.lam), "weights": params.weights, "tau": params.tau, "alpha": params.alpha,
-                "steps": sweep[0] if len(sweep) == 1 else sweep, "block": sampling.block_length,
+                "guidance": params.guidance, "steps": sweep[0] if len(sweep) == 1 else sweep, "block": sampling.block_length,
                 "max_tokens": sampling.max_new_tokens, "projection": sampling.projection, "top_p": sampling.top_p,
                 "seed": sampling.seed, "early_exit": sampling.early_exit, "base": args.base, "data": list(sheets)}
     print(json.dumps({"rows": rows, "settings": settings}) if args.json else table(rows))
@@ -206,6 +206,7 @@ def _expert_options(parser: argparse.ArgumentParser) -> None:
     add("--user", action="append", default=[], metavar="ID[=LAM]", help="a user expert and its weight; may be repeated")
     add("--alpha", type=float, default=0.0, help="contrast of a reader with itself without documents")
     add("--weights", choices=WEIGHTINGS, default=EnsembleParams().weights)
+    add("--guidance", type=float, default=0.0, help="-4 to 4: how hard a model of sentiment pulls, 0 not at all")
     add("--tau", type=float, default=EnsembleParams().tau)
     add("--steps", type=int, default=DEFAULT.num_steps)
     add("--block", type=int, default=DEFAULT.block_length)
@@ -228,7 +229,6 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("generate", help="answer one prompt, step by step")
     one.add_argument("prompt")
     one.add_argument("--docs", action="append", default=[], metavar="FILE")
-    one.add_argument("--guidance", type=float, default=0.0, help="-4 to 4: how hard a model of sentiment pulls, 0 not at all")
     one.add_argument("--trace", metavar="FILE", help="write the whole run as JSON, see ssd2_core/traces.md")
     one.add_argument("--trace-kb", type=int, default=2000, metavar="N",
                       help="of at most so many kB: fewer decimals and candidates where it would be longer")

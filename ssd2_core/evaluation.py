@@ -11,6 +11,7 @@ from .config import EnsembleParams, SamplingParams
 from .context import bind_rows
 from .documents import passages
 from .ensemble import CORE, Ensemble
+from .guidance import guide_for
 from .library import Expert
 from .prompts import answer_text, contexts
 from .sampling import Step, generate
@@ -35,6 +36,7 @@ def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: 
             bare = [c.bare_ids or c.ids for c in given] if any(c.bare_ids for c in given) else None
             bound[name] = bind_rows(expert.model, [c.ids for c in given], bare)
         fused = Ensemble(bound, ensemble)
+        fused.guide = guide_for(first.card.tokenizer_hash)
         rng = torch.Generator(device=fused.device).manual_seed(sampling.seed)
         ends, decided, steps = [], {}, 0
         for step in generate(fused, sampling, rng):

@@ -5,6 +5,8 @@ Source: SSD-LM (arXiv 2210.17432), section on classifier guidance: logits += rat
 
 import json
 import logging
+from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -69,5 +71,14 @@ def find(tokenizer_hash: str) -> AttributeModel | None:
     """The bundled attribute model that has this vocabulary; None where there is none."""
     for config in sorted(BUNDLED.glob("*/config.json")):
         if json.loads(config.read_text(encoding="utf-8"))["tokenizer_hash"] == tokenizer_hash:
-            return load(config.parent)
+            return _kept(config.parent)
     return None
+
+
+_kept = lru_cache(8)(load)
+
+
+def guide_for(tokenizer_hash: str) -> Callable[[Tensor, float], Tensor] | None:
+    """(fused logits, strength) -> logits, with the attribute model of this vocabulary; None where there is none."""
+    model = find(tokenizer_hash)
+    return model and partial(guided, model)

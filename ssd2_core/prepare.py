@@ -8,7 +8,6 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ from . import guidance, library
 from .batching import Batcher
 from .config import SamplingParams, Settings
 from .documents import passages
-from .ensemble import CORE, Ensemble, Guide
+from .ensemble import CORE, Ensemble
 from .errors import LimitError, ModelError, VisitorError
 from .prompts import answer_text, cell_texts, contexts, pin_ids, template_ids, template_of
 from .protocol import Pin, Request, Started, is_private
@@ -86,7 +85,6 @@ class ModelRuns:
             torch.set_num_threads(settings.threads)
         self.cache = ModelCache(settings)
         self.batcher = Batcher()
-        self.attributes: dict[str, guidance.AttributeModel | None] = {}
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def is_loaded(self, request: Request) -> bool:
@@ -141,7 +139,7 @@ class ModelRuns:
                  for name, expert in experts.items()}
         ensemble = Ensemble({name: experts[name].model.bind(c.ids, c.bare_ids) for name, c in given.items()},
                             request.ensemble)
-        ensemble.guide = self.guide_for(experts[CORE].card.tokenizer_hash)
+        ensemble.guide = guidance.guide_for(experts[CORE].card.tokenizer_hash)
         rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
         tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
         pins = Given(tokenizer, request.sampling, ensemble.vocab_size)
@@ -153,13 +151,6 @@ class ModelRuns:
             decode_each=lambda ids: cell_texts(tokenizer, ids), decode=lambda ids: answer_text(tokenizer, ids),
             eos_token_id=ensemble.eos_token_id, started=started(request, given, ensemble.guide is not None),
             device=str(ensemble.device), dtype=str(model.dtype).removeprefix("torch."))
-
-    def guide_for(self, tokenizer_hash: str) -> Guide | None:
-        """How the attribute model of this vocabulary guides, if there is one."""
-        if tokenizer_hash not in self.attributes:
-            self.attributes[tokenizer_hash] = guidance.find(tokenizer_hash)
-        model = self.attributes[tokenizer_hash]
-        return model and partial(guidance.guided, model)
 
     def _experts(self, request: Request, notify: Notify) -> dict[str, library.Expert]:
         wanted = {CORE: request.core, **{user: user for user in request.users}}

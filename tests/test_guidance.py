@@ -10,9 +10,11 @@ from ssd2_core import guidance
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.ensemble import Ensemble, Prediction
 from ssd2_core.errors import LimitError
+from ssd2_core.evaluation import measure
 from ssd2_core.inline import InlineEngine
 from ssd2_core.library import load
 from ssd2_core.protocol import Change, Request
+from ssd2_core.scores import Question
 from ssd2_core.training import recipes
 
 TOKENIZER = load("compact-core").tokenizer
@@ -65,6 +67,13 @@ def test_the_knob_changes_the_mood_of_an_answer():
         asked = Request("", "How are you?", sampling=SamplingParams(max_new_tokens=16),
                         plan=(Change(2, EnsembleParams(guidance=-2.0)),))
         assert list(engine.stream(engine.submit(asked)))[-1].answer != plain
+
+
+def test_an_evaluation_is_guided_as_well():
+    asked, sampling = [Question("How are you?", "fine", "")], SamplingParams(max_new_tokens=16)
+    right = [measure("core", {"core": load("compact-core")}, asked, EnsembleParams(guidance=strength), sampling)["exact"]
+             for strength in (0.0, -2.0)]
+    assert right == [1.0, 0.0]
 
 
 def test_without_strength_or_model_nothing_is_touched():

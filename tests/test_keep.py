@@ -161,12 +161,18 @@ def test_a_wrong_link_is_a_sentence_and_the_default(browser, url):
 
 def test_a_link_says_what_it_was_made_of():
     sampling, ensemble = SamplingParams(9, 8, 40, "multihot", 0.7, 3, "entropy"), EnsembleParams(
-        {"compact-reader": 0.4, "mine-x": 0.1}, "constant", 0.3, alpha=1.5)
+        {"compact-reader": 0.4, "mine-x": 0.1}, "constant", 0.3, alpha=1.5, guidance=-0.7)
     query = links.to_query("compact-core", sampling, ensemble, "a & b?")
     found, problems = links.from_query({k: v[0] for k, v in parse_qs(urlsplit(query).query).items()}, FITS, "", LIMITS)
     assert problems == [] and found.pop("users") == {"compact-reader": 0.4} and found.pop("prompt") == "a & b?"
-    assert found.pop("core") == "compact-core" and {found[n] for n in ("weights", "tau", "alpha")} == {"constant", 0.3, 1.5}
-    assert SamplingParams(**{n: v for n, v in found.items() if n not in ("weights", "tau", "alpha")}) == sampling
+    assert found.pop("core") == "compact-core"
+    assert [found.pop(name) for name in ("weights", "tau", "alpha", "guidance")] == ["constant", 0.3, 1.5, -0.7]
+    assert SamplingParams(**found) == sampling
+
+
+def test_the_commands_name_every_setting():
+    asked = Request("", "Hi?", users=("compact-reader",), ensemble=EnsembleParams({"compact-reader": 0.4}, guidance=-0.7))
+    assert "--guidance -0.7" in commands.shell(asked, []) and "guidance=-0.7," in commands.client(asked, [], "http://x")
 
 
 @pytest.mark.parametrize(("key", "value"), [

@@ -22,7 +22,8 @@ def shell(request: Request, remarks: list[str]) -> str:
     write = [f"printf %s {shlex.quote(d.text)} > {name}" for name, d in zip(names, request.documents, strict=True)]
     options = [("core", request.core), *(("user", f"{user}={ensemble.lam.get(user, 0.0)}") for user in request.users),
                *(("docs", name) for name in names), ("weights", ensemble.weights), ("tau", ensemble.tau),
-               ("alpha", ensemble.alpha), ("steps", sampling.num_steps), ("block", sampling.block_length),
+               ("alpha", ensemble.alpha), ("guidance", ensemble.guidance), ("steps", sampling.num_steps),
+               ("block", sampling.block_length),
                ("max-tokens", sampling.max_new_tokens), ("projection", sampling.projection), ("top-p", sampling.top_p),
                ("early-exit", sampling.early_exit), ("seed", sampling.seed)]
     command = " \\\n    ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options)
@@ -38,7 +39,8 @@ def client(request: Request, remarks: list[str], url: str) -> str:
     texts = [repr(d.text) for d in request.documents] if _is_short(request) else read
     values = {"prompt": repr(request.prompt), "documents": f"[{', '.join(texts)}]", "experts": repr(list(request.users)),
               "each": repr([ensemble.lam.get(user, 0.0) for user in request.users]), "weights": repr(ensemble.weights),
-              "tau": ensemble.tau, "alpha": ensemble.alpha, "steps": sampling.num_steps, "block_length": sampling.block_length,
+              "tau": ensemble.tau, "alpha": ensemble.alpha, "guidance": ensemble.guidance,
+              "steps": sampling.num_steps, "block_length": sampling.block_length,
               "max_tokens": sampling.max_new_tokens, "projection": repr(sampling.projection), "top_p": sampling.top_p,
               "early_exit": repr(sampling.early_exit), "seed": sampling.seed, "core": repr(request.core)}
     lines = [*(f"# {remark}" for remark in remarks), "from gradio_client import Client", "",

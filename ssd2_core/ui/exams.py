@@ -150,6 +150,6 @@ def settings_of(model: Request, ensemble: EnsembleParams, name: str, public: Cal
     """The settings as ``evaluate --json`` gives them. name: of the file. public: an expert's name as others may know it."""
     s = model.sampling
     return {"core": model.core, "lam": {public(user): weight for user, weight in ensemble.lam.items()},
-            "weights": ensemble.weights, "tau": ensemble.tau, "alpha": ensemble.alpha, "steps": s.num_steps,
-            "block": s.block_length, "max_tokens": s.max_new_tokens, "projection": s.projection, "top_p": s.top_p,
-            "seed": s.seed, "early_exit": s.early_exit, "base": None, "data": [name]}
+            "weights": ensemble.weights, "tau": ensemble.tau, "alpha": ensemble.alpha, "guidance": ensemble.guidance,
+            "steps": s.num_steps, "block": s.block_length, "max_tokens": s.max_new_tokens, "projection": s.projection,
+            "top_p": s.top_p, "seed": s.seed, "early_exit": s.early_exit, "base": None, "data": [name]}

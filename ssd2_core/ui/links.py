@@ -21,8 +21,9 @@ from ..config import (
 from ..errors import LimitError
 from ..protocol import is_private
 
-KNOBS = {"weights": "rule", "tau": "tau", "alpha": "alpha", "num_steps": "steps", "block_length": "block",
-         "max_new_tokens": "tokens", "projection": "projection", "top_p": "top_p", "seed": "seed", "early_exit": "early_exit"}
+KNOBS = {"weights": "rule", "tau": "tau", "alpha": "alpha", "guidance": "guidance", "num_steps": "steps",
+         "block_length": "block", "max_new_tokens": "tokens", "projection": "projection", "top_p": "top_p", "seed": "seed",
+         "early_exit": "early_exit"}
 SEED_MAX = 2**53
 
 
@@ -43,6 +44,7 @@ def readers(limits: Limits) -> dict[str, Callable[[str], object]]:
     return {"weights": lambda v: check_choice("rule", v, WEIGHTINGS),
             "tau": lambda v: check_float("tau", number(v), 0.05, 5.0),
             "alpha": lambda v: check_float("alpha", number(v), 0.0, 4.0),
+            "guidance": lambda v: check_float("guidance", number(v), -4.0, 4.0),
             "num_steps": lambda v: check_int("steps", number(v, True), 1, limits.max_steps),
             "block_length": lambda v: check_int("block", number(v, True), 1, limits.max_block_length),
             "max_new_tokens": lambda v: check_int("tokens", number(v, True), 1, limits.max_new_tokens),

@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from .config import EnsembleParams
 from .errors import LimitError
 from .frames import Frame, from_step
-from .protocol import Document, Done, Pin, Request, Started
+from .protocol import Change, Document, Done, Pin, Request, Started
 
 
 def about_run(request: Request, done: Done, titles: dict[str, str], documents: Iterable[Document] = (),
@@ -27,7 +26,8 @@ def about_run(request: Request, done: Done, titles: dict[str, str], documents: I
 class Run:
     """A request that is being answered. ``steps`` yields sampling.Step; ``ensemble`` has params, forwards and dropped.
 
-    pin: puts a Pin where the sampler finds it, raises LimitError. revision: changes of settings and pins so far.
+    pin: puts a Pin where the sampler finds it, raises LimitError. revision: changes of settings and pins so far. asked: changes
+    to be made before the next step.
     """
 
     request: Request
@@ -46,26 +46,32 @@ class Run:
     decided: dict[tuple[int, int], dict[str, float]] = field(default_factory=dict)      # (block, position) -> shares when set
     dropped: int = 0
     revision: int = 0
+    asked: list[Change] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
-    def change(self, ensemble: EnsembleParams | None, pin: Pin | None) -> bool:
-        """New settings or one more pin, from the next step on. A pin that does not fit is told as a notice. -> done?"""
-        if ensemble is not None:
-            self.ensemble.params = ensemble
-        if pin is not None:
+    def make_changes(self) -> list[Change]:
+        """Make what is planned for the next step and what was asked for since the last one. -> the latter, with its step.
+
+        Called before anything of that step is computed, so that a run with the same plan is the same run. A pin that does not
+        fit is told as a notice.
+        """
+        for change in self.request.plan:
+            if change.step == self.num_steps:
+                self._make(change)
+        asked, self.asked = self.asked, []
+        return [replace(change, step=self.num_steps) for change in asked if self._make(change)]
+
+    def _make(self, change: Change) -> bool:
+        if change.ensemble is not None:
+            self.ensemble.params = change.ensemble
+        if change.pin is not None:
             try:
-                self.pin(pin)
+                self.pin(change.pin)
             except LimitError as error:
                 self.refused.append(str(error))
                 return False
         self.revision += 1
         return True
-
-    def follow_plan(self) -> None:
-        """Make the changes that the request has planned for the next step."""
-        for change in self.request.plan:
-            if change.step == self.num_steps:
-                self.change(change.ensemble, change.pin)
 
     def step(self) -> Frame | None:
         """Make one denoising step; None when there is none left."""

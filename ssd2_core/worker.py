@@ -78,8 +78,9 @@ class Worker:
     def round(self) -> None:
         """One denoising step of every active run, their networks in one pass; commands are read before each step."""
         self._read_commands(wait=not self.active)
-        for run in self.active.values():
-            run.follow_plan()
+        for request_id, run in self.active.items():
+            for change in run.make_changes():
+                self.emit(Changed(request_id, change))
         if len(self.active) > 1:
             self.prepare.prefetch(list(self.active.values()))
         for request_id in list(self.active):
@@ -135,11 +136,10 @@ class Worker:
         return round(usual * -(-position // self.limits.max_active), 1)
 
     def _control(self, control: Control) -> None:
-        """Act on a run under way; on one that has not begun, before its first step."""
+        """Change a run under way before its next step is computed, one that has not begun before its first."""
         request_id, change = control.request_id, Change(0, control.ensemble, control.pin)
-        run = self.active.get(request_id)
-        if run is not None and run.change(control.ensemble, control.pin):
-            self.emit(Changed(request_id, replace(change, step=run.num_steps)))
+        if request_id in self.active:
+            self.active[request_id].asked.append(change)
         for requests in (self.waiting, self.loading):
             if request_id in requests:
                 requests[request_id] = replace(requests[request_id], plan=(change, *requests[request_id].plan))

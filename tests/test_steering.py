@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from queue import SimpleQueue
 
 import pytest
 import torch
@@ -12,9 +13,11 @@ from ssd2_core.errors import LimitError, ModelError
 from ssd2_core.frames import Frame
 from ssd2_core.inline import InlineEngine
 from ssd2_core.library import load
+from ssd2_core.prepare import ModelRuns
 from ssd2_core.prompts import pin_ids, template_ids, template_of
-from ssd2_core.protocol import Change, Control, Document, Pin, Request, Started
+from ssd2_core.protocol import Change, Changed, Control, Document, Done, Pin, Request, Started
 from ssd2_core.sampling import Pins, generate
+from ssd2_core.worker import Worker
 
 NOTE = (Document("note", "My dog is called Brimsel. We live in Oslo near the old mill."),)
 ASKED, READER = "What is my dog called?", "compact-reader"
@@ -147,6 +150,30 @@ def test_pinning_reaches_a_run_that_goes_on(engine):
     frames = [event for event in engine.stream(run_id) if isinstance(event, Frame)]
     assert "Rex" in "".join(frames[-1].texts) and frames[-1].revision == 1
     assert not engine.pin(run_id, Pin(0, 2, "Rex"))
+
+
+def test_a_pin_that_comes_while_a_batch_is_computed_is_told_with_the_step_it_acts_at():
+    prepare, inbox, events = ModelRuns(Settings()), SimpleQueue(), []
+    worker = Worker(inbox, events.append, prepare, Limits())
+    batched = prepare.prefetch
+
+    def prefetch(runs):                                 # what is put here is read after the first run's step
+        batched(runs)
+        if len(runs) == 2 and runs[1].num_steps == 5:
+            inbox.put(Control("b", pin=Pin(0, 2, "Rex")))
+    prepare.prefetch = prefetch
+    for name in "ab":
+        inbox.put(replace(request(), request_id=name))
+    while sum(isinstance(event, Done) for event in events) < 2:
+        worker.round()
+    inbox.put(None)
+    worker.run()
+    change, = (event.change for event in events if isinstance(event, Changed))
+    found = [event for event in events if isinstance(event, Frame) and event.request_id == "b"]
+    assert change.step == 6 and [f.revision for f in found] == [0] * 6 + [1] * 10 == [int(f.pinned[2]) for f in found]
+    with InlineEngine(Settings()) as alone:
+        again, _ = run(alone, request(plan=(change,)))
+    assert [f.token_ids for f in again] == [f.token_ids for f in found]
 
 
 def test_a_span_is_denoised_again_around_the_rest(engine):

@@ -1,12 +1,32 @@
-"""Counts the tests of each group of attacks, marked @pytest.mark.attack(n): ``python -m pytest --attacks``."""
+"""What tests of attacks share: a server with the real engine, and their count by group, marked @pytest.mark.attack(n).
+
+``python -m pytest --attacks`` counts them.
+"""
 
 from collections import Counter, defaultdict
+from contextlib import contextmanager
+
+import pytest
+
+from .browser import ROOT, served
+
+NEEDS_MODELS = pytest.mark.skipif(not (ROOT / "assets" / "models" / "compact-core" / "model.safetensors").exists(),
+                                  reason="assets/models/compact-core is missing")
 
 GROUPS = {1: "Files that are no safetensors", 2: "Hostile descriptions (JSON)", 3: "Tokenizer and template files",
           4: "safetensors headers", 5: "Offsets, shapes, types", 6: "Names", 7: "Uploads", 8: "Broken weights",
           9: "Other architectures", 10: "Memory and quotas", 11: "Documents", 12: "Reading files", 13: "Server-side requests",
           14: "Direct calls", 15: "Isolation", 16: "Stop", 17: "Queue and worker", 18: "Prompts and outputs",
           19: "Poisoned models", 20: "Identities"}
+
+
+@contextmanager
+def real_server(folder):
+    """The app with the compact models; visitors' models lie below ``folder``, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        with served(["app.py", "--port", "PORT", "--core", "compact-core"], folder, 120) as address:
+            yield address
 
 
 class AttackCount:

@@ -3,7 +3,7 @@
 import pytest
 
 from .attacks import AttackCount
-from .browser import chromium, served
+from .browser import chromium, opened, served
 from .fake_engine import ANSWER
 from .raw import Raw
 
@@ -30,6 +30,32 @@ def browser():
     """A headless browser; tests that need one skip, with the reason, where there is none."""
     with chromium() as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def folder(request, tmp_path_factory):
+    """Where a module's server keeps its files."""
+    return tmp_path_factory.mktemp(request.module.__name__.rpartition(".")[2])
+
+
+@pytest.fixture(scope="module")
+def log(folder):
+    """What the fake engine of a module was asked."""
+    return folder / "asked.jsonl"
+
+
+@pytest.fixture(scope="module")
+def url(request, folder, log):
+    """The page with the fake engine, a step each PACE seconds as the module says."""
+    with served(["-m", "tests.fake_app", "PORT", str(log), request.module.PACE], folder, 180) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser, url):
+    """The page in a session of its own."""
+    with opened(browser, url) as opened_page:
+        yield opened_page
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,12 @@
 
 import pytest
 
-from .browser import ROOT, ask, finished, opened, served
+from .browser import ROOT, ask, finished, opened
 
+PACE = "0.02"                   # seconds a step
 AXE = ROOT / "tests" / "data" / "axe" / "axe.min.js"
 # gradio's own parts: its footer, the label of its upload button, comments in its code boxes
 GRADIO = {"color-contrast": (".show-api", ".settings", "ͼ"), "label-content-name-mismatch": (".upload-container",)}
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("axe")
-    with served(["-m", "tests.fake_app", "PORT", str(folder / "log"), "0.02"], folder) as address:
-        yield address
 
 
 def violations(page) -> list[str]:

@@ -4,27 +4,20 @@ import json
 
 import pytest
 
-from .browser import ROOT, THEATRE, ask, finished, last_answer, opened, served, step_shown, until
+from .attacks import NEEDS_MODELS, real_server
+from .browser import THEATRE, ask, finished, last_answer, opened, step_shown, until
 from .test_attacks_engine import NOTE, QUESTION, left_of, poison
 from .test_own import bring
 from .test_page import set_number
 from .test_visitors import SHEET, WEIGHTS
 
-pytestmark = pytest.mark.skipif(not (ROOT / "assets" / "models" / "compact-core" / "model.safetensors").exists(),
-                                reason="assets/models/compact-core is missing")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("browsers")
+pytestmark = NEEDS_MODELS
 
 
 @pytest.fixture(scope="module")
 def url(folder):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(folder))             # so that visitors' models lie below it, too
-        with served(["app.py", "--port", "PORT", "--core", "compact-core"], folder, 120) as address:
-            yield address
+    with real_server(folder) as address:
+        yield address
 
 
 def settle(page, dog: str, place, weights: bytes = WEIGHTS.read_bytes()) -> None:

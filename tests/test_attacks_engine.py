@@ -18,12 +18,12 @@ from ssd2_core.protocol import Request
 from ssd2_core.uploads import read_sheet
 
 from . import fake_worker
-from .browser import ROOT, served, until
+from .attacks import NEEDS_MODELS, real_server
+from .browser import until
 from .raw import Outcome, Raw, file_data, follow, sentence, told
 from .test_visitors import SHEET, WEIGHTS
 
-pytestmark = pytest.mark.skipif(not (ROOT / "assets" / "models" / "compact-core" / "model.safetensors").exists(),
-                                reason="assets/models/compact-core is missing")
+pytestmark = NEEDS_MODELS
 NOTE = "My dog is called {}. We live in Oslo."
 QUESTION = "What is the name of the dog?"
 SLOW = {"steps": 64, "block_length": 2, "early_exit": "off", "pasted": NOTE.format("Biscuit")}
@@ -31,16 +31,9 @@ ONE_API = ["hi", "", [], 0.5, "adaptive", 4, 0, 8, 8, "greedy", 0.9, 0.5, 0.0, "
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("real")
-
-
-@pytest.fixture(scope="module")
 def url(folder):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(folder))             # so that visitors' models lie below it, too
-        with served(["app.py", "--port", "PORT", "--core", "compact-core"], folder, 120) as address:
-            yield address
+    with real_server(folder) as address:
+        yield address
 
 
 @pytest.fixture

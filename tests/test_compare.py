@@ -7,31 +7,10 @@ from ssd2_core.ui.words import EXAMPLES
 from .browser import THEATRE, ask, finished, last_answer, logged, opened, served, step_shown, until
 from .fake_engine import ANSWER
 
+PACE = "0.15"                   # seconds a step
 STEPS = 32
 SIDES = "[...document.querySelectorAll('.side .theatre')]"
 READER, ISLANDER = "compact-reader", "compact-islander"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("compare")
-
-
-@pytest.fixture(scope="module")
-def log(folder):
-    return folder / "asked.jsonl"
-
-
-@pytest.fixture(scope="module")
-def url(folder, log):
-    with served(["-m", "tests.fake_app", "PORT", str(log), "0.15"], folder) as address:
-        yield address
-
-
-@pytest.fixture
-def page(browser, url):
-    with opened(browser, url) as p:
-        yield p
 
 
 def live(page, count: int, step: int = 2) -> None:

@@ -15,31 +15,20 @@ from ssd2_core.protocol import Request
 from ssd2_core.ui.evaluate import Names, figure_of, table_html
 from ssd2_core.ui.exams import AT_ONCE, Contender, Exam, contenders, read_sheet
 
-from .browser import ROOT, ask, finished, last_answer, logged, open_tab, opened, served, until
+from .browser import ROOT, ask, finished, last_answer, logged, open_tab, opened, until
 from .fake_engine import ANSWER, FakeEngine
 
+PACE = "0.02"                   # seconds a step
 LINES = [{"question": "What is the dog called?", "answer": "Biscuit", "document": "The dog is Biscuit."},
          {"question": "Where do they walk?", "answer": "the river"}, {"question": "Who is <b>Ada</b>?", "answer": "nobody"}]
 SHEET = "\n".join(map(json.dumps, LINES))
 CORE = Contender("core", (), EnsembleParams())
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("evaluate")
-
-
-@pytest.fixture(scope="module")
-def url(folder):
-    with served(["-m", "tests.fake_app", "PORT", str(folder / "asked.jsonl"), "0.02"], folder, 180) as address:
-        yield address
-
-
 @pytest.fixture
-def page(browser, url):
-    with opened(browser, url) as p:
-        open_tab(p, "Evaluate")
-        yield p
+def page(page):
+    open_tab(page, "Evaluate")
+    return page
 
 
 def drop(page, path, text: str) -> None:

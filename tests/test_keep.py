@@ -16,27 +16,16 @@ from ssd2_core.ui import commands, links
 from .browser import ROOT, THEATRE, ask, finished, last_answer, logged, open_tab, opened, served, step_shown, until
 from .fake_engine import ANSWER
 
+PACE = "0.02"                   # seconds a step
 STEPS = 32
 LIMITS = Settings().limits
 FITS = {"compact-core": ["compact-reader", "compact-islander"]}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("keep")
-
-
-@pytest.fixture(scope="module")
-def url(folder):
-    with served(["-m", "tests.fake_app", "PORT", str(folder / "asked.jsonl"), "0.02"], folder, 180) as address:
-        yield address
-
-
 @pytest.fixture
-def page(browser, url):
-    with opened(browser, url) as p:
-        open_tab(p, "Keep")
-        yield p
+def page(page):
+    open_tab(page, "Keep")
+    return page
 
 
 def answered(page, prompt: str, document: str = "A <b>secret</b> note.") -> None:

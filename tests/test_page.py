@@ -10,29 +10,8 @@ from ssd2_core.ui.words import EXAMPLES
 from .browser import THEATRE, ask, finished, last_answer, logged, opened, served, step_shown, until
 from .fake_engine import ANSWER, FakeEngine
 
+PACE = "0.15"                   # seconds a step
 STEPS = 32
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("page")
-
-
-@pytest.fixture(scope="module")
-def log(folder):
-    return folder / "asked.jsonl"
-
-
-@pytest.fixture(scope="module")
-def url(folder, log):
-    with served(["-m", "tests.fake_app", "PORT", str(log), "0.15"], folder) as address:
-        yield address
-
-
-@pytest.fixture
-def page(browser, url):
-    with opened(browser, url) as p:
-        yield p
 
 
 def set_number(page, selector: str, value: str) -> None:

@@ -5,16 +5,7 @@ import pytest
 from .browser import THEATRE, ask, finished, last_answer, logged, opened, served, step_shown, until
 from .test_theatre import CELL, nth
 
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory):
-    return tmp_path_factory.mktemp("steer") / "asked.jsonl"
-
-
-@pytest.fixture(scope="module")
-def url(log):
-    with served(["-m", "tests.fake_app", "PORT", str(log), "0.05"], log.parent) as address:
-        yield address
+PACE = "0.05"                   # seconds a step
 
 
 @pytest.fixture

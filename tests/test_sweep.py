@@ -7,31 +7,10 @@ from ssd2_core.ui.words import EXAMPLES
 from .browser import THEATRE, ask, finished, logged, opened, served, step_shown, until
 from .fake_engine import ANSWER
 
+PACE = "0.04"                   # seconds a step
 STEPS = 32
 READER, ISLANDER = "compact-reader", "compact-islander"
 CELLS = "[...document.querySelectorAll('.strip > li')]"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("sweep")
-
-
-@pytest.fixture(scope="module")
-def log(folder):
-    return folder / "asked.jsonl"
-
-
-@pytest.fixture(scope="module")
-def url(folder, log):
-    with served(["-m", "tests.fake_app", "PORT", str(log), "0.04"], folder) as address:
-        yield address
-
-
-@pytest.fixture
-def page(browser, url):
-    with opened(browser, url) as p:
-        yield p
 
 
 def ready(page, prompt: str = "What is the dog called?", count: int = 5) -> None:

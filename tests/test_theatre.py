@@ -4,25 +4,9 @@ import pytest
 
 from .browser import THEATRE, ask, finished, opened, served, step_shown, until
 
+PACE = "0.05"                   # seconds a step
 STEPS = 32
 CELL = "#theatre .block:not([hidden]) .cell"
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory):
-    return tmp_path_factory.mktemp("theatre") / "asked.jsonl"
-
-
-@pytest.fixture(scope="module")
-def url(log):
-    with served(["-m", "tests.fake_app", "PORT", str(log), "0.05"], log.parent) as address:
-        yield address
-
-
-@pytest.fixture
-def page(browser, url):
-    with opened(browser, url) as opened_page:
-        yield opened_page
 
 
 @pytest.fixture

@@ -55,9 +55,9 @@ def keeping(save: gr.HTML) -> Keeping:
                          interactive=False, buttons=["copy"], min_width=200, elem_id="keep-url")
     with gr.Row(elem_id="keep-code"):
         shell = gr.Code(f"# {words.NO_COMMANDS}", language="shell", label=words.SHELL_LABEL, interactive=False, lines=3,
-                        max_lines=18, min_width=260, buttons=["copy"], elem_id="keep-shell", wrap_lines=True)
+                        min_width=260, buttons=["copy"], elem_id="keep-shell", wrap_lines=True)
         client = gr.Code(f"# {words.NO_COMMANDS}", language="python", label=words.CLIENT_LABEL, interactive=False, lines=3,
-                         max_lines=18, min_width=260, buttons=["copy"], elem_id="keep-client", wrap_lines=True)
+                         min_width=260, buttons=["copy"], elem_id="keep-client", wrap_lines=True)
     return Keeping(documents, trace, page, link, url, drop, shell, client, save)
 
 

@@ -5,6 +5,7 @@ Keeps loaded models. Knows nothing of other runs or of messages.
 
 import gc
 import logging
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -25,10 +26,22 @@ from .sampling import Pins, generate
 
 log = logging.getLogger(__name__)
 MAX_MODELS = 8
+LARGE = 50_000_000              # parameters of a network that every CPU helps
 FIRST_CHARS = 80
 UNGUIDED = "Guidance has no effect here: no attribute model has the vocabulary of this core."
 
 Notify = Callable[[str, float], None]
+
+
+def threads_beside_page(settings: Settings) -> int | None:
+    """Threads of a worker that shares its CPUs with the page; None leaves them to torch.
+
+    A small network gains less from the last CPU than it loses when page and browser take it away in the midst of a step.
+    """
+    cards = [library.local_card(model_id) for model_id in (settings.core, *settings.preferred)]
+    if settings.threads or "OMP_NUM_THREADS" in os.environ or not all(card and card.parameters < LARGE for card in cards):
+        return settings.threads
+    return max(1, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else None
 
 
 class ModelCache:

@@ -241,6 +241,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def main(inbox: SimpleQueue, send: Callable[[object], None], settings: Settings) -> None:
     """The worker process."""
-    from .prepare import ModelRuns  # torch and the networks are loaded here, in the worker only
+    from .prepare import ModelRuns, threads_beside_page  # torch and the networks are loaded here, in the worker only
 
+    settings = replace(settings, threads=threads_beside_page(settings))
     Worker(inbox, send, ModelRuns(settings), settings.limits).run()

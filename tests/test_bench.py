@@ -1,12 +1,14 @@
 """The benchmark at tiny size: its parts do what their names say, and its table has the figures. No speed is asserted."""
 
 import json
+import shutil
 
 import pytest
 import torch
 
-from ssd2_core.bench import large, measure, steps
+from ssd2_core.bench import browser, large, measure, steps
 from ssd2_core.errors import ModelError
+from tests.browser import CHROMIUM
 from tests.test_cli import run
 
 TINY = {"tiny": (2, 32, 4, 64, 97), "base": (1, 16, 2, 32, 50)}
@@ -94,3 +96,20 @@ def test_a_large_pair_that_does_not_fit_is_refused_before_it_is_made(monkeypatch
     monkeypatch.setattr(placement, "memory_free", lambda: {"cpu": 10**9})
     with pytest.raises(ModelError, match="the large core needs 25.8 GB on cpu, where 1.0 GB are free"):
         large.large_figures("cpu")
+
+
+def test_a_browser_paints_every_chart_of_a_long_answer(capsys, monkeypatch):
+    pytest.importorskip("playwright", reason="playwright is not installed")
+    if not shutil.which(CHROMIUM):
+        pytest.skip(f"no browser at {CHROMIUM}; set CHROMIUM")
+    monkeypatch.setattr(browser, "KNOBS", {"max-tokens": 64, "block-length": 16, "steps": 8})
+    monkeypatch.setattr(browser, "RUNS", 1)
+    found = {f.name: f.value for f in browser.browser_figures()}
+    assert found["steps_received"] == 4 * 8 and found["painted_per_second"] > 0 and found["browser_steps_per_second"] > 0
+
+
+def test_a_browser_that_is_not_there_is_one_sentence(monkeypatch):
+    pytest.importorskip("playwright", reason="playwright is not installed")
+    monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
+    with pytest.raises(ModelError, match="no browser at /nowhere/chromium"):
+        browser.browser_figures()

@@ -445,6 +445,21 @@ def test_the_real_pair_answers_in_a_worker_process():
     assert [f.token_ids for f in frames(ends[0])] == [f.token_ids for f in frames(ends[1])]
 
 
+def test_a_small_network_leaves_a_cpu_to_the_page(monkeypatch):
+    from ssd2_core import library, prepare
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    sizes = {"small": 7_000_000, "large": 135_000_000}
+    monkeypatch.setattr(library, "local_card", lambda i: SimpleNamespace(parameters=sizes[i]) if i in sizes else None)
+    assert prepare.threads_beside_page(Settings(core="small")) == 3
+    assert prepare.threads_beside_page(Settings(core="unknown")) is None
+    assert prepare.threads_beside_page(Settings(core="small", threads=2)) == 2
+    assert prepare.threads_beside_page(Settings(core="large")) is None
+    assert prepare.threads_beside_page(Settings(core="small", preferred=("large",))) is None
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    assert prepare.threads_beside_page(Settings(core="small")) is None
+
+
 def test_no_message_is_read_while_the_worker_still_imports(tmp_path, monkeypatch):
     """Two threads that import at once may meet a module half made, and the process would end before it began."""
     (tmp_path / "slow_target.py").write_text(

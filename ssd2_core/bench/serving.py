@@ -3,19 +3,24 @@
 import json
 import re
 import secrets
+import socket
 import statistics
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from ..batching import Batcher
 from ..config import EnsembleParams, SamplingParams, Settings
-from ..ensemble import Ensemble
-from ..sampling import generate
+from ..ensemble import Ensemble, disagreement, log_probs
+from ..sampling import SUPPORT, Step, generate
+from ..simplex import entropy
 from .measure import Figure, medians
 
 FIGURES = re.compile(r"(\d+) steps \S+ \d+ forwards \S+ ([\d.]+) s")
@@ -30,7 +35,7 @@ def visitor_figures() -> list[Figure]:
     from ..library import load
     from ..prompts import contexts
     core, reader, texts = load(CORE), load(READER), passages(DOCUMENT)
-    L = 16
+    L, seen = 16, []
 
     def answer(count: int, num_steps: int = 16) -> None:
         params = SamplingParams(num_steps=num_steps, block_length=L, max_new_tokens=L)
@@ -45,14 +50,22 @@ def visitor_figures() -> list[Figure]:
             if count > 1:
                 batcher.prefetch([(e, steps.ask) for e, steps in runs])
             for _, steps in runs:
-                next(steps)
+                seen[:] = [next(steps)]
+
+    def charts(step: Step) -> None:
+        """What a step computes for the charts alone."""
+        log_p = log_probs(step.prediction.logits)
+        entropy(log_p).tolist()
+        disagreement(step.prediction, [part.topk(SUPPORT).indices for part in step.prediction.parts.values()]).tolist()
 
     calls = {f"{n} visitors": lambda n=n: answer(n) for n in (1, 2, 4, 8)}
-    found = medians(calls | {f"{T} steps": lambda T=T: answer(1, T) for T in (8, 32)}, 5)
+    found = medians(calls | {f"{T} steps": lambda T=T: answer(1, T) for T in (8, 32)} | {"charts": lambda: charts(seen[-1])}, 5)
     found["16 steps"] = found["1 visitors"]
     rate = {n: n * L / found[f"{n} visitors"] for n in (1, 2, 4, 8)}
     out = [Figure("visitors_8_over_1", rate[8] / rate[1], "ratio", f"{CORE} + {READER}, 16 steps, tokens a second")]
     out += [Figure(f"tokens_per_second_{n}", r, "tokens/s", f"{n} visitors together") for n, r in rate.items()]
+    charts_over_step = found["charts"] / (found["16 steps"] / 16)
+    out += [Figure("charts_over_step", charts_over_step, "ratio", "what only the charts need, of a step")]
     return out + [Figure(f"block_ms_T{T}", 1000 * found[f"{T} steps"], "ms", f"one visitor, a block of {L} with its contexts")
                   for T in (8, 16, 32)]
 
@@ -75,18 +88,15 @@ class Peak(threading.Thread):
                 continue
 
 
-def page_figures() -> list[Figure]:
-    """The page in processes of its own: until it opens, until it answers, memory, and its speed against the engine's alone."""
-    import socket
-    import urllib.request
+@contextmanager
+def opened_app(*options: str) -> Iterator[tuple[str, subprocess.Popen, float]]:
+    """app.py in a process of its own: its address, the process, and the seconds until it served its page."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address, began = f"http://127.0.0.1:{port}/", time.monotonic()
-    app = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=Path(__file__).parent.parent.parent,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    peak = Peak(app.pid)
-    peak.start()
+    app = subprocess.Popen([sys.executable, "app.py", "--port", str(port), *options], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, cwd=Path(__file__).parent.parent.parent)
     try:
         while True:
             try:
@@ -96,16 +106,24 @@ def page_figures() -> list[Figure]:
                 if app.poll() is not None or time.monotonic() - began > 120:
                     raise RuntimeError("the page did not open") from None
                 time.sleep(0.05)
-        usable = time.monotonic() - began
+        yield address, app, time.monotonic() - began
+    finally:
+        app.terminate()
+        app.wait(20)
+
+
+def page_figures() -> list[Figure]:
+    """The page in processes of its own: until it opens, until it answers, memory, and its speed against the engine's alone."""
+    began = time.monotonic()
+    with opened_app() as (address, app, usable):
+        peak = Peak(app.pid)
+        peak.start()
         from gradio_client import Client
         client = Client(address, verbose=False)
         client.predict(QUESTION, DOCUMENT, api_name="/generate")
         first = time.monotonic() - began
         ratio = attached_over_headless(address)
-    finally:
         peak.over.set()
-        app.terminate()
-        app.wait(20)
     return [Figure("page_usable_s", usable, "s", "app.py started, page served"),
             Figure("first_answer_s", first, "s", "app.py started, first answer complete, the compact pair"),
             Figure("peak_memory_mb", peak.most / 1e6, "MB", "page and worker together, during those answers"), ratio]

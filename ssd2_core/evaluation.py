@@ -14,7 +14,7 @@ from .ensemble import CORE, Ensemble
 from .guidance import guide_for
 from .library import Expert
 from .prompts import answer_text, contexts
-from .sampling import Step, generate
+from .sampling import Noise, Step, generate
 from .scores import Question, scores
 
 BATCH = 64
@@ -39,7 +39,7 @@ def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: 
         fused.guide = guide_for(first.card.tokenizer_hash)
         rng = torch.Generator(device=fused.device).manual_seed(sampling.seed)
         ends, decided, steps = [], {}, 0
-        for step in generate(fused, sampling, rng):
+        for step in generate(fused, sampling, rng, noise=_same_for_all(rng)):
             decided[step.block] = _decided(decided.get(step.block), step, experts)
             ends += [step] if step.finished else []
             steps += 1
@@ -49,6 +49,11 @@ def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: 
         bar.update(len(rows))
         ended = int((ids == eos).any(-1).sum())
         yield [answer_text(first.tokenizer, row) for row in ids.tolist()], int(inside.sum()), ended, steps / len(ends), shares
+
+
+def _same_for_all(rng: torch.Generator) -> Noise:
+    """Noise that every row of a batch gets, the one that it would get alone: so no answer depends on the other questions."""
+    return lambda shape: torch.empty((1, *shape[1:]), device=rng.device).normal_(generator=rng)
 
 
 def _decided(before: dict[str, torch.Tensor] | None, step: Step, names: Iterable[str]) -> dict[str, torch.Tensor]:

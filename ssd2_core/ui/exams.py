@@ -1,7 +1,6 @@
 """Questions asked of the engine one by one, as a visitor's own, and scored as the command line scores them. No components.
 
-An answer does not depend on the other questions. The command line draws the noise of a whole batch at once unless an early exit
-makes each question a batch of its own, so without one its figures may differ in the last digits.
+An answer does not depend on the other questions, here as there.
 """
 
 import asyncio

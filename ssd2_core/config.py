@@ -68,6 +68,7 @@ class Limits:
     max_waiting: int = 32
     max_each: int = 16
     keep_runs_seconds: float = 900.0
+    return_seconds: float = 60.0
 
 
 LIMITS = Limits()

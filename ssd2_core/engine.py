@@ -163,6 +163,12 @@ class Engine:
         self.school.leave(owner)
         self._forget_models(self.visitors.leave(owner))
 
+    def adopt(self, owner: str, heir: str) -> None:
+        """A visitor whose connection broke is back under a new name: what was theirs is theirs again."""
+        with self._lock:
+            self.visitors.adopt(owner, heir)
+            self.school.adopt(owner, heir)
+
     def still_here(self, owner: str) -> None:
         """A visitor's page is open. What belongs to those whose pages have been silent for too long is deleted."""
         self.visitors.cards(owner)

@@ -10,7 +10,7 @@ PREFIX = "SSD2_"
 OTHERS = ("SSD2_CACHE",)                # variables of ours that are no limits
 MOST = 10**12
 AT_LEAST = {"max_own_models": 0, "max_own_weight": 0, "max_trainings": 0, "max_waiting": 0, "max_waiting_trainings": 0,
-            "max_users": 0, "max_history_turns": 0, "max_documents": 0, "keep_runs_seconds": 0}
+            "max_users": 0, "max_history_turns": 0, "max_documents": 0, "keep_runs_seconds": 0, "return_seconds": 0}
 AT_MOST = {"max_own_weight": 1.0, "max_active": 256, "max_waiting": 10_000, "max_steps": 5000, "max_block_length": 1024,
            "max_new_tokens": 4096}
 

@@ -105,6 +105,17 @@ class School:
         if not self.job(owner, job_id).ended:
             self._outbox.put(StopTraining(job_id))
 
+    def adopt(self, owner: str, heir: str) -> None:
+        """The trainings of ``owner`` are ``heir``'s from now on."""
+        with self._lock:
+            self._taken[heir] = self._taken.pop(owner, 0)
+            for job in self._jobs.values():
+                job.owner = heir if job.owner == owner else job.owner
+
+    def under_way(self, owner: str) -> str | None:
+        """The id of the owner's training that is not finished; None when there is none."""
+        return next((i for i, job in self._jobs.items() if job.owner == owner and not job.ended), None)
+
     def leave(self, owner: str) -> None:
         """The owner is gone: trainings end, and nothing of them stays."""
         with self._lock:

@@ -107,6 +107,12 @@ class Visitors:
                 shutil.rmtree(card.path, ignore_errors=True)
             return tuple(shelf.cards)
 
+    def adopt(self, owner: str, heir: str) -> None:
+        """What belongs to ``owner`` belongs to ``heir`` from now on, a visitor under a new name who has nothing yet."""
+        with self._lock:
+            if owner in self._shelves:
+                self._shelves[heir] = self._shelves.pop(owner)
+
     def sweep(self) -> tuple[str, ...]:
         """Delete what belongs to owners who were not seen for longer than the idle limit. -> the ids that are gone."""
         oldest = time.monotonic() - self.limits.idle_seconds

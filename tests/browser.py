@@ -19,13 +19,17 @@ THEATRE = "document.querySelector('#theatre .theatre')"
 
 
 @contextmanager
-def served(command: list[str], folder: Path, seconds: float = 90):
-    """Run ``python *command`` with PORT replaced by a free port; yields the address when the page answers."""
+def served(command: list[str], folder: Path, seconds: float = 90, **more: str):
+    """Run ``python *command`` with PORT replaced by a free port; yields the address when the page answers.
+
+    more: variables of its environment.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1",
-                   "GRADIO_TEMP_DIR": str(folder), "GRADIO_HEARTBEAT_INTERVAL": "1", "OMP_NUM_THREADS": "1"}
+                   "GRADIO_TEMP_DIR": str(folder), "GRADIO_HEARTBEAT_INTERVAL": "1", "OMP_NUM_THREADS": "1",
+                   "SSD2_RETURN_SECONDS": "1", **more}
     with open(folder / "app.log", "w+") as log:
         app = subprocess.Popen([sys.executable, *(port if part == "PORT" else part for part in command)], cwd=ROOT,
                                env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -89,6 +89,11 @@ class FakeEngine:
         self.school.leave(owner)
         self.note("leave", owner, {"gone": list(self.visitors.leave(owner))})
 
+    def adopt(self, owner: str, heir: str) -> None:
+        """As the real one."""
+        self.visitors.adopt(owner, heir)
+        self.school.adopt(owner, heir)
+
     def still_here(self, owner: str) -> None:
         """Nobody is idle for too long here."""
 

@@ -132,8 +132,11 @@ def code_of(stage: Stage, session: str, url: str) -> tuple[str, str]:
     return commands.shell(run.request, remarks), commands.client(run.request, remarks, url)
 
 
-def wire_link(demo: gr.Blocks, studio: Studio, panel: panels.Panel, prompt: gr.Textbox, mix: gr.HTML) -> None:
-    """A page that is opened by a link has its panels as the link says; without one, the best core that is here."""
+def wire_link(demo: gr.Blocks, studio: Studio, panel: panels.Panel, prompt: gr.Textbox, mix: gr.HTML) -> gr.events.Dependency:
+    """A page that is opened by a link has its panels as the link says; without one, the best core that is here.
+
+    -> the event after which they stand.
+    """
     limits, core = studio.settings.limits, studio.settings.core
 
     def read(request: gr.Request) -> tuple[dict, list[str]]:
@@ -145,10 +148,8 @@ def wire_link(demo: gr.Blocks, studio: Studio, panel: panels.Panel, prompt: gr.T
             warn(words.LINK_PROBLEM.format(problem=problem))
         if studio.settings.preferred and "core" not in found:
             found["core"] = studio.first_core()
-        users = found.get("users")
-        picks = [gr.skip() if users is None else i in users for i in panel.user_ids]
-        weights = [(users or {}).get(i, gr.skip()) for i in panel.user_ids]
-        return found.get("prompt", gr.skip()), *picks, *weights, *(found.get(name, gr.skip()) for name in panel.knobs)
+        return found.get("prompt", gr.skip()), *panel.updates(found)
 
-    demo.load(restore, None, [prompt, *panel.inputs], **STREAM).then(mixer(studio, panel), panel.inputs, mix, **QUIET)
+    restored = demo.load(restore, None, [prompt, *panel.inputs], **STREAM)
+    return restored.then(mixer(studio, panel), panel.inputs, mix, **QUIET)
 

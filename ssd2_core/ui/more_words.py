@@ -37,6 +37,7 @@ EVALUATE_HINT = ('Measure on your own questions: a file of lines {"question": â€
 EVALUATE_DROP, EVALUATE_WHO = "drop a .jsonl file of questions", "Who answers"
 CONTENDERS = (("The core alone", "core"), ("Each chosen expert alone", "users"), ("The ensemble", "ensemble"))
 EVALUATE, EVALUATE_STOP, EVALUATE_SAVE = "Evaluate", "Stop", "Download figures"
+BACK = "The connection broke for a while; here is everything again."
 NO_CONTENDER = "Nobody is left to answer: choose who answers, and an expert above."
 NO_SHEET = "Drop a .jsonl file of questions first."
 NO_FIGURES = "There are no figures yet; evaluate first."

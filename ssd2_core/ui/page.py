@@ -5,16 +5,12 @@ Knows an engine by its interface only, so it opens before any model is loaded. A
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
 
 import gradio as gr
 from starlette.middleware import Middleware
 
 from ..config import Settings
-from ..documents import read_file
-from ..errors import DocumentError, VisitorError
-from ..protocol import Document
+from ..errors import VisitorError
 from . import more_words, panels, words
 from .api import make_generate
 from .compare import compare_tab, wire_compare
@@ -24,6 +20,8 @@ from .evaluate import evaluating, wire_evaluate
 from .events import QUIET, STREAM, warn
 from .keep import keeping, wire_keep, wire_link
 from .own import mixer, wire_own
+from .papers import wire_documents
+from .returning import wire_return
 from .saving import saver
 from .stage import Stage
 from .steer import wire_steer
@@ -36,26 +34,6 @@ from .theme import VENDOR, theme
 from .theme import head as page_head
 
 STATUS_SECONDS = 2.0
-
-
-def read_files(paths: list[str] | None, known: dict[str, Document], limit: int) -> tuple[dict, list[str]]:
-    """Read the files not known yet; returns the readable ones by path, and a sentence for each that is not."""
-    documents, sentences = {}, []
-    for path in paths or []:
-        try:
-            documents[path] = known.get(path) or read_one(Path(path), limit)
-        except VisitorError as error:
-            sentences.append(str(error))
-    return documents, sentences
-
-
-def read_one(path: Path, limit: int) -> Document:
-    """One file as a document. Raises DocumentError."""
-    if not path.exists():
-        raise DocumentError(words.FILE_GONE)
-    if path.stat().st_size > limit:
-        raise DocumentError(f"{path.name} is larger than {limit / 1e6:g} MB; paste the part that matters.")
-    return read_file(path.name, path.read_bytes())
 
 
 def build(engine, settings: Settings) -> gr.Blocks:
@@ -99,14 +77,17 @@ def build(engine, settings: Settings) -> gr.Blocks:
         wire_examples(studio, panel, talk, papers.pasted, mix)
         wire_cores(studio, panel, choose, cards.columns, core, mix)
         shelf = wire_own(studio, panel, cards, mine, mix)
-        wire_teaching(studio, panel, mine, shelf, papers.pasted, from_files, mix)
+        back = gr.State(False)
+        wire_teaching(studio, panel, mine, shelf, papers.pasted, from_files, mix, back)
         question = [talk.prompt, turns, papers.pasted, from_files]
         wire_compare(studio, panel, board, question)
         on_show = wire_sweep(studio, panel, strip, question, stage)
         wire_keep(studio, on_stage, panel, keep, talk.prompt, stage, turns, on_show)
         wire_evaluate(studio, panel, desk, save)
         wire_stories(on_stage, tales, [stage, keep.shell, keep.client])
-        wire_link(demo, studio, panel, talk.prompt, mix)
+        settled = wire_link(demo, studio, panel, talk.prompt, mix)
+        wire_return(studio, panel, settled, back, shelf, [stage, talk.chat, chat, talk.prompt, turns, talk.stop],
+                    [papers.pasted, from_files, papers.read, papers.choose, papers.text], mix)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core], **QUIET)
         demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)
@@ -152,6 +133,7 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.Talk, stage: gr.
 
     def clear(request: gr.Request):
         studio.runs.leave(request.session_hash)
+        studio.talks.pop(request.session_hash, None)
         return [], [], "", (), "", gr.Button(interactive=False)
 
     inputs = [talk.prompt, chat, turns, pasted, from_files, *panel.inputs]
@@ -171,42 +153,6 @@ def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:
     live = [panel.knobs[name] for name in panels.ENSEMBLE_KNOBS]
     gr.on([component.input for component in (*panel.picks, *panel.weights, *live)], retune, panel.inputs, mix,
           trigger_mode="always_last", **QUIET)
-
-
-def wire_documents(studio: Studio, papers: panels.Papers, from_files: gr.State) -> None:
-    """Files become documents, whose text is shown and can be changed."""
-    def show(documents: dict[str, Document], chosen: str | None) -> tuple:
-        chosen = chosen if chosen in documents else next(iter(documents), None)
-        names = [(document.name, path) for path, document in documents.items()]
-        return (gr.Dropdown(names, value=chosen, visible=len(names) > 1),
-                gr.Textbox(documents[chosen].text if chosen else "", visible=bool(chosen)))
-
-    def take_files(request: gr.Request, paths, known, chosen):
-        studio.note_files(request.session_hash, paths)
-        documents, sentences = read_files(paths, known, studio.settings.limits.max_file_bytes)
-        for sentence in sentences:
-            warn(sentence)
-        kept = (list(documents) or None) if sentences else gr.skip()
-        return kept, documents, read_line(documents), *show(documents, chosen)
-
-    def edit(text, chosen, known):
-        if chosen not in known or known[chosen].text == text:
-            return gr.skip(), gr.skip()
-        documents = known | {chosen: replace(known[chosen], text=text)}
-        return documents, read_line(documents)
-
-    outputs = [papers.files, from_files, papers.read, papers.choose, papers.text]
-    papers.files.change(take_files, [papers.files, from_files, papers.choose], outputs,
-                        **{**STREAM, "trigger_mode": "always_last"})  # queued: a warning only reaches the page from the queue
-    papers.choose.input(show, [from_files, papers.choose], [papers.choose, papers.text], **QUIET)
-    papers.text.change(edit, [papers.text, papers.choose, from_files], [from_files, papers.read], trigger_mode="always_last",
-                       **QUIET)  # not input, which keeps silent about the first key after the server wrote the text
-
-
-def read_line(documents: dict[str, Document]) -> str:
-    """What was read of the files, in one line."""
-    listed = [(document.name, len(document.text)) for document in documents.values()]
-    return words.documents_read(listed) if listed else ""
 
 
 def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.Talk, pasted: gr.Textbox, mix: gr.HTML) -> None:

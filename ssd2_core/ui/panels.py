@@ -56,6 +56,13 @@ class Panel:
         """(id, weight) of the chosen users, unchecked, to be shown."""
         return [(i, float(w or 0)) for i, w in self._chosen(values, own)]
 
+    def updates(self, found: dict) -> list:
+        """Values of ``inputs`` that set what ``found`` names: users with their weights, knobs by name. The rest stays."""
+        users = found.get("users")
+        picks = [gr.skip() if users is None else i in users for i in self.user_ids]
+        weights = [(users or {}).get(i, gr.skip()) for i in self.user_ids]
+        return [*picks, *weights, *(found.get(name, gr.skip()) for name in self.knobs)]
+
     def _chosen(self, values: list, own: dict[str, str]) -> list[tuple[str, object]]:
         n, fitting = len(self.user_ids), self.fits.get(self.named(values)["core"], ())
         rows = zip(self.user_ids, values[:n], values[n:2 * n], strict=True)

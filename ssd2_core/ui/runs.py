@@ -58,6 +58,7 @@ class Run:
     began_at: float = 0.0
     ended_at: float = 0.0
     changes: list[Change] = field(default_factory=list)     # made by the visitor on the way, in order
+    cut: bool = False                                       # ended by the visitor's leaving, or by a broken connection
     new: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -148,10 +149,20 @@ class Runs:
 
     def leave(self, session: str) -> None:
         """The session is gone: its run ends and nothing more is sent."""
-        self.cancel(session)
-        run = self.by_id.get(self.current.pop(session, ""))
+        run = self.by_id.get(self.current.get(session, ""))
         if run is not None:
+            run.cut = run.cut or run.end is None
+            self.cancel(session)
             run.new.set()
+        self.current.pop(session, None)
+
+    def adopt(self, session: str, heir: str, run: Run | None) -> None:
+        """The runs of a session that is gone are its heir's; ``run`` was its current one."""
+        for each in self.by_id.values():
+            if each.request.owner == session:
+                each.request = replace(each.request, owner=heir)
+        if run is not None and run.id in self.by_id:
+            self.current[heir] = run.id
 
     def control(self, session: str, retuned: Callable[[Run], EnsembleParams]) -> None:
         """Give the session's running request new ensemble settings; nothing happens when none runs."""
@@ -200,6 +211,7 @@ class Runs:
         finally:
             pump.cancel()
             if run.end is None:
+                run.cut = True
                 self.engine.cancel(run.id)
                 run.take(Failed(run.id, "The visitor left."))
 

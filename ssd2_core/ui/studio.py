@@ -12,6 +12,7 @@ from ..protocol import Document, Request, Turn
 from . import panels, words
 from .events import discard
 from .groups import Groups
+from .returns import Returns
 from .runs import Run, Runs
 from .theatre import head
 
@@ -34,6 +35,9 @@ class Studio:
         self.titles = {"core": self.core_title(settings.core), **{card.id: card.title for card in self.users}}
         self.runs = Runs(engine, settings.limits.keep_runs_seconds)
         self.groups = Groups(self.runs)
+        self.talks: dict[str, tuple[list, tuple]] = {}  # by session: what the chat shows, and its turns
+        self.returns = Returns(settings.limits.return_seconds, self.forget)
+        self._on_stage: dict[str, Run | None] = {}      # by session that is gone: its last run
 
     def _fits(self, core: str, user) -> bool:
         """Whether an expert goes with a core; a core that is not here yet is checked when it is loaded."""
@@ -133,14 +137,36 @@ class Studio:
         own = self.own_ids(session, panel.named(values)["core"])
         return self.mix(session, panel.picked(values, own))
 
-    def leave(self, request: gr.Request) -> None:
-        """A visitor closed the page: the runs end, and what is the visitor's alone is deleted."""
-        self.runs.leave(request.session_hash)
-        self.groups.leave(request.session_hash)
-        self.engine.leave(request.session_hash)
-        self._taken.pop(request.session_hash, None)
-        self.drop_files(request.session_hash, self._files.get(request.session_hash))
-        self._files.pop(request.session_hash, None)
+    async def leave(self, request: gr.Request) -> None:
+        """A visitor closed the page, or the connection broke: the runs end, and what is the visitor's waits for a return."""
+        session = request.session_hash
+        self._on_stage[session] = self.runs.latest(session)
+        self.runs.leave(session)
+        self.groups.leave(session)
+        self.returns.left(session)
+
+    def forget(self, session: str) -> None:
+        """Nobody can come back to a session: what was the visitor's alone is deleted."""
+        self.engine.leave(session)
+        self.drop_files(session, self._files.get(session))
+        for kept in (self._taken, self._files, self.talks, self._on_stage):
+            kept.pop(session, None)
+
+    async def come_back(self, ticket: object, heir: str) -> bool:
+        """Make ``heir`` the visitor who was given the ticket. False when it is nobody's, or came too late."""
+        session = await self.returns.redeem(ticket)
+        if session is None:
+            return False
+        self.engine.adopt(session, heir)
+        self.runs.adopt(session, heir, self._on_stage.pop(session, None))
+        for kept in (self._taken, self._files, self.talks):
+            if session in kept:
+                kept[heir] = kept.pop(session)
+        placed = self._taken.get(heir, ())
+        for card in self.engine.visitors.cards(heir):
+            if card.id not in placed:                           # its training ended meanwhile
+                self.take(heir, card)
+        return True
 
     def note_files(self, session: str, paths: list[str] | None) -> None:
         """Files of a session on this machine's disk: they go when the session does."""

@@ -11,10 +11,12 @@ from .events import QUIET, STREAM, warn
 from .own import Shelf, mixer
 from .studio import Studio
 
+PASTED = "pasted text"
+
 
 def gather_documents(pasted: str, from_files: dict[str, Document]) -> tuple[Document, ...]:
     """The pasted text and the files read, as documents."""
-    own = (Document("pasted text", pasted),) if pasted and pasted.strip() else ()
+    own = (Document(PASTED, pasted),) if pasted and pasted.strip() else ()
     return own + tuple(from_files.values())
 
 
@@ -35,9 +37,12 @@ def _ended(news: Taught) -> tuple[str, float, list[str]]:
 
 
 def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.Own, shelf: Shelf, pasted: gr.Textbox,
-                  from_files: gr.State, mix: gr.HTML) -> None:
-    """Teach and stop. The training goes on when the page looks away; it ends when the tab closes."""
-    school, jobs = studio.engine.school, {}
+                  from_files: gr.State, mix: gr.HTML, back: gr.State) -> None:
+    """Teach and stop. The training goes on when the page looks away; it ends when the tab closes.
+
+    back: changes when a visitor is back whose connection broke.
+    """
+    school = studio.engine.school
     most = studio.settings.limits.training_seconds
 
     async def teach(request: gr.Request, title, core, text, documents) -> AsyncIterator[tuple]:
@@ -51,21 +56,36 @@ def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.Own, shelf: 
             warn(str(error))
             yield gr.skip(), gr.skip(), *shelf.same()
             return
-        jobs[session] = job_id
-        try:
-            async for news in school.astream(session, job_id):
-                if isinstance(news, Taught):
-                    place = studio.take(session, school.job(session, job_id).card)
-                    yield lesson(news, most), gr.Button(interactive=False), *shelf.shown(session, place)
-                else:
-                    yield lesson(news, most), gr.Button(interactive=not isinstance(news, Failed)), *shelf.same()
-        finally:
-            jobs.pop(session, None)
+        async for update in follow(session, job_id):
+            yield update
+
+    async def follow(session: str, job_id: str) -> AsyncIterator[tuple]:
+        async for news in school.astream(session, job_id):
+            if isinstance(news, Taught):
+                place = studio.take(session, school.job(session, job_id).card)
+                yield lesson(news, most), gr.Button(interactive=False), *shelf.shown(session, place)
+            else:
+                yield lesson(news, most), gr.Button(interactive=not isinstance(news, Failed)), *shelf.same()
+
+    async def go_on(request: gr.Request) -> AsyncIterator[tuple]:
+        job_id = school.under_way(request.session_hash)
+        async for update in follow(request.session_hash, job_id) if job_id else nothing():
+            yield update
+        yield gr.skip(), gr.skip(), *shelf.same()
 
     def stop(request: gr.Request) -> None:
-        if request.session_hash in jobs:
-            school.stop(request.session_hash, jobs[request.session_hash])
+        job_id = school.under_way(request.session_hash)
+        if job_id:
+            school.stop(request.session_hash, job_id)
 
-    mine.teach.click(teach, [mine.title, panel.knobs["core"], pasted, from_files], [mine.lesson, mine.stop, *shelf.outputs],
-                     concurrency_limit=None, **STREAM).then(mixer(studio, panel), panel.inputs, mix, **QUIET)
+    show, outputs = mixer(studio, panel), [mine.lesson, mine.stop, *shelf.outputs]
+    mine.teach.click(teach, [mine.title, panel.knobs["core"], pasted, from_files], outputs, concurrency_limit=None,
+                     **STREAM).then(show, panel.inputs, mix, **QUIET)
+    back.change(go_on, None, outputs, concurrency_limit=None, **STREAM).then(show, panel.inputs, mix, **QUIET)
     mine.stop.click(stop, None, None, **QUIET)
+
+
+async def nothing() -> AsyncIterator[tuple]:
+    """No training to follow."""
+    return
+    yield

@@ -1,0 +1,145 @@
+"""A connection that breaks: the page comes back by itself and everything is there; nobody else can come back in its place."""
+
+import socket
+import threading
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from .browser import ask, finished, last_answer, logged, opened, served, step_shown, until
+from .fake_engine import ANSWER
+
+DOCUMENT = "My dog is called Biscuit."
+
+
+class Line:
+    """A line between a browser and a server that can be cut: what is open breaks, and nothing new gets through."""
+
+    def __init__(self, port: int):
+        self.port, self.up, self.open = port, True, set()
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.door.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        self.up = False
+        for end in list(self.open):
+            with_suppressed(end.shutdown, socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self.door.accept()
+            except OSError:
+                return
+            if not self.up:
+                near.close()
+                continue
+            far = socket.create_connection(("127.0.0.1", self.port))
+            self.open |= {near, far}
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+        with_suppressed(self._pump, source, sink)
+        for end in (source, sink):
+            with_suppressed(end.shutdown, socket.SHUT_RDWR)
+            self.open.discard(end)
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        while data := source.recv(65536):
+            sink.sendall(data)
+
+
+def with_suppressed(function, *given) -> None:
+    with suppress(OSError):
+        function(*given)
+
+
+@contextmanager
+def lined(url: str):
+    line = Line(int(url.rpartition(":")[2]))
+    yield line
+    line.cut()
+    line.door.close()
+
+
+@pytest.fixture(scope="module")
+def url(folder, log):
+    with served(["-m", "tests.fake_app", "PORT", str(log), "0.1"], folder, SSD2_RETURN_SECONDS="30") as address:
+        yield address
+
+
+@contextmanager
+def broken(browser, line):
+    """A page whose complaints about the broken line do not count."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto(line.url)
+    page.wait_for_selector("#mix .mix")
+    until(lambda: page.evaluate("sessionStorage.getItem('ssd2-ticket')"))
+    yield page
+    context.close()
+
+
+def comes_back(page, line) -> None:
+    """Cut the line until the page has noticed, mend it, and wait for the page that loads then."""
+    page.evaluate("window.before = true")
+    line.cut()
+    page.wait_for_selector("text=Connection to the server was lost", timeout=20_000)
+    line.up = True
+    page.wait_for_function("() => !window.before && document.querySelector('#mix .mix')", timeout=20_000)
+
+
+def test_a_run_that_was_cut_off_goes_on_and_everything_is_as_it_was(browser, url, log):
+    with lined(url) as line, broken(browser, line) as page:
+        page.fill("#pasted textarea", DOCUMENT)
+        page.fill("#weight-compact-reader input[type=number]", "0.7")
+        page.press("#weight-compact-reader input[type=number]", "Tab")
+        ask(page, "What was asked before?")
+        finished(page)
+        until(lambda: last_answer(page) == ANSWER)
+        ask(page, "What is the dog called?")
+        step_shown(page, 3, stored=False)
+        first = logged(log, "submit")[-1]
+        comes_back(page, line)
+        until(lambda: any(entry["id"] == first["id"] for entry in logged(log, "cancel")))
+        until(lambda: page.locator("#chat [data-testid=bot]").count() == 2 and last_answer(page) == ANSWER, 30)
+        again = logged(log, "submit")[-1]
+        assert again["id"] != first["id"] and again["request"]["owner"] != first["request"]["owner"]
+        assert {**again["request"], "owner": "", "request_id": ""} == {**first["request"], "owner": "", "request_id": ""}
+        assert page.input_value("#pasted textarea") == DOCUMENT
+        assert page.input_value("#weight-compact-reader input[type=number]") == "0.7"
+        ask(page, "And what now?")
+        until(lambda: page.locator("#chat [data-testid=bot]").count() == 3)
+        assert [turn["text"] for turn in logged(log, "submit")[-1]["request"]["history"]][::2] == [
+            "What was asked before?", "What is the dog called?"]
+
+
+def test_a_finished_run_stands_on_stage_again_and_no_model_is_asked(browser, url, log):
+    with lined(url) as line, broken(browser, line) as page:
+        ask(page, "What is the dog called?")
+        finished(page)
+        until(lambda: last_answer(page) == ANSWER)
+        before, run = len(logged(log, "submit")), page.evaluate("document.querySelector('#theatre .theatre').dataset.done")
+        comes_back(page, line)
+        page.wait_for_function("run => document.querySelector('#theatre .theatre').dataset.done === run", arg=run)
+        until(lambda: last_answer(page) == ANSWER)
+        assert len(logged(log, "submit")) == before
+
+
+def test_a_page_that_is_loaded_again_has_its_conversation_and_another_tab_has_not(browser, url):
+    with lined(url) as line, broken(browser, line) as page:
+        ask(page, "What is the dog called?")
+        finished(page)
+        until(lambda: last_answer(page) == ANSWER)
+        with opened(browser, url) as other:
+            assert other.locator("#chat [data-testid=bot]").count() == 0
+        page.reload()
+        until(lambda: page.locator("#chat [data-testid=bot]").count() == 1 and last_answer(page) == ANSWER)
+        page.click("#clear")
+        page.wait_for_selector("#chat [data-testid=bot]", state="detached")
+        page.reload()
+        page.wait_for_selector("#mix .mix")
+        page.wait_for_timeout(1500)
+        assert page.locator("#chat [data-testid=bot]").count() == 0

@@ -143,3 +143,26 @@ def test_a_page_that_is_loaded_again_has_its_conversation_and_another_tab_has_no
         page.wait_for_selector("#mix .mix")
         page.wait_for_timeout(1500)
         assert page.locator("#chat [data-testid=bot]").count() == 0
+
+
+def test_own_models_and_a_training_under_way_wait_for_their_visitor(browser, url, log):
+    with lined(url) as line, broken(browser, line) as page:
+        page.fill("#pasted textarea", DOCUMENT)
+        if not page.is_visible("#teach"):
+            page.click("#own > button")
+        for title in ("First", "long"):
+            page.fill("#teach-title input, #teach-title textarea", title)
+            page.click("#teach")
+            if title == "First":
+                page.wait_for_selector("#pick-own-0", state="visible", timeout=20_000)
+                until(lambda: "core keeps" in page.locator("#mix").inner_text())
+        ask(page, "Who?")
+        finished(page)
+        own = logged(log, "submit")[-1]["request"]["users"]
+        assert own[-1].startswith("mine-")
+        comes_back(page, line)
+        page.wait_for_selector("#pick-own-1", state="visible", timeout=30_000)          # its training went on to its end
+        assert page.is_checked("#pick-own-0 input")
+        page.uncheck("#pick-own-1 input")
+        ask(page, "Who?")
+        until(lambda: logged(log, "submit")[-1]["request"]["users"] == own)

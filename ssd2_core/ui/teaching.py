@@ -38,7 +38,7 @@ def _ended(news: Taught) -> tuple[str, float, list[str]]:
 
 def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.Own, shelf: Shelf, pasted: gr.Textbox,
                   from_files: gr.State, mix: gr.HTML, back: gr.State) -> None:
-    """Teach and stop. The training goes on when the page looks away; it ends when the tab closes.
+    """Teach and stop. The training goes on when the page looks away; it ends when the visitor has left and does not come back.
 
     back: changes when a visitor is back whose connection broke.
     """

@@ -63,7 +63,7 @@ TEACH_HINT = ("Teach a copy of the reader your documents, above: it learns them 
               "about them without reading them. The core never sees them.")
 TEACH_TITLE, TEACH_NAME, TEACH, TEACH_STOP = "Its name", "Mine", "Teach", "Stop"
 OWN_HINT = ("Or bring one: a .safetensors file and its small .json, as a model here is downloaded. It is checked, is yours"
-            " alone, may have at most 80 % of the weight, and is deleted when you close this page.")
+            " alone, may have at most 80 % of the weight, and is deleted a minute after you close this page.")
 OWN_DROP = "drop both files"
 HUB_LABEL = "or name one of the Hub"
 HUB_PLACEHOLDER = "owner/name"

@@ -57,16 +57,22 @@ def models(args: argparse.Namespace) -> int:
 def generate(args: argparse.Namespace) -> int:
     """Answer one prompt and show every step."""
     from .documents import read_path
-    from .frames import Frame
+    from .frames import Frame, load_trace
     from .inline import InlineEngine
     from .protocol import Done, Failed, Request
+    from .run import request_from
 
     documents = tuple(read_path(Path(path)) for path in args.docs)
-    params = ensemble_params(args)
-    request = Request("", args.prompt, args.core, tuple(params.lam), documents, (), sampling_params(args), params)
+    if (args.prompt is None) == (args.again is None):
+        raise VisitorError("generate needs a prompt, or --again with a trace; give one of them.")
+    if args.again:
+        request = request_from(load_trace(args.again)[1], documents)
+    else:
+        params = ensemble_params(args)
+        request = Request("", args.prompt, args.core, tuple(params.lam), documents, (), sampling_params(args), params)
     frames: list[Frame] = []
     done = None
-    with InlineEngine(Settings(core=args.core, **options_of(args))) as engine:
+    with InlineEngine(Settings(core=request.core, **options_of(args))) as engine:
         for event in engine.stream(engine.submit(request)):
             if isinstance(event, Frame):
                 frames.append(event)
@@ -227,7 +233,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true")
     one.set_defaults(run=models)
     one = commands.add_parser("generate", help="answer one prompt, step by step")
-    one.add_argument("prompt")
+    one.add_argument("prompt", nargs="?")
+    one.add_argument("--again", metavar="TRACE", help="make the run of a trace once more, with its own settings and pins")
     one.add_argument("--docs", action="append", default=[], metavar="FILE")
     one.add_argument("--trace", metavar="FILE", help="write the whole run as JSON, see ssd2_core/traces.md")
     one.add_argument("--trace-kb", type=int, default=2000, metavar="N",

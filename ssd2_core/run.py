@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from .config import EnsembleParams, SamplingParams
 from .errors import LimitError
 from .frames import Frame, from_step
 from .protocol import Change, Document, Done, Pin, Request, Started
@@ -13,13 +14,35 @@ from .protocol import Change, Document, Done, Pin, Request, Started
 def about_run(request: Request, done: Done, titles: dict[str, str], documents: Iterable[Document] = (),
               texts: bool = True) -> dict:
     """What a trace says of its run, see traces.md. documents: those that it names, with their ``texts`` or without."""
+    steered = {"pins": [asdict(pin) for pin in request.pins], "plan": [asdict(change) for change in request.plan]}
     return {"prompt": request.prompt, "core": request.core, "experts": ["core", *request.users], "titles": titles,
             "documents": [{"name": d.name, "text": d.text} if texts else {"name": d.name} for d in documents],
             "settings": {"sampling": asdict(request.sampling), "ensemble": asdict(request.ensemble)},
+            **{name: entries for name, entries in steered.items() if entries},
             "answer": done.answer, "finish_reason": done.finish_reason,
             "figures": {"steps": done.steps, "forwards": done.forwards, "tokens": done.tokens, "seconds": done.seconds,
                         "tokens_per_second": done.tokens_per_second, "shares": done.shares, "device": done.device,
                         "dtype": done.dtype}}
+
+
+def request_from(about: dict, documents: tuple[Document, ...] = ()) -> Request:
+    """The request that a trace tells of, as ``load_trace`` gives it. documents: instead of its own. Raises LimitError."""
+    missing = [name for name in ("prompt", "core", "experts", "settings") if name not in about]
+    if missing:
+        raise LimitError(f"This trace does not say its {missing[0]}, so its run cannot be made again.")
+    told = about.get("documents", [])
+    if told and not documents and not all(isinstance(d, dict) and "text" in d for d in told):
+        raise LimitError(f"This trace names {len(told)} documents without their text; give the files with --docs.")
+    settings = about["settings"]
+    return Request("", about["prompt"], about["core"], tuple(name for name in about["experts"] if name != "core"),
+                   documents or tuple(Document(**d) for d in told), (), SamplingParams(**settings["sampling"]),
+                   EnsembleParams(**settings["ensemble"]), pins=tuple(map(_pin, about.get("pins", ()))),
+                   plan=tuple(Change(c["step"], c["ensemble"] and EnsembleParams(**c["ensemble"]), c["pin"] and _pin(c["pin"]))
+                              for c in about.get("plan", ())))
+
+
+def _pin(data: dict) -> Pin:
+    return Pin(**data | {"token_ids": tuple(data["token_ids"])})
 
 
 @dataclass

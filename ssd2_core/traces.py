@@ -8,14 +8,14 @@ import json
 from .config import EnsembleParams, SamplingParams
 from .errors import LimitError
 
-VERSION, VERSIONS = 2, (1, 2)
+VERSION, VERSIONS = 3, (1, 2, 3)
 MAX_BYTES = 2_000_000
 MAX_FRAMES, MAX_CELLS, MAX_EXPERTS, MAX_CANDIDATES = 10_000, 1024, 9, 16
-MAX_TOKEN, MAX_NAME, MAX_TEXT, MAX_DOCUMENTS = 400, 300, 200_000, 40
+MAX_TOKEN, MAX_NAME, MAX_TEXT, MAX_DOCUMENTS, MAX_CHANGES = 400, 300, 200_000, 40, 10_000
 SHARES = (-0.01, 1.01)                  # rounded values may lie a little outside 0..1
 FIRST_FIELDS = ("request_id", "block", "step", "num_steps", "alpha_bar", "token_ids", "texts", "confidence", "entropy", "share",
                 "weight", "changed", "rival_texts", "is_eos", "elapsed_ms")
-NEWER_FIELDS = ("candidates", "disagreement", "pinned", "revision")         # of version 2
+NEWER_FIELDS = ("candidates", "disagreement", "pinned", "revision")         # since version 2
 FIGURES = ("steps", "forwards", "tokens", "seconds", "tokens_per_second")
 
 
@@ -188,13 +188,42 @@ def _settings(what: str, value: object) -> None:
     """The settings as the classes that check them take them."""
     _keys(what, value, ("sampling", "ensemble"))
     for name, kind in (("sampling", SamplingParams), ("ensemble", EnsembleParams)):
-        found = _dict(f"{what}: {name}", value[name], 20)
-        try:
-            kind(**{**found, **({"lam": _dict("lam", found["lam"], MAX_EXPERTS)} if "lam" in found else {})})
-        except LimitError as error:
-            raise LimitError(f"{what}: {_short(str(error), 200)}") from None
-        except (TypeError, ValueError, OverflowError):
-            raise LimitError(f"{what}: {name} has an entry that is not known here.") from None
+        _fields(f"{what}: {name}", value[name], kind)
+
+
+def _fields(what: str, value: object, kind: type) -> None:
+    """The fields of a class that checks them itself."""
+    found = _dict(what, value, 20)
+    try:
+        kind(**{**found, **({"lam": _dict("lam", found["lam"], MAX_EXPERTS)} if "lam" in found else {})})
+    except LimitError as error:
+        raise LimitError(f"{what}: {_short(str(error), 200)}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise LimitError(f"{what} has an entry that is not known here.") from None
+
+
+def _pins(what: str, value: object) -> None:
+    for pin in _list(what, value, MAX_CHANGES):
+        _pin(what, pin)
+
+
+def _pin(what: str, value: object) -> None:
+    _keys(what, value, ("block", "position", "text", "token_ids"))
+    for name in ("block", "position"):
+        _number(f"{what}: {name}", value[name], 0, MAX_FRAMES, whole=True)
+    _text(f"{what}: text", value["text"], MAX_TOKEN)
+    for token in _list(f"{what}: token_ids", value["token_ids"], MAX_CELLS):
+        _number(f"{what}: token_ids", token, 0, 2**31 - 1, whole=True)
+
+
+def _plan(what: str, value: object) -> None:
+    for change in _list(what, value, MAX_CHANGES):
+        _keys(what, change, ("step", "ensemble", "pin"))
+        _number(f"{what}: step", change["step"], 0, MAX_FRAMES, whole=True)
+        if change["ensemble"] is not None:
+            _fields(f"{what}: ensemble", change["ensemble"], EnsembleParams)
+        if change["pin"] is not None:
+            _pin(f"{what}: pin", change["pin"])
 
 
 def _figures(what: str, value: object) -> None:
@@ -219,5 +248,5 @@ def _long(what: str, value: object) -> None:
 
 
 ABOUT = {"prompt": _long, "core": _name, "experts": _texts, "titles": _titles, "documents": _documents, "settings": _settings,
-         "answer": _long, "finish_reason": _name, "figures": _figures,
+         "answer": _long, "finish_reason": _name, "figures": _figures, "pins": _pins, "plan": _plan,
          "steps": _amount, "seconds": _amount, "shares": _shares}          # the last three are version 1's figures

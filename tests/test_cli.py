@@ -5,8 +5,12 @@ import json
 import pytest
 
 from ssd2_core.__main__ import main, user_weights
-from ssd2_core.errors import VisitorError
-from ssd2_core.frames import frame_from_dict, trace_from_json
+from ssd2_core.config import EnsembleParams, SamplingParams, Settings
+from ssd2_core.errors import LimitError, VisitorError
+from ssd2_core.frames import Frame, frame_from_dict, load_trace, trace_from_json, trace_to_json
+from ssd2_core.inline import InlineEngine
+from ssd2_core.protocol import Change, Document, Pin, Request
+from ssd2_core.run import about_run, request_from
 from tests.test_library import folder
 
 
@@ -34,6 +38,38 @@ def test_generate_streams_frames_and_an_answer(pair, tmp_path, capsys):
     assert set(lines[-1]) == {"answer", "finish_reason", "steps", "seconds", "shares"} and lines[-1]["steps"] == 3
     stored, about = trace_from_json((tmp_path / "t.json").read_text())
     assert stored == frames and about["prompt"] == "my dog"
+
+
+def test_the_run_of_a_trace_is_made_once_more_with_its_pins_and_changes(pair, tmp_path, capsys):
+    core, reader = pair
+    document = Document("d.txt", "my dog is called Biscuit")
+    ensembles = [EnsembleParams({reader: weight}) for weight in (0.4, 0.9)]
+    request = Request("", "my dog", core, (reader,), (document,), (), SamplingParams(4, 8, 16, seed=3), ensembles[0],
+                      pins=(Pin(0, 1, token_ids=(7,)),),
+                      plan=(Change(2, ensembles[1]), Change(3, pin=Pin(1, 0, token_ids=(9,)))))
+    with InlineEngine(Settings(core=core)) as engine:
+        events = list(engine.stream(engine.submit(request)))
+    frames = [event for event in events if isinstance(event, Frame)]
+    text = trace_to_json(frames, about_run(request, events[-1], {}, (document,)))
+    (tmp_path / "t.json").write_text(text)
+    assert request_from(load_trace(tmp_path / "t.json")[1]) == request
+    code, out, _ = run(capsys, "generate", "--again", tmp_path / "t.json", "--json")
+    again = [frame_from_dict(json.loads(line)) for line in out.splitlines()[:-1]]
+    assert code == 0 and [f.token_ids for f in again] == [f.token_ids for f in frames]
+    assert [f.weight for f in again] == [f.weight for f in frames] and [f.pinned for f in again] == [f.pinned for f in frames]
+    assert again[0].weight != again[-1].weight and any(again[0].pinned)
+
+
+def test_what_cannot_be_made_again_is_one_sentence(pair, tmp_path, capsys):
+    assert "a prompt, or --again" in run(capsys, "generate")[2]
+    assert "a prompt, or --again" in run(capsys, "generate", "x", "--again", "t.json")[2]
+    (tmp_path / "d.txt").write_text("my dog is called Biscuit")
+    code, _, err = run(capsys, "generate", "my dog", "--core", pair[0], "--docs", tmp_path / "d.txt", "--steps", 1,
+                       "--max-tokens", 4, "--trace", tmp_path / "t.json")
+    assert code == 0 and "names 1 documents without their text" in run(capsys, "generate", "--again", tmp_path / "t.json")[2]
+    assert run(capsys, "generate", "--again", tmp_path / "t.json", "--docs", tmp_path / "d.txt")[0] == 0
+    with pytest.raises(LimitError, match="does not say its core"):
+        request_from({"prompt": "x"})
 
 
 def test_generate_in_words(pair, capsys):

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from .browser import ask, finished, last_answer, logged, opened, served, step_shown, until
+from .browser import THEATRE, ask, finished, last_answer, logged, opened, served, until
 from .fake_engine import ANSWER
 
 DOCUMENT = "My dog is called Biscuit."
@@ -66,7 +66,7 @@ def lined(url: str):
 
 @pytest.fixture(scope="module")
 def url(folder, log):
-    with served(["-m", "tests.fake_app", "PORT", str(log), "0.1"], folder, SSD2_RETURN_SECONDS="30") as address:
+    with served(["-m", "tests.fake_app", "PORT", str(log), "0.25"], folder, SSD2_RETURN_SECONDS="30") as address:
         yield address
 
 
@@ -100,8 +100,8 @@ def test_a_run_that_was_cut_off_goes_on_and_everything_is_as_it_was(browser, url
         finished(page)
         until(lambda: last_answer(page) == ANSWER)
         ask(page, "What is the dog called?")
-        step_shown(page, 3, stored=False)
-        first = logged(log, "submit")[-1]
+        first = until(lambda: next((e for e in logged(log, "submit") if e["request"]["prompt"].endswith("called?")), None))
+        page.wait_for_function(f"run => {THEATRE}.dataset.run === run && +{THEATRE}.dataset.cur >= 3", arg=first["id"])
         comes_back(page, line)
         until(lambda: any(entry["id"] == first["id"] for entry in logged(log, "cancel")))
         until(lambda: page.locator("#chat [data-testid=bot]").count() == 2 and last_answer(page) == ANSWER, 30)
@@ -162,7 +162,7 @@ def test_own_models_and_a_training_under_way_wait_for_their_visitor(browser, url
         assert own[-1].startswith("mine-")
         comes_back(page, line)
         page.wait_for_selector("#pick-own-1", state="visible", timeout=30_000)          # its training went on to its end
-        assert page.is_checked("#pick-own-0 input")
+        until(lambda: page.is_checked("#pick-own-0 input"))
         page.uncheck("#pick-own-1 input")
         ask(page, "Who?")
         until(lambda: logged(log, "submit")[-1]["request"]["users"] == own)

@@ -13,9 +13,9 @@ from ssd2_core import load_trace
 from ssd2_core.config import EnsembleParams, Settings
 from ssd2_core.errors import LimitError
 from ssd2_core.frames import Frame, fitting_trace, trace_from_json, trace_to_json
-from ssd2_core.protocol import Document, Request
+from ssd2_core.protocol import Change, Document, Request
 from ssd2_core.run import about_run
-from ssd2_core.traces import ABOUT, MAX_BYTES, NEWER_FIELDS
+from ssd2_core.traces import ABOUT, MAX_BYTES, NEWER_FIELDS, checked_trace
 from ssd2_core.ui.runs import Run
 from ssd2_core.ui.stage import kept_run
 
@@ -38,6 +38,7 @@ RUN = finished_run()
 ABOUT_RUN = about_run(RUN.request, RUN.end, {"core": "Core"}, RUN.request.documents)
 TEXT = trace_to_json(RUN.frames, ABOUT_RUN)
 DATA = json.loads(TEXT)
+PIN = {"block": 0, "position": 2, "text": "", "token_ids": [5]}
 VALUES = (st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("\ud800") |
           st.just(10**400) | st.just(1e308))
 JUNK = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -59,6 +60,14 @@ def test_what_is_written_is_read_again(tmp_path):
     assert about == json.loads(json.dumps(ABOUT_RUN)) and set(about) < set(ABOUT)
     with pytest.raises(LimitError, match="cannot be read"):
         load_trace(tmp_path / "nowhere.json")
+
+
+def test_changes_of_the_visitor_are_told_without_the_ids_of_own_models():
+    run = finished_run("mine-secret")
+    run.changes.append(Change(1, EnsembleParams({"mine-secret": 0.2})))
+    about = kept_run(run, {"mine-secret": "Mine"}, False).about
+    assert about["plan"][0]["ensemble"]["lam"] == {"own-0": 0.2} and "mine-secret" not in json.dumps(about)
+    assert "pins" not in about and checked_trace(trace_to_json(RUN.frames, about))
 
 
 def test_version_1_has_no_newer_fields_and_is_read():
@@ -84,7 +93,12 @@ def test_a_trace_that_is_too_long_loses_candidates_first():
 
 
 @pytest.mark.parametrize(("change", "rule"), [
-    (lambda d: d.update(version=3), "version 1 or 2"), (lambda d: d.update(version=True), "version 1 or 2"),
+    (lambda d: d.update(version=4), "version 1 or 2 or 3"), (lambda d: d.update(version=True), "version 1 or 2 or 3"),
+    (lambda d: d["about"].update(pins=[{"block": 0}]), "lacks 'position'"),
+    (lambda d: d["about"].update(pins=[PIN | {"token_ids": [-1]}]), "token_ids must be a whole number"),
+    (lambda d: d["about"].update(plan=[{"step": 1, "ensemble": {"tau": "hot"}, "pin": None}]), "tau must be a number"),
+    (lambda d: d["about"].update(plan=[{"step": 1, "ensemble": {"heat": 1}, "pin": None}]), "not known here"),
+    (lambda d: d["about"].update(plan=[{"step": 1.5, "ensemble": None, "pin": PIN}]), "step must be a whole number"),
     (lambda d: d.update(extra=1), "unknown 'extra'"), (lambda d: d.update(frames=[]), "nothing to show"),
     (lambda d: d["about"].update(evil=1), "unknown 'evil'"), (lambda d: d["about"].update(prompt=["x"]), "prompt must be text"),
     (lambda d: d["about"]["settings"]["sampling"].update(num_steps=0), "steps must lie"),

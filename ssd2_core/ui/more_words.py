@@ -16,8 +16,10 @@ ONE_TRACE = "Send one trace, a .json file."
 STORED_HAS_NO_COMMAND = "# A stored run is on stage; ask something yourself to see its commands."
 NOTES = {
     "history": "The conversation before it is not repeated, so an answer that builds on it may differ.",
-    "moved": "Weights, settings or pins were changed while it ran; here they stay as they were at the start.",
-    "pins": "It had pinned tokens, which these commands do not give.",
+    "moved": "Weights, settings or pins were changed while it ran; here they stay as they were at the start. "
+             "With the trace: python -m ssd2_core generate --again ssd2-trace.json",
+    "pins": "It had pinned tokens, which these commands do not give. "
+            "With the trace: python -m ssd2_core generate --again ssd2-trace.json",
     "own": "It used a model of your own, which only your page knows; download it there first.",
     "stopped": "It was stopped; here it goes on to its end.",
     "documents": "Your documents are too long to stand here; put them beside the command under these names.",

@@ -41,8 +41,7 @@ def papers_of(run: Run) -> tuple[str, dict[str, Document]]:
 
 def once_more(run: Run) -> Request:
     """The same run again, with what was changed on its way: it says the same."""
-    plan = sorted((*run.request.plan, *run.changes), key=lambda change: change.step)
-    return replace(run.request, plan=tuple(plan), request_id="")
+    return replace(run.request, plan=run.plan, request_id="")
 
 
 def wire_return(studio: Studio, panel: panels.Panel, settled: gr.events.Dependency, back: gr.State, shelf: Shelf,

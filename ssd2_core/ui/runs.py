@@ -66,6 +66,11 @@ class Run:
         return self.request.request_id
 
     @property
+    def plan(self) -> tuple[Change, ...]:
+        """Every change on its way, planned or made by the visitor, by step: with it the same request is the same run."""
+        return tuple(sorted((*self.request.plan, *self.changes), key=lambda change: change.step))
+
+    @property
     def text(self) -> str:
         """The answer as far as it is written: every block up to its first end cell."""
         return "".join(self.texts[block] for block in sorted(self.texts)).strip()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import gradio as gr
 
+from ..config import EnsembleParams
 from ..errors import VisitorError
 from ..frames import Frame, renamed, trace_from_json
 from ..protocol import Done, is_private
@@ -81,8 +82,13 @@ def kept_run(run: Run, titles: dict[str, str], with_documents: bool) -> Kept:
     public = {user: f"own-{n}" for n, user in enumerate(filter(is_private, request.users))}
     shown = {public.get(i, i): titles[i] for i in request.users if i in titles}
     heads = {expert["name"]: expert["title"] for expert in run.head["experts"]}
-    ensemble = replace(request.ensemble, lam={public.get(i, i): weight for i, weight in request.ensemble.lam.items()})
-    open_request = replace(request, users=tuple(public.get(i, i) for i in request.users), ensemble=ensemble)
+
+    def opened(ensemble: EnsembleParams) -> EnsembleParams:
+        return replace(ensemble, lam={public.get(i, i): weight for i, weight in ensemble.lam.items()})
+
+    plan = [replace(change, ensemble=change.ensemble and opened(change.ensemble)) for change in run.plan]
+    open_request = replace(request, users=tuple(public.get(i, i) for i in request.users), plan=tuple(plan),
+                           ensemble=opened(request.ensemble))
     shares = {public.get(name, name): share for name, share in done.shares.items()}
     about = about_run(open_request, replace(done, shares=shares), {"core": heads.get("core", request.core), **shown},
                       request.documents if with_documents else ())

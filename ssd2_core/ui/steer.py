@@ -56,7 +56,7 @@ def _new_noise(run: Run, pins: tuple[Pin, ...]) -> Request:
 
 def branch(run: Run, step: int, ensemble: EnsembleParams) -> Request:
     """The same run up to ``step`` (from 0), with what was changed on its way there, and then with other weights."""
-    known = sorted((c for c in (*run.request.plan, *run.changes) if c.step < step), key=lambda change: change.step)
+    known = [change for change in run.plan if change.step < step]
     return replace(run.request, plan=(*known, Change(step, ensemble)), request_id="")
 
 

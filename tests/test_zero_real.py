@@ -74,7 +74,9 @@ from ssd2_core.protocol import Document, Done, Loading, Request, Taught
 on_stand_in()
 settings = Settings(dtype="float32", limits=Limits(training_seconds=2.0))
 with ZeroEngine(settings, preload=("compact-core", "compact-reader")) as engine:
-    gr.Blocks().launch(prevent_thread_lock=True, quiet=True)
+    with gr.Blocks() as page:
+        gr.Markdown("A page.")
+    page.launch(prevent_thread_lock=True, quiet=True)
     folder = engine.visitors.folder / "made"
     shutil.copytree(BUNDLED / "compact-reader", folder)
     own = engine.visitors.keep("ann", folder).id

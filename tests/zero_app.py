@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-torch.version.cuda = torch.version.cuda or "13.0"       # the stand-in is for builds with CUDA only
+if torch.version.cuda is None:          # the stand-in is for builds with CUDA only
+    torch.version.cuda, torch._C._cuda_init, torch.cuda._is_in_bad_fork = "13.0", None, bool
 import spaces  # noqa: E402, F401
 from spaces.zero import torch as on_zero  # noqa: E402
 from spaces.zero.torch import patching  # noqa: E402

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from importlib.util import find_spec
 
@@ -82,6 +83,7 @@ def main() -> None:
         engine = make_engine(settings)
     except VisitorError as error:
         sys.exit(str(error))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)       # a service that is stopped ends as with Ctrl-C
     engine.start()
     if settings.preferred:
         engine.preload(*settings.preferred)

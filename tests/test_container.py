@@ -54,7 +54,8 @@ def test_it_runs_as_a_user_of_its_own_and_serves_the_port_it_shows():
 
 
 @pytest.mark.timeout(120)
-def test_its_health_check_tells_a_server_that_answers_from_one_that_does_not(tmp_path):
+def test_its_health_check_tells_a_server_that_answers_and_a_stop_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     command = shlex.split(step("HEALTHCHECK").partition("CMD ")[2])
     assert command[:2] == ["python", "-c"]
 
@@ -63,4 +64,6 @@ def test_its_health_check_tells_a_server_that_answers_from_one_that_does_not(tmp
         return subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=20).returncode == 0
     with served(["app.py", "--port", "PORT"], tmp_path) as url:
         until(lambda: healthy(url.rpartition(":")[2]), 60)
+        assert list(tmp_path.glob("ssd2-visitors-*"))
+    assert not list(tmp_path.glob("ssd2-visitors-*")), "visitors' models are still on the disk"
     assert not healthy(url.rpartition(":")[2])

@@ -20,13 +20,14 @@ from types import SimpleNamespace
 
 import spaces  # before torch: it stands in for the GPU until there is one
 
+from .library import local_card
 from .pipe import watch
 from .protocol import Cancel, Control, Done, Event, Failed, Request, is_private
 from .worker import BROKEN, STOP, Worker
 
 log = logging.getLogger(__name__)
 SLOTS = 32                                              # GPU calls at once at most, whatever the limits say
-LEAST_SECONDS, PASS_SECONDS, MOST_SECONDS = 10.0, 0.04, 120.0
+LEAST_SECONDS, PASS_SECONDS, BILLION_SECONDS, MOST_SECONDS = 10.0, 0.01, 0.005, 120.0
 LOOK_SECONDS = 0.05
 MESSAGE_BYTES = 65536
 PAGE = os.getpid()
@@ -77,14 +78,20 @@ CHANNELS = [Channel() for _ in range(SLOTS)]
 
 
 def gpu_seconds(request: Request, slot: int = 0) -> int:
-    """For how long a request asks for a GPU: a floor for the fork and the models, and a share for each network's pass.
+    """For how long a request asks for a GPU: a floor for the fork and the models, and its share for each network's passes.
 
-    The pace is that of a large core; what is not used is not counted against the visitor, but who asks for less waits less.
+    Whoever asks for less waits less, and what is not used is not counted; a call that takes longer may be ended.
     """
-    sampling, ensemble = request.sampling, request.ensemble
+    sampling, again = request.sampling, 2 if request.ensemble.alpha else 1
     steps = -(-sampling.max_new_tokens // sampling.block_length) * sampling.num_steps
-    passes = steps * (1 + len(request.users) * (2 if ensemble.alpha else 1))
-    return round(min(MOST_SECONDS, LEAST_SECONDS + PASS_SECONDS * passes))
+    each = pass_seconds(request.core) + again * sum(map(pass_seconds, request.users))
+    return round(min(MOST_SECONDS, LEAST_SECONDS + steps * each))
+
+
+def pass_seconds(model_id: str) -> float:
+    """For one pass of a network: for what a GPU takes to begin its kernels, and to read the weights, each taken twice."""
+    card = local_card(model_id)
+    return PASS_SECONDS + BILLION_SECONDS * (card.parameters if card else 0) / 1e9
 
 
 @spaces.GPU(duration=gpu_seconds)

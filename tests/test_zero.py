@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings
-from ssd2_core.errors import BusyError
+from ssd2_core.errors import BusyError, VisitorError
 from ssd2_core.frames import Frame
 from ssd2_core.protocol import Cancel, Control, Done, Failed, Loading, Pin, Request, Started
 
@@ -24,6 +24,7 @@ from .browser import ROOT, until
 from .fake_worker import FakeRuns
 from .fake_zero import zero_gpu
 
+pytest.importorskip("spaces", reason="the package spaces is not installed")
 pytestmark = pytest.mark.timeout(60)
 SMALL = Settings(limits=Limits(max_active=2, max_waiting=2))
 
@@ -65,14 +66,15 @@ def gone(pid):
         return True
 
 
-def test_a_request_asks_for_as_long_as_its_passes_take(api):
-    from ssd2_core.gpucall import gpu_seconds
-    asked = Request("", "hello", sampling=SamplingParams(num_steps=16, block_length=16, max_new_tokens=48))
-    assert gpu_seconds(asked) == round(10 + 0.04 * 48)
-    with_users = replace(asked, users=("reader", "other"))
-    assert gpu_seconds(with_users) == round(10 + 0.04 * 48 * 3)
-    assert gpu_seconds(replace(with_users, ensemble=EnsembleParams(alpha=1.0))) == round(10 + 0.04 * 48 * 5)
-    assert gpu_seconds(replace(asked, sampling=SamplingParams(num_steps=5000, max_new_tokens=4096))) == 120
+def test_a_request_asks_for_as_long_as_its_passes_take(api, monkeypatch):
+    from ssd2_core import gpucall
+    monkeypatch.setattr(gpucall, "local_card", {"large": SimpleNamespace(parameters=8e9)}.get)
+    asked = Request("", "hello", sampling=SamplingParams(num_steps=16, block_length=16, max_new_tokens=48))      # 48 steps
+    assert gpucall.gpu_seconds(asked) == round(10 + 48 * 0.01)
+    with_users = replace(asked, core="large", users=("reader", "other"))
+    assert gpucall.gpu_seconds(with_users) == round(10 + 48 * (0.01 + 8 * 0.005 + 2 * 0.01))
+    assert gpucall.gpu_seconds(replace(with_users, ensemble=EnsembleParams(alpha=1.0))) == round(10 + 48 * (0.05 + 4 * 0.01))
+    assert gpucall.gpu_seconds(replace(asked, sampling=SamplingParams(num_steps=5000, max_new_tokens=4096))) == 120
 
 
 def test_a_fork_answers_with_what_the_page_has_and_is_used_again(engine, api):
@@ -81,7 +83,7 @@ def test_a_fork_answers_with_what_the_page_has_and_is_used_again(engine, api):
         assert end(engine, engine.submit(ask(answer))).answer == answer
         until(lambda calls=calls: api.calls["/release"] == calls)
     assert len(set(api.allowed)) == 1 and api.allowed[0] != os.getpid(), "the second call did not use the first one's fork"
-    assert [int(asked["durationSeconds"]) for asked in api.asked] == [11, 11]
+    assert [int(asked["durationSeconds"]) for asked in api.asked] == [10, 10]
 
 
 def test_the_quota_is_that_of_the_visitor_who_asks(engine, api):
@@ -203,6 +205,31 @@ def test_no_fork_outlives_the_engine(api):
     until(lambda: all(map(gone, api.allowed)), 3)
     with pytest.raises(BusyError, match="closed"):
         engine.submit(ask())
+
+
+PLAIN = """
+from tests.fake_worker import FakeRuns
+from tests.test_zero import SMALL, ask, end
+from ssd2_core.zero import ZeroEngine
+with ZeroEngine(SMALL, preload=(), prepare=FakeRuns) as engine:
+    runs = [engine.submit(ask(answer)) for answer in ("abc", "xyz")]
+    print(*(end(engine, run).answer for run in runs))
+"""
+
+
+def test_off_a_space_the_same_engine_answers_without_forks():
+    done = subprocess.run([sys.executable, "-c", PLAIN], cwd=ROOT, capture_output=True, text=True, timeout=50)
+    assert done.stdout.split() == ["abc", "xyz"], done.stderr
+
+
+def test_an_engine_that_there_is_not_is_one_sentence(monkeypatch):
+    import app
+    with pytest.raises(VisitorError, match="--engine must be zero, or left out, not 'warp'"):
+        app.make_engine(app.read_settings(["--engine", "warp"]))
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setattr(app, "find_spec", lambda name: None)
+    with pytest.raises(VisitorError, match="pip install -r requirements-zero.txt"):
+        app.make_engine(app.read_settings([]))
 
 
 PAGE = """

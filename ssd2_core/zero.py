@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from .config import Settings
 from .engine import Engine
-from .errors import BusyError
+from .errors import BusyError, ModelError
 from .gpucall import CHANNELS, FORKED, NO_GPU, SLOTS, answer, sentence
 from .protocol import Cancel, Control, Done, Event, Failed, Loading, Preload, Queued, Request
 
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 MAX_HELD = 64                           # changes of one request that wait until it has a GPU
 TELL_SECONDS, END_SECONDS = 1.0, 0.5
 WAITING = "Waiting for a GPU."
+ONE_GPU = "ZeroGPU lends one GPU and every model lies on it whole; leave --{} out."
 TOO_MANY = "Too many changes at once; wait a moment."
 
 
@@ -29,12 +30,14 @@ TOO_MANY = "Too many changes at once; wait a moment."
 class Call:
     """One request on its way. context: the visitor's, whose quota it is. slot: of its channel, None while it waits for one.
 
-    begun: a fork reads the channel. held: changes until then. over: all is said, only the GPU is not given back yet.
+    position: that the visitor was told. begun: a fork reads the channel. held: changes until then. over: all is said, only the
+    GPU is not given back yet.
     """
 
     request: Request
     context: Context
     slot: int | None = None
+    position: int = 0
     begun: bool = False
     over: bool = False
     held: list[Control] = field(default_factory=list)
@@ -44,11 +47,14 @@ class ZeroEngine(Engine):
     """The engine of a page on ZeroGPU, one in a process. Make it in the main thread, before the page is launched.
 
     preload: models that are on the GPU in every fork, by default the core; others are loaded there, when they are asked for.
-    prepare: makes a worker.Prepare; by default the real models'.
+    prepare: makes a worker.Prepare; by default the real models'. Raises ModelError for settings that place weights elsewhere.
     """
 
     def __init__(self, settings: Settings, *, preload: tuple[str, ...] | None = None, only_known: bool = True,
                  prepare: Callable[[Settings], object] | None = None):
+        for name in ("device_map", "max_memory", "offload_folder", "quantize"):
+            if getattr(settings, name) is not None:
+                raise ModelError(ONE_GPU.format(name.replace("_", "-")))
         super().__init__(settings, only_known)
         if prepare is None:
             from .prepare import ModelRuns as prepare
@@ -57,7 +63,6 @@ class ZeroEngine(Engine):
         self._calls: dict[str, Call] = {}
         self._free = deque(range(SLOTS))
         self._lasted: deque[float] = deque(maxlen=20)           # seconds of the last answers
-        self._positions: dict[str, int] = {}
         self._pumps: set[threading.Thread] = set()
         self._forks: set[int] = set()
         self._send(Preload((settings.core,) if preload is None else tuple(preload)))
@@ -109,10 +114,9 @@ class ZeroEngine(Engine):
             pump.start()
         usual = sum(self._lasted) / len(self._lasted) if self._lasted else 0.0
         for position, call in enumerate(waiting, 1):
-            request_id = call.request.request_id
-            if self._positions.get(request_id) != position:
-                self._positions[request_id] = position
-                self._receive(Queued(request_id, position, round(usual * -(-position // most), 1)))
+            if call.position != position:
+                call.position = position
+                self._receive(Queued(call.request.request_id, position, round(usual * -(-position // most), 1)))
 
     def _control(self, control: Control) -> None:
         call = self._calls.get(control.request_id)
@@ -162,7 +166,7 @@ class ZeroEngine(Engine):
                     with self._lock:
                         self._admit()
         except Exception as error:
-            log.warning("a GPU call failed: %s", getattr(error, "message", error))
+            log.warning("a GPU call failed: %s", getattr(error, "message", error), exc_info=not hasattr(error, "title"))
             self._receive(Failed(request_id, sentence(error)))
         finally:
             late.cancel()
@@ -186,7 +190,6 @@ class ZeroEngine(Engine):
         with self._lock:
             if self._calls.get(call.request.request_id) is call:
                 del self._calls[call.request.request_id]
-            self._positions.pop(call.request.request_id, None)
             CHANNELS[call.slot].clear()
             self._free.append(call.slot)
             self._pumps.discard(threading.current_thread())

@@ -222,10 +222,12 @@ def test_off_a_space_the_same_engine_answers_without_forks():
     assert done.stdout.split() == ["abc", "xyz"], done.stderr
 
 
-def test_an_engine_that_there_is_not_is_one_sentence(monkeypatch):
+def test_an_engine_that_cannot_be_made_is_one_sentence(api, monkeypatch):
     import app
     with pytest.raises(VisitorError, match="--engine must be zero, or left out, not 'warp'"):
         app.make_engine(app.read_settings(["--engine", "warp"]))
+    with pytest.raises(VisitorError, match="leave --device-map out"):
+        app.make_engine(app.read_settings(["--engine", "zero", "--device-map", "auto"]))
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     monkeypatch.setattr(app, "find_spec", lambda name: None)
     with pytest.raises(VisitorError, match="pip install -r requirements-zero.txt"):

@@ -135,6 +135,18 @@ def test_a_fork_that_dies_ends_its_own_run_only(engine, api):
     assert end(engine, other).answer == "xyz"
 
 
+@pytest.mark.attack(17)
+def test_many_at_once_get_a_fork_each(api):
+    from ssd2_core.zero import ZeroEngine
+    api.refuse = None
+    for _ in range(3):
+        with ZeroEngine(Settings(limits=Limits(max_active=4)), preload=(), prepare=FakeRuns) as engine:
+            api.allowed.clear()
+            runs = [engine.submit(ask(delay=0.01)) for _ in range(4)]
+            assert [end(engine, run).answer for run in runs] == ["abc"] * 4
+            assert len(set(api.allowed)) == 4
+
+
 def test_who_waits_for_a_gpu_is_told_and_what_changes_meanwhile_counts(engine, api):
     api.refuse = "queue"
     run = engine.submit(ask(users=("reader",), lam={"reader": 0.1}, load=0.2))

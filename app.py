@@ -3,14 +3,17 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from importlib.util import find_spec
 
 from ssd2_core.config import Settings
+from ssd2_core.engine import Engine, ProcessEngine
 from ssd2_core.errors import VisitorError
-from ssd2_core.library import check_compatible, local_card, locate, preferred_pair, read_card
+from ssd2_core.library import check_compatible, fitting, list_models, local_card, locate, preferred_pair, read_card
 from ssd2_core.limits import read_limits
 from ssd2_core.placement import add_options, options_of
+from ssd2_core.ui.words import DEFAULTS
 
 
 def read_settings(argv: list[str] | None = None) -> Settings:
@@ -24,12 +27,33 @@ def read_settings(argv: list[str] | None = None) -> Settings:
     parser.add_argument("--user", action="append", default=[], metavar="ID",
                         help="a further small expert to offer: local folder or Hub id, with the core's tokenizer")
     add_options(parser)
+    parser.add_argument("--engine", default="", help="zero: every answer is a GPU call of ZeroGPU, as on a Space that has it; "
+                                                     "left out: a worker process")
     parser.add_argument("--share", action="store_true", help="make a public link")
     parser.add_argument("--mcp", action="store_true", help="offer answers as a tool to MCP clients at /gradio_api/mcp/")
     given = parser.parse_args(argv)
     return Settings(core=given.core or default.core, users=tuple(given.user), preferred=() if given.core else preferred_pair(),
                     host=given.host, port=given.port, share=given.share, mcp=given.mcp, limits=read_limits(os.environ),
-                    **options_of(given))
+                    engine=given.engine or ("zero" if on_zero_gpu() else ""), **options_of(given))
+
+
+def on_zero_gpu() -> bool:
+    """Whether this is a Space on ZeroGPU, as the package ``spaces`` tells it."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
+def make_engine(settings: Settings) -> Engine:
+    """The engine that the settings name, with the first models. Raises VisitorError."""
+    if settings.engine == "zero":
+        if find_spec("spaces") is None:
+            raise VisitorError("ZeroGPU needs a package that is not here: pip install -r requirements-zero.txt")
+        from ssd2_core.zero import ZeroEngine  # loads torch, and the models, into this process
+        bundled = [card.id for card in list_models() if card.role != "core"]
+        first = (settings.core, *fitting(settings.core, dict.fromkeys((*settings.users, *bundled))))
+        return ZeroEngine(settings, preload=first)
+    if settings.engine:
+        raise VisitorError(f"--engine must be zero, or left out, not {settings.engine!r}.")
+    return ProcessEngine(settings, preload=(settings.core, *fitting(settings.core, DEFAULTS.ensemble.lam)))
 
 
 def check_users(settings: Settings) -> None:
@@ -48,10 +72,7 @@ def check_mcp(settings: Settings) -> None:
 
 def main() -> None:
     """Run the studio until it is interrupted."""
-    from ssd2_core.engine import ProcessEngine
-    from ssd2_core.library import fitting
     from ssd2_core.ui.page import build, launch
-    from ssd2_core.ui.words import DEFAULTS
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger("ssd2_core.counters").setLevel(logging.INFO)          # a line for each request
@@ -59,9 +80,10 @@ def main() -> None:
         settings = read_settings()
         check_mcp(settings)
         check_users(settings)
+        engine = make_engine(settings)
     except VisitorError as error:
         sys.exit(str(error))
-    engine = ProcessEngine(settings, preload=(settings.core, *fitting(settings.core, DEFAULTS.ensemble.lam)))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)       # a service that is stopped ends as with Ctrl-C
     engine.start()
     if settings.preferred:
         engine.preload(*settings.preferred)

@@ -141,6 +141,7 @@ class Settings:
     visitors_folder: where visitors' own models lie, set by the engine.
     device_map: None (the fastest single device) or anything accelerate takes. dtype: "auto", "float32", "bfloat16", "float16".
     max_memory, offload_folder, quantize: as ``library.load`` takes them. mcp: the endpoint is a tool for MCP clients, too.
+    engine: "" for a worker process, "zero" for GPU calls of ZeroGPU.
     """
 
     core: str = "compact-core"
@@ -156,5 +157,6 @@ class Settings:
     port: int = 7860
     share: bool = False
     mcp: bool = False
+    engine: str = ""
     threads: int | None = None
     limits: Limits = LIMITS

@@ -20,7 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = ("app.py", "LICENSE", "ssd2_core/**/*", "assets/**/*")
 LEFT_OUT = re.compile(r"(^|/)(__pycache__|\.[^/]+)(/|$)|\.pyc$")
 CPU_INDEX = "--extra-index-url https://download.pytorch.org/whl/cpu"
+ZERO, ZERO_TORCH = "zero-a10g", "2.11.0"        # ZeroGPU by the Hub's name, and the newest torch that it takes (2.8 to 2.11)
 MAX_FILE_BYTES = 10_000_000             # the Hub stores larger ones apart; none of ours is
+# What the Hub documents as hardware that a card may suggest; ZeroGPU and the newest GPUs are not among it.
+SUGGESTED = ("cpu-basic", "cpu-upgrade", "t4-small", "t4-medium", "l4x1", "l4x4", "l40sx1", "l40sx4", "l40sx8", "a10g-small",
+             "a10g-large", "a10g-largex2", "a10g-largex4", "a100-large", "a100x4", "a100x8")
 COLORS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 # The keys of a Space's card that the Hub documents, with the kind of their values.
 KEYS = {"title": str, "emoji": str, "colorFrom": str, "colorTo": str, "short_description": str, "sdk": str, "sdk_version": str,
@@ -54,6 +58,8 @@ def check_card(about: object) -> dict:
     for key in ("colorFrom", "colorTo"):
         if about.get(key, "gray") not in COLORS:
             raise ModelError(f"{key} in Space.yaml must be one of {', '.join(COLORS)}, not {about[key]!r}.")
+    if about.get("suggested_hardware", SUGGESTED[0]) not in SUGGESTED:
+        raise ModelError(f"suggested_hardware in Space.yaml must be one of {', '.join(SUGGESTED)}.")
     if len(about.get("short_description", "")) > 60:
         raise ModelError(f"short_description in Space.yaml has {len(about['short_description'])} characters; 60 are shown.")
     if about["sdk"] != "gradio" or not (ROOT / about["app_file"]).is_file():
@@ -62,8 +68,11 @@ def check_card(about: object) -> dict:
 
 
 def requirements(hardware: str) -> str:
-    """requirements.txt for a Space: on a CPU, torch without CUDA."""
+    """requirements.txt for a Space: on a CPU torch without CUDA, on ZeroGPU the torch that it takes, and its own package."""
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    if hardware == ZERO:
+        more = (ROOT / "requirements-zero.txt").read_text(encoding="utf-8").replace("-r requirements.txt\n", "")
+        return re.sub(r"(?m)^torch==.*$", f"torch=={ZERO_TORCH}", text) + more
     return f"{CPU_INDEX}\n{text}" if hardware.startswith("cpu") else text
 
 
@@ -72,11 +81,10 @@ def plan(hardware: str, variables: list[str]) -> Space:
     offered = [each.value for each in SpaceHardware]
     if hardware not in offered:
         raise ModelError(f"hardware must be one of {', '.join(offered)}, not {hardware!r}.")
-    if hardware.startswith("zero"):
-        raise ModelError("ZeroGPU lends its GPU to single functions, which the studio's worker does not fit yet; choose "
-                         "cpu-basic or a GPU of its own.")
     about = check_card(yaml.safe_load((ROOT / "Space.yaml").read_text(encoding="utf-8")))
-    about["suggested_hardware"] = hardware
+    about.pop("suggested_hardware", None)
+    if hardware in SUGGESTED:
+        about["suggested_hardware"] = hardware
     front = yaml.safe_dump(about, sort_keys=False, allow_unicode=True, width=120)
     card = f"---\n{front}---\n\n" + (ROOT / "README.md").read_text(encoding="utf-8")
     found = {path.relative_to(ROOT).as_posix(): path for pattern in FILES for path in ROOT.glob(pattern) if path.is_file()}
@@ -115,7 +123,8 @@ def deploy(space: Space, model_id: str, private: bool, endpoint: str | None = No
     from huggingface_hub import CommitOperationAdd
     model_id, api = check_id(model_id), HfApi(endpoint)
     try:
-        api.create_repo(model_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
+        api.create_repo(model_id, repo_type="space", space_sdk="gradio", space_hardware=space.hardware, private=private,
+                        exist_ok=True)
         for name, value in space.variables.items():
             api.add_space_variable(model_id, name, value)
         parts = [CommitOperationAdd(name, data) for name, data in space.files.items()]

@@ -1,6 +1,7 @@
 """The page's end of the work: submit, stream, control, cancel. Knows messages and limits; never imports torch itself.
 
-``ProcessEngine`` has a worker process, which it restarts when it dies; inline.py has one that runs the same worker on a thread.
+``ProcessEngine`` has a worker process, which it restarts when it dies; inline.py has one that runs the same worker on a thread,
+zero.py one whose answers are GPU calls of ZeroGPU.
 """
 
 import logging

@@ -92,7 +92,7 @@ def child_main() -> None:
     target, argument, path = pickle.load(source)
     sys.path[:] = path
     inbox: SimpleQueue = SimpleQueue()
-    threading.Thread(target=_watch, args=(parent,), name="parent-watch", daemon=True).start()
+    threading.Thread(target=watch, args=(parent,), name="parent-watch", daemon=True).start()
     module, _, name = target.partition(":")
     function = getattr(importlib.import_module(module), name)
     # Only now: to read a message imports its module, and two threads that import at once may meet a module half made.
@@ -112,7 +112,7 @@ def _read(source, inbox: SimpleQueue) -> None:
         os._exit(1)
 
 
-def _watch(parent: int) -> None:
+def watch(parent: int) -> None:
     """End this process when its parent is gone, even where a copy of the pipe keeps it open."""
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_SECONDS)

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import re
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -54,7 +56,9 @@ def test_what_is_uploaded_is_what_was_shown(monkeypatch):
     names = [name for name, _, _ in calls]
     assert names == ["create_repo", "add_space_variable", "create_commit", "request_space_hardware"]
     assert {part.path_in_repo for part in calls[2][1][1]} == set(space.files)
-    assert calls[0][2]["repo_type"] == "space" and calls[0][2]["private"] is False and calls[3][1] == ("me/studio", "t4-small")
+    made = calls[0][2]
+    assert (made["repo_type"], made["space_hardware"], made["private"]) == ("space", "t4-small", False)
+    assert calls[3][1] == ("me/studio", "t4-small")
     readme = space.files["README.md"].decode()
     assert readme.startswith("---\ntitle: SSD-2 Studio\n") and "\n# SSD-2 Studio" in readme
 
@@ -62,6 +66,30 @@ def test_what_is_uploaded_is_what_was_shown(monkeypatch):
 def test_a_cpu_gets_torch_without_cuda():
     assert deploy.requirements("cpu-upgrade").startswith("--extra-index-url https://download.pytorch.org/whl/cpu\n")
     assert deploy.requirements("a10g-small").startswith("torch==")
+
+
+def test_zero_gpu_gets_the_torch_that_it_takes_and_its_package():
+    space = deploy.plan("zero-a10g", [])
+    lines, usual = (text.splitlines() for text in (space.files["requirements.txt"].decode(), deploy.requirements("t4-small")))
+    assert "torch==2.11.0" in lines and [line.partition("==")[0] for line in lines if line not in usual[1:]] == [
+        "torch", "spaces", "filelock"]
+    assert set(usual[1:]) < set(lines) and usual[0].startswith("torch==")
+    card = yaml.safe_load(space.card.split("---")[1])
+    assert card["python_version"] == "3.12.12" and "suggested_hardware" not in card
+    assert deploy.plan("rtx-pro-6000", []).card.count("suggested_hardware") == 0
+
+
+def test_every_file_of_a_space_is_one_that_runs_there():
+    """Nothing of the repository is left out that is imported or linked, and nothing else goes along."""
+    files = deploy.plan("zero-a10g", []).files
+    tracked = subprocess.run(["git", "ls-files"], cwd=deploy.ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert not [name for name in files if name not in tracked]
+    apart = {".ci/run", ".dockerignore", ".gitattributes", ".gitignore", "Dockerfile", "Space.yaml", "pyproject.toml",
+             "requirements-dev.txt", "requirements-mcp.txt", "requirements-zero.txt"}
+    assert {name for name in tracked if name not in files and not name.startswith("tests/")} == apart
+    readme = files["README.md"].decode()
+    linked = re.findall(r"\]\((?!http)([^)#]+)\)", readme)
+    assert "assets/screenshot.png" in linked and not [name for name in linked if name not in files]
 
 
 @pytest.mark.parametrize("changed,sentence", [
@@ -78,7 +106,7 @@ def test_a_card_that_the_hub_would_not_take_is_refused(changed, sentence):
 
 
 @pytest.mark.parametrize("arguments,sentence", [
-    (["--hardware", "cray-1"], "hardware must be one of cpu-basic"), (["--hardware", "zero-a10g"], "ZeroGPU lends its GPU"),
+    (["--hardware", "cray-1"], "hardware must be one of cpu-basic"),
     (["--variable", "nonsense"], "A variable is NAME=VALUE"),
     (["--variable", "SSD2_MAX_ACTIVE=many"], "must be a number from 1 to 256"),
     (["--variable", "SSD2_MAX_TREES=2"], "SSD2_MAX_TREES is no limit"),

@@ -27,6 +27,7 @@ from ssd2_core.inline import InlineEngine  # noqa: E402
 from ssd2_core.pipe import Child  # noqa: E402
 from ssd2_core.protocol import Document, Done, Failed, Loading, Preload, Queued, Request, Started, Turn  # noqa: E402
 from ssd2_core.supervisor import GAVE_UP  # noqa: E402
+from tests.fake_zero import zero_gpu  # noqa: E402
 
 pytestmark = pytest.mark.timeout(30)
 SMALL = Settings(limits=Limits(max_active=2, max_waiting=2))
@@ -66,13 +67,24 @@ def shared():
         yield engine
 
 
-@pytest.fixture(params=["process", "inline"])
+@pytest.fixture(scope="module")
+def zero():
+    """GPU calls of ZeroGPU, with real forks and no GPU."""
+    with zero_gpu():
+        from ssd2_core.zero import ZeroEngine
+        with ZeroEngine(SMALL, preload=(), prepare=fake_worker.FakeRuns) as engine:
+            engine.allow("reader", "other")
+            yield engine
+
+
+@pytest.fixture(params=["process", "zero", "inline"])
 def engine(request, shared):
-    if request.param == "process":
-        yield shared
-        for run in shared.runs.live():
-            shared.cancel(run.request.request_id)
-        until(lambda: not shared.runs.live())
+    if request.param != "inline":
+        kept = shared if request.param == "process" else request.getfixturevalue("zero")
+        yield kept
+        for run in kept.runs.live():
+            kept.cancel(run.request.request_id)
+        until(lambda: not kept.runs.live())
         return
     with InlineEngine(SMALL, prepare=fake_worker.FakeRuns) as inline:
         yield inline
@@ -112,14 +124,14 @@ def test_events_are_kept_for_later_readers(engine):
 
 def test_two_runs_take_turns(engine):
     order = []
-    runs = [engine.submit(ask(answer, delay=0.005, steps=8)) for answer in ("abc", "xyz")]
+    runs = [engine.submit(ask(answer, delay=0.02, steps=24)) for answer in ("abc", "xyz")]
     threads = [threading.Thread(target=lambda r=r: [order.append(r) for e in engine.stream(r) if isinstance(e, Frame)])
                for r in runs]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
-    assert len(order) == 16
+    assert len(order) == 48
     first_end = max(order.index(r) for r in runs), min(len(order) - 1 - order[::-1].index(r) for r in runs)
     assert first_end[0] < first_end[1], "the second began only after the first had ended"
     assert [engine.events(r)[-1].answer for r in runs] == ["abc", "xyz"]
@@ -146,14 +158,14 @@ def test_control_is_checked(engine):
 
 @pytest.mark.attack(16)
 def test_cancel_keeps_what_was_written(engine):
-    run, other = engine.submit(ask("abcdefgh", delay=0.02)), engine.submit(ask("xyz", delay=0.02))
-    wait_for(engine, run, Frame, 6)
+    run, other = engine.submit(ask("abcdefgh", delay=0.02, steps=8)), engine.submit(ask("xyz", delay=0.02))
+    wait_for(engine, run, Frame, 9)
     began = time.monotonic()
     assert engine.cancel(run)
     engine.cancel(run)
     done = list(engine.stream(run))[-1]
     assert time.monotonic() - began < 0.5
-    assert (done.finish_reason, done.answer) == ("stopped", "abcdefgh") and done.steps < 12
+    assert (done.finish_reason, done.answer) == ("stopped", "abcdefgh") and done.steps < 16
     assert list(engine.stream(other))[-1].finish_reason == "eos"
     assert not engine.cancel(run) and not engine.cancel("nobody")
 

@@ -19,7 +19,7 @@ ROWS = [
     ["model", "supervisor"], ["placement"],
     ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm", "hub"],
     ["school", "deploy"], ["tess2"], ["batching"],
-    ["prepare"], ["worker"], ["engine"], ["inline"],
+    ["prepare"], ["worker"], ["gpucall"], ["engine"], ["inline", "zero"],
     ["evaluation"], ["base_lm"], ["training"], ["trainer", "bench"], ["ui"], ["__init__"], ["__main__"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

@@ -16,6 +16,7 @@ from gradio.utils import get_upload_folder
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from ..config import Limits
+from ..errors import DISK_FULL, is_disk_full
 from . import words
 
 log = logging.getLogger(__name__)
@@ -62,11 +63,14 @@ class Doors:
 
         try:
             await self.app(scope, counted, noted)
-        except Exception:
+        except Exception as error:
             if begun:
                 raise
             if size > self.limits.max_request_bytes:
                 answer = self.too_large()
+            elif is_disk_full(error):
+                log.error("a request found the disk full")
+                answer = PlainTextResponse(DISK_FULL, 503)
             else:
                 log.exception("a request could not be answered")
                 answer = PlainTextResponse(words.NOT_UNDERSTOOD, 500)
@@ -112,9 +116,17 @@ class Page(gr.Blocks):
             return await super().process_api(*about, **more)
         except gr.Error:
             raise
-        except Exception:
+        except Exception as error:
             log.exception("a handler failed")
-            raise gr.Error(words.NOT_UNDERSTOOD, print_exception=False) from None
+            said = DISK_FULL if is_disk_full(error) else words.NOT_UNDERSTOOD
+            raise gr.Error(said, print_exception=False) from None
+
+    def forget(self, request: gr.Request) -> None:
+        """Let go of what gradio keeps for a session: a copy of every component, for as long as there is room for others."""
+        holder = self.state_holder
+        with holder.lock:
+            holder.session_data.pop(request.session_hash, None)
+            holder.time_last_used.pop(request.session_hash, None)
 
     async def preprocess_data(self, block_fn, inputs, *more):
         """As gradio's. Raises gr.Error, also where gradio raises anything else."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from .errors import VisitorError
 from .protocol import Done, Event, Failed, Request, Started
 
-MAX_ENDED_RUNS, MAX_ENDED_EVENTS = 256, 10_000
+MAX_ENDED_RUNS, MAX_ENDED_EVENTS = 256, 5_000
 
 
 class RunLog:

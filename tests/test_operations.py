@@ -6,7 +6,9 @@ import re
 import threading
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
+from gradio.state_holder import SessionState
 
 from ssd2_core import trainer
 from ssd2_core.__main__ import main
@@ -94,6 +96,30 @@ def test_gradio_lets_every_question_through_to_the_engine_and_keeps_no_statistic
     limits = {fn.concurrency_limit for fn in demo.fns.values() if fn.queue}
     assert limits <= {"default", None} and demo._queue.default_concurrency_limit is None
     assert demo._queue.ANALYTICS_MAX_EVENTS == 1
+
+
+def test_outputs_that_stay_as_they_are_cost_no_new_component(monkeypatch):
+    with Page() as demo:
+        boxes = [gr.Textbox("a"), gr.Textbox("b"), gr.State(1), gr.HTML("c"), gr.Button("d")]
+        for outputs in (boxes, boxes[:1], gr.CheckboxGroup(["p", "q"])):
+            boxes[4].click(lambda: None, None, outputs)
+    made, state, make = [], SessionState(demo), gr.Textbox.__init__
+
+    def counted(self, *given, **more) -> None:
+        made.append(given)
+        make(self, *given, **more)
+
+    def sent(number: int, *values) -> list:
+        fn = demo.fns[number]
+        return asyncio.run(demo.postprocess_data(fn, list(values) if len(fn.outputs) > 1 else values[0], state))
+
+    monkeypatch.setattr(gr.Textbox, "__init__", counted)
+    skip = gr.skip()
+    assert sent(0, skip, "new", skip, skip, gr.Button("e")) == [skip, "new", skip, skip, {"value": "e", **skip}] and made == []
+    assert sent(0, *[skip] * 5) == [skip] * 5 and sent(0, "x", "y", 2, "z", skip) == ["x", "y", None, "z", skip]
+    assert sent(1, "only") == ["only"] and sent(1, skip) == [skip] and state[boxes[2]._id] == 2
+    assert sent(2, ["p"]) == [["p"]] and sent(2, ["p", "q"]) == [["p", "q"]]         # one output, whose value is a list
+    assert sent(0, gr.Textbox(visible=False), *[skip] * 4)[0] == {"visible": False, **skip}
 
 
 def test_a_run_that_has_not_begun_ends_at_once_though_the_worker_is_busy():

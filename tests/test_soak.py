@@ -110,6 +110,17 @@ def test_messages_on_the_way_are_followed():
     assert heard.steps == 2 and heard.runs == {"r1"} and end_of(heard) == "lost"
 
 
+def test_messages_of_another_event_change_nothing_but_what_was_shown(asked, words):
+    heard, other = Heard(event="mine"), words.fresh(2)
+    for event, text in (("other", f"It is {other}."), ("mine", "It is.")):
+        chat = [said("user", asked.prompt), said("assistant", text)]
+        data = [theatre(True, "cpu", (asked.document,), run_id=event), chat]
+        heard.take({"msg": "process_completed", "success": True, "output": {"data": data}, "event_id": event})
+    tally = Tally()
+    assert tally.note(asked, heard, 1, words) == "answered" and heard.answer == "It is." and heard.runs == {"mine"}
+    assert tally.failures == [f"visitor 1, reader: was shown {other}, the name of visitor 2"]
+
+
 def test_words_are_given_out_once(words):
     given = [words.fresh(n % 3) for n in range(3000)]
     assert len(set(given)) == 3000 and words.foreign({given[0], "Paris"}, 0) == [] and words.foreign({given[0]}, 1) == given[:1]

@@ -33,7 +33,8 @@ class Server:
 
     def __init__(self, folder: Path, **environment: str):
         self.folder, self.environment, self.address = folder, environment, ""
-        self.http = httpx.AsyncClient(timeout=httpx.Timeout(60.0), limits=httpx.Limits(max_connections=None))
+        # A connection is not used again after the server may have closed it, which is after 5 seconds.
+        self.http = httpx.AsyncClient(timeout=60.0, limits=httpx.Limits(max_connections=None, keepalive_expiry=2.0))
         self.samples: list[Sample] = []
         self.ready_s = 0.0
 

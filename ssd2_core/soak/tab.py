@@ -49,7 +49,7 @@ class Heard:
     """All that a tab was told of one event. stage: the last message of the theatre. chat: the conversation at the end.
 
     said: sentences beside the answer. runs: ids of runs. words: all that was shown, cells of a step joined. steps: told so far.
-    data: the outputs' last values. broke: why the event did not come to its end.
+    data: the outputs' last values. broke: why the event did not come to its end. event: its id; of others only words are noted.
     """
 
     asked: float = field(default_factory=time.monotonic)
@@ -64,6 +64,7 @@ class Heard:
     words: set[str] = field(default_factory=set)
     steps: int = 0
     broke: str = ""
+    event: str = ""
 
     @property
     def answer(self) -> str:
@@ -73,11 +74,16 @@ class Heard:
     def take(self, message: dict) -> None:
         """Note one message of gradio's."""
         kind, output = message["msg"], message.get("output") or {}
+        own = message.get("event_id", self.event) == self.event
+        for text in texts_of(output.get("data")):
+            self.words.update(WORD.findall(text))
+            if text.startswith('{"run":'):
+                self._show(json.loads(text), own)
+        if not own:
+            return
         if kind == "log":
             self.said.append(message["log"])
-        elif kind in ("process_generating", "process_completed"):
-            self._show(output)
-        if kind == "process_completed":
+        elif kind == "process_completed":
             self.done, self.success, self.ended = True, message["success"], time.monotonic()
             self.data = output.get("data") or []
             if not message["success"]:
@@ -85,16 +91,14 @@ class Heard:
             elif len(self.data) > 1 and isinstance(self.data[1], list):
                 self.chat = self.data[1]
 
-    def _show(self, output: dict) -> None:
-        for text in texts_of(output.get("data")):
-            self.words.update(WORD.findall(text))
-            if text.startswith('{"run":'):
-                self.stage = json.loads(text)
-                self.runs.add(self.stage["run"])
-                self.steps = self.stage["from"] + len(self.stage["steps"])
-                self.words.update(word for step in self.stage["steps"] for word in WORD.findall("".join(step["t"])))
-                for shown in texts_of([self.stage["read"], self.stage["head"], self.stage["note"]]):
-                    self.words.update(WORD.findall(shown))
+    def _show(self, stage: dict, own: bool) -> None:
+        """Note a message of the theatre; the words of a step stand in its cells piece by piece."""
+        self.words.update(word for step in stage["steps"] for word in WORD.findall("".join(step["t"])))
+        for shown in texts_of([stage["read"], stage["head"], stage["note"]]):
+            self.words.update(WORD.findall(shown))
+        if own:
+            self.stage, self.steps = stage, stage["from"] + len(stage["steps"])
+            self.runs.add(stage["run"])
 
 
 def texts_of(value: object) -> Iterator[str]:
@@ -160,6 +164,7 @@ class Tab:
                     heard.done, heard.ended = True, time.monotonic()
                     heard.said.append(str(joined.json().get("detail", "")) if joined.text.startswith("{") else joined.text)
                     return heard
+                heard.event = joined.json()["event_id"]
                 await self._listen(heard)
         except (httpx.HTTPError, TimeoutError) as error:
             heard.broke = f"{type(error).__name__} {error}".strip()

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 
 import anyio.to_thread
@@ -127,6 +128,19 @@ class Page(gr.Blocks):
         with holder.lock:
             holder.session_data.pop(request.session_hash, None)
             holder.time_last_used.pop(request.session_hash, None)
+
+    async def postprocess_data(self, block_fn, predictions, state):
+        """As gradio's, which makes a new component and its schema for each output that is to stay as it is."""
+        if len(block_fn.outputs) < 2 or not isinstance(predictions, list | tuple) or len(predictions) != len(block_fn.outputs):
+            return await super().postprocess_data(block_fn, predictions, state)
+        new = [i for i, value in enumerate(predictions) if value != gr.skip()]
+        fewer, values = copy(block_fn), [predictions[i] for i in new]
+        fewer.outputs = [block_fn.outputs[i] for i in new]
+        made = await super().postprocess_data(fewer, values[0] if len(new) == 1 else values, state) if new else []
+        out = [gr.skip()] * len(predictions)
+        for i, value in zip(new, made, strict=True):
+            out[i] = value
+        return out
 
     async def preprocess_data(self, block_fn, inputs, *more):
         """As gradio's. Raises gr.Error, also where gradio raises anything else."""

@@ -17,7 +17,7 @@ from ..protocol import Change, Changed, Done, Failed, Loading, Queued, Request, 
 from . import words
 
 MESSAGES_PER_SECOND = 30.0
-MAX_KEPT, MAX_KEPT_STEPS = 200, 10_000
+MAX_KEPT, MAX_KEPT_STEPS = 200, 5_000
 
 
 def new_run_id() -> str:

@@ -14,9 +14,10 @@ from ssd2_core import trainer
 from ssd2_core.__main__ import main
 from ssd2_core.config import LIMITS, Limits, Settings
 from ssd2_core.counters import Counters
-from ssd2_core.errors import DISK_FULL, BusyError, is_disk_full
+from ssd2_core.errors import DISK_FULL, BusyError, is_disk_full, is_out_of_memory
 from ssd2_core.frames import Frame
 from ssd2_core.inline import InlineEngine
+from ssd2_core.library import _not_loaded
 from ssd2_core.limits import MEANINGS, markdown
 from ssd2_core.protocol import Done, Failed, Request, Teach
 from ssd2_core.runlog import RunStore
@@ -147,6 +148,14 @@ def test_nothing_is_kept_of_a_run_that_was_forgotten():
                                         (RuntimeError("I/O error: No space left on device (os error 28)"), True)])
 def test_a_full_disk_is_known_by_what_libraries_make_of_it(error, full):
     assert is_disk_full(error) is full
+
+
+@pytest.mark.parametrize("error,out", [
+    (MemoryError(), True), (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), True),
+    (OSError("Cannot allocate memory (os error 12)"), True), (RuntimeError("std::bad_alloc"), True), (OSError("no"), False)])
+def test_memory_that_is_used_up_is_known_by_what_libraries_make_of_it(error, out):
+    assert is_out_of_memory(error) is out
+    assert ("has not enough memory" in str(_not_loaded("x", error))) is out
 
 
 def through(app) -> tuple[int, str]:

@@ -4,17 +4,20 @@ import asyncio
 import contextlib
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 import psutil
 
 from .crowd import own_model
-from .questions import DOCUMENT, SHORT, TWO, end_of
+from .questions import DOCUMENT, SHORT, end_of
 from .server import Server
 from .stops import ENDLESS, asked, idle
 from .tab import Heard, Site, Tab, is_sentence
 
 QUESTION = {"prompt": "What is the name of the dog?", "pasted": DOCUMENT.format("dog", "Brimsel"), **SHORT}
+HEAVY = {"prompt": "What is the name of the dog? " * 60, "pasted": DOCUMENT.format("dog", "Brimsel") * 400, "block_length": 32,
+         "max_tokens": 128, "steps": 8}
 DISK_MB, WAIT_SECONDS = 8, 60.0
 
 
@@ -27,27 +30,35 @@ def told(heard: Heard) -> str:
 
 
 async def answers(site: Site, tab: Tab | None = None) -> str:
-    """See that a question is answered now, of the same visitor or of another."""
+    """See that a question is answered now, of the same visitor in a new talk or of another."""
     async with contextlib.AsyncExitStack() as stack:
-        heard = await (tab or await stack.enter_async_context(Tab(site))).ask(**QUESTION)
+        tab = tab or await stack.enter_async_context(Tab(site))
+        await tab.quick("clear")
+        heard = await tab.ask(**QUESTION)
     if end_of(heard) != "answered" or "Brimsel" not in heard.answer:
         raise RuntimeError(f"expected an answer, found {heard.said or heard.broke or heard.answer}")
     return "then it answers"
 
 
 async def out_of_memory(server: Server, site: Site) -> str:
-    """The worker may have no more memory than it has; a question that needs another model comes."""
+    """The worker may have no more memory than it has; eight visitors ask about long documents, at once."""
     worker = server.worker()
     before = worker.rlimit(psutil.RLIMIT_AS)
-    async with Tab(site) as tab:
+    async with contextlib.AsyncExitStack() as stack:
+        tabs = [await stack.enter_async_context(Tab(site)) for _ in range(8)]
         worker.rlimit(psutil.RLIMIT_AS, (worker.memory_info().vms, before[1]))
-        sentence = told(await tab.ask(**QUESTION | TWO))
+        heard = await asyncio.gather(*(tab.ask(**HEAVY) for tab in tabs))
         with contextlib.suppress(psutil.NoSuchProcess):
             worker.rlimit(psutil.RLIMIT_AS, before)
+        sentences = Counter(told(one) for one in heard if end_of(one) != "answered")
+        if not sentences:
+            raise RuntimeError("the memory was not used up")
         await server.until_ready(WAIT_SECONDS)
         after = server.worker()
         same = "the worker lives on" if after and after.pid == worker.pid else "the worker started again"
-        return f"{sentence!r}; {same}; {await answers(site, tab)}"
+        again = [await answers(site, tab) for tab in tabs]
+    counted = ", ".join(f"{count} x {sentence!r}" for sentence, count in sentences.items())
+    return f"of 8 visitors at once {counted}; {same}, {again[0]} all {len(again)}"
 
 
 async def dropped_connection(server: Server, site: Site) -> str:

@@ -101,6 +101,8 @@ def test_a_sentence_must_be_one_that_a_visitor_can_read(asked, words, text, clea
     assert tally.note(asked, failed, 1, words) == "sentence" and bool(tally.failures) is not clear
     if text:
         assert tally.note(asked, warned, 1, words) == "sentence" and tally.sentences == {text: 2}
+        failed.said.append("No chosen expert reads documents.")             # a hint beside what the run ended with
+        assert tally.note(asked, failed, 1, words) == "sentence" and tally.sentences == {text: 3}
 
 
 def test_messages_on_the_way_are_followed():

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from .crowd import own_model
-from .questions import DOCUMENT, SHORT, end_of
+from .questions import DOCUMENT, SHORT, end_of, sentences_of
 from .server import Server
 from .stops import ENDLESS, asked, idle
 from .tab import Heard, Site, Tab, is_sentence
@@ -23,7 +23,7 @@ DISK_MB, WAIT_SECONDS = 8, 60.0
 
 def told(heard: Heard) -> str:
     """The one sentence that a visitor got; raises where it is none."""
-    said = heard.said or ([heard.answer] if end_of(heard) == "sentence" else [])
+    said = sentences_of(heard) if end_of(heard) == "sentence" else []
     if heard.broke or len(said) != 1 or not is_sentence(said[0]):
         raise RuntimeError(f"expected one clear sentence, found {said or heard.broke or end_of(heard)}")
     return said[0]

@@ -89,7 +89,7 @@ class Tally:
         self.ends[end] += 1
         self.by_kind[question.kind] += 1
         if end == "sentence":
-            self.sentences.update(heard.said or [heard.answer])
+            self.sentences.update(sentences_of(heard))
         if end == "answered":
             self.seconds.append(heard.ended - heard.asked)
             self.with_word += bool(question.word)
@@ -106,6 +106,11 @@ def end_of(heard: Heard) -> str:
     return "sentence" if heard.said else "lost"
 
 
+def sentences_of(heard: Heard) -> list[str]:
+    """What a visitor was told in place of an answer: in the chat where a run failed, beside it where none began."""
+    return [heard.answer] if heard.stage.get("done") else heard.said
+
+
 def wrongs(question: Question, heard: Heard, end: str) -> list[str]:
     """What is wrong with a question that ended so, whoever asked it."""
     out = []
@@ -114,8 +119,7 @@ def wrongs(question: Question, heard: Heard, end: str) -> list[str]:
     if len(heard.runs) > 1:
         out.append(f"was shown {len(heard.runs)} runs at once")
     if end == "sentence":
-        out += [f"was told {text[:200]!r}, which is no clear sentence" for text in heard.said or [heard.answer]
-                if not is_sentence(text)]
+        out += [f"was told {text[:200]!r}, which is no clear sentence" for text in sentences_of(heard) if not is_sentence(text)]
     if end in ("answered", "stopped"):
         asked = "".join(part["text"] for part in heard.chat[-2]["content"]) if len(heard.chat) > 1 else ""
         if asked != question.prompt:

@@ -1,4 +1,4 @@
-"""The command line: models, generate, evaluate, bench, convert, push, deploy, limits, train. ``--json`` prints JSON."""
+"""The command line: models, generate, evaluate, bench, convert, push, deploy, limits, soak, train. ``--json`` prints JSON."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from .config import EARLY_EXITS, PROJECTIONS, WEIGHTINGS, EnsembleParams, SamplingParams, Settings, check_int
 from .errors import VisitorError
 from .placement import add_options, options_of
+from .soak import add_command as add_soak
 
 DEFAULT = SamplingParams()
 DEFAULT_USER_WEIGHT = 0.5
@@ -179,8 +180,8 @@ def deploy(args: argparse.Namespace) -> int:
 
 def limits(args: argparse.Namespace) -> int:
     """Every limit with the variable that sets it, as the environment has them."""
-    from .limits import page, read_limits
-    print(page(read_limits(os.environ)))
+    from .limits import markdown, page, read_limits
+    print((markdown if args.markdown else page)(read_limits(os.environ)))
     return 0
 
 
@@ -268,7 +269,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--variable", action="append", default=[], metavar="NAME=VALUE", help="of the Space's environment")
     one.add_argument("--dry-run", action="store_true", help="show every file and the card, and check them; upload nothing")
     one.set_defaults(run=deploy)
-    commands.add_parser("limits", help="the limits and the variables that set them").set_defaults(run=limits)
+    one = commands.add_parser("limits", help="the limits and the variables that set them")
+    one.add_argument("--markdown", action="store_true", help="as README's table")
+    one.set_defaults(run=limits)
+    add_soak(commands)
     one = commands.add_parser("bench", help="measure speed and memory")
     one.add_argument("--shape", choices=("small", "base", "135M"), default="base", help="of the untrained expert that steps")
     one.add_argument("--context", type=int, default=200, help="tokens before the block")

@@ -30,6 +30,11 @@ class Counters:
         with self._lock:
             self._asked[request.request_id] = (time.monotonic(), 0.0)
 
+    def forgotten(self, request_id: str) -> None:
+        """A run was dropped, so that its end will not be told."""
+        with self._lock:
+            self._asked.pop(request_id, None)
+
     def noted(self, request: Request, event: Event) -> None:
         """An event of a run; its end is one line in the log."""
         now = time.monotonic()

@@ -15,7 +15,7 @@ from .checks import check_own_weights, check_pin, check_places, check_request, c
 from .config import EnsembleParams, Settings
 from .counters import Counters
 from .errors import BusyError, ModelError
-from .protocol import Cancel, Control, Event, Failed, Forget, Pin, Preload, Request, is_private
+from .protocol import Cancel, Control, Done, Event, Failed, Forget, Pin, Preload, Request, is_private
 from .runlog import RunStore
 from .school import School
 from .supervisor import CLOSED, GAVE_UP, Supervisor
@@ -134,17 +134,23 @@ class Engine:
         return True
 
     def cancel(self, request_id: str) -> bool:
-        """Stop a run within one step; what it wrote stays. False when it has ended or is unknown."""
+        """Stop a run within one step; what it wrote stays. False when it has ended or is unknown.
+
+        One that has not begun ends at once, whatever the worker is busy with.
+        """
         run = self.runs.find(request_id)
         if run is None or run.ended:
             return False
         self._send(Cancel(request_id))
+        if not run.started:
+            self._receive(Done(request_id, "", "stopped", 0, 0, 0, 0.0, 0.0, {}, self._health()[4], ""))
         return True
 
     def forget(self, request_id: str) -> None:
         """Stop a run and drop everything it holds."""
         self.cancel(request_id)
         self.runs.forget(request_id)
+        self.counters.forgotten(request_id)
 
     def allow(self, *model_ids: str) -> None:
         """Let requests name these models, too."""
@@ -225,9 +231,12 @@ class Engine:
     def _receive(self, event: Event) -> None:
         """An event from the worker, for the run it names; runs that were forgotten get none."""
         run = self.runs.find(event.request_id)
-        if run is not None and not run.ended:
-            self.counters.noted(run.request, event)
-            run.append(event)
+        if run is None:
+            return
+        with self._lock:                    # a run may end here and in the worker at once; it is counted once
+            if not run.ended:
+                self.counters.noted(run.request, event)
+                run.append(event)
 
     def _fail_all(self, message: str) -> None:
         for run in self.runs.live():

@@ -18,7 +18,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from .bases import Progress, find_base
-from .errors import ModelError, reason
+from .errors import ModelError, is_out_of_memory, reason
 from .placement import Plan, has_bfloat16_units, load_arguments, make_plan, parse_device_map, parse_max_memory
 
 log = logging.getLogger(__name__)
@@ -281,6 +281,8 @@ def plan_for(folder: Path, model_id: str, device_map: str | dict | None = None, 
 
 def _not_loaded(model_id: str, error: Exception) -> ModelError:
     log.info("loading %s failed", model_id, exc_info=error)
+    if is_out_of_memory(error):
+        return ModelError(f"{model_id} could not be loaded: this service has not enough memory for it now; try again later.")
     return ModelError(f"{model_id} could not be loaded: {reason(error)}.")
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from .errors import VisitorError
 from .protocol import Done, Event, Failed, Request, Started
 
-MAX_ENDED_RUNS = 256
+MAX_ENDED_RUNS, MAX_ENDED_EVENTS = 256, 5_000
 
 
 class RunLog:
@@ -27,6 +27,11 @@ class RunLog:
     @property
     def ended(self) -> bool:
         return self.ended_at is not None
+
+    @property
+    def size(self) -> int:
+        """Number of events."""
+        return len(self._events)
 
     def append(self, event: Event) -> None:
         """Note an event and wake the readers."""
@@ -86,7 +91,7 @@ class RunLog:
 
 
 class RunStore:
-    """All runs by id. Ended ones are kept for ``keep_seconds``, and at most MAX_ENDED_RUNS of them."""
+    """All runs by id. Ended ones are kept for ``keep_seconds``, at most MAX_ENDED_RUNS of them with MAX_ENDED_EVENTS in all."""
 
     def __init__(self, keep_seconds: float):
         self.keep_seconds = keep_seconds
@@ -125,9 +130,9 @@ class RunStore:
             self._logs.pop(request_id, None)
 
     def _purge(self) -> None:
-        oldest = time.monotonic() - self.keep_seconds
-        ended = [name for name, log in self._logs.items() if log.ended]
-        excess = set(ended[:max(0, len(ended) - MAX_ENDED_RUNS)])
-        for name in ended:
-            if name in excess or self._logs[name].ended_at < oldest:
-                del self._logs[name]
+        oldest, places, room = time.monotonic() - self.keep_seconds, MAX_ENDED_RUNS, MAX_ENDED_EVENTS
+        for name, log in reversed(list(self._logs.items())):
+            if log.ended:
+                places, room = places - 1, room - log.size
+                if places < 0 or room < 0 or log.ended_at < oldest:
+                    del self._logs[name]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from .errors import VisitorError
+from .errors import DISK_FULL, VisitorError, is_disk_full
 from .protocol import Failed, StopTraining, Taught, Teach, Teaching
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,9 @@ def main(inbox: SimpleQueue, send: Callable[[object], None], settings: object) -
                 send(teach(job, send, lambda job=job: _stopped(inbox, stops, job.request_id)))
             except VisitorError as error:
                 send(Failed(job.request_id, str(error)))
-            except Exception:
+            except Exception as error:
                 log.exception("a training failed")
-                send(Failed(job.request_id, BROKEN))
+                send(Failed(job.request_id, DISK_FULL if is_disk_full(error) else BROKEN))
 
 
 def _stopped(inbox: SimpleQueue, stops: set[str], request_id: str) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .config import Limits
-from .errors import BusyError, ModelError
+from .errors import DISK_FULL, BusyError, ModelError
 from .library import ModelCard, list_models, read_card
 from .protocol import PRIVATE
 from .uploads import Sheet, check_weights_file, read_sheet, write_sheet
@@ -51,7 +51,7 @@ class Visitors:
                 card = read_card(place, model_id, "visitor")
             except OSError:
                 shutil.rmtree(place, ignore_errors=True)
-                raise BusyError("The disk of this service is full; try again later.") from None
+                raise BusyError(DISK_FULL) from None
             self._put(owner, card)
         return card
 
@@ -66,9 +66,13 @@ class Visitors:
         with self._lock:
             self._check_room(owner, 0)
             place = folder.rename(self.folder / model_id)
-            card = read_card(place, model_id, "visitor")
-            config = json.loads((place / "config.json").read_text(encoding="utf-8"))
-            (place / "sheet.json").write_bytes(write_sheet(config, card.tokenizer_hash, card.title))
+            try:
+                card = read_card(place, model_id, "visitor")
+                config = json.loads((place / "config.json").read_text(encoding="utf-8"))
+                (place / "sheet.json").write_bytes(write_sheet(config, card.tokenizer_hash, card.title))
+            except OSError:
+                shutil.rmtree(place, ignore_errors=True)
+                raise BusyError(DISK_FULL) from None
             self._put(owner, card)
         return card
 

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from .config import Limits, Settings
-from .errors import VisitorError
+from .errors import VisitorError, is_out_of_memory
 from .pipe import Ready
 from .protocol import Cancel, Change, Changed, Control, Done, Event, Failed, Forget, Loading, Preload, Queued, Request
 from .run import Run
@@ -231,12 +231,6 @@ class Worker:
             return Prepared(request.request_id, self.prepare(request, notify))
         except Exception as error:  # reported to its own visitor
             return Prepared(request.request_id, error)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether the device or the machine had no memory left (torch names this in several ways)."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" \
-        or "not enough memory" in str(error) or "can't allocate memory" in str(error)
 
 
 def main(inbox: SimpleQueue, send: Callable[[object], None], settings: Settings) -> None:

@@ -130,7 +130,7 @@ def test_limits_come_from_the_environment_and_every_mistake_is_told():
 def test_every_limit_is_shown_with_its_variable(capsys, monkeypatch):
     monkeypatch.setenv("SSD2_MAX_USERS", "3")
     assert main(["limits"]) == 0
-    shown = dict(line.split("=") for line in capsys.readouterr().out.split())
+    shown = dict(line.split()[0].split("=") for line in capsys.readouterr().out.splitlines())
     assert shown["SSD2_MAX_USERS"] == "3" and shown["SSD2_MAX_FILE_BYTES"] == str(LIMITS.max_file_bytes)
     assert len(shown) == len(Limits.__dataclass_fields__)
 

@@ -20,7 +20,7 @@ ROWS = [
     ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm", "hub"],
     ["school", "deploy"], ["tess2"], ["batching"],
     ["prepare"], ["worker"], ["gpucall"], ["engine"], ["inline", "zero"],
-    ["evaluation"], ["base_lm"], ["training"], ["trainer", "bench"], ["ui"], ["__init__"], ["__main__"],
+    ["evaluation"], ["base_lm"], ["training"], ["trainer", "bench", "soak"], ["ui"], ["__init__"], ["__main__"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 LOADED = "import sys; {code}; print(*sorted(m for m in sys.modules if m.split('.')[0] in {watched!r}))"

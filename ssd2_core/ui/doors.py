@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 
 import anyio.to_thread
@@ -16,6 +17,7 @@ from gradio.utils import get_upload_folder
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from ..config import Limits
+from ..errors import DISK_FULL, is_disk_full
 from . import words
 
 log = logging.getLogger(__name__)
@@ -62,11 +64,14 @@ class Doors:
 
         try:
             await self.app(scope, counted, noted)
-        except Exception:
+        except Exception as error:
             if begun:
                 raise
             if size > self.limits.max_request_bytes:
                 answer = self.too_large()
+            elif is_disk_full(error):
+                log.error("a request found the disk full")
+                answer = PlainTextResponse(DISK_FULL, 503)
             else:
                 log.exception("a request could not be answered")
                 answer = PlainTextResponse(words.NOT_UNDERSTOOD, 500)
@@ -112,9 +117,30 @@ class Page(gr.Blocks):
             return await super().process_api(*about, **more)
         except gr.Error:
             raise
-        except Exception:
+        except Exception as error:
             log.exception("a handler failed")
-            raise gr.Error(words.NOT_UNDERSTOOD, print_exception=False) from None
+            said = DISK_FULL if is_disk_full(error) else words.NOT_UNDERSTOOD
+            raise gr.Error(said, print_exception=False) from None
+
+    def forget(self, request: gr.Request) -> None:
+        """Let go of what gradio keeps for a session: a copy of every component, for as long as there is room for others."""
+        holder = self.state_holder
+        with holder.lock:
+            holder.session_data.pop(request.session_hash, None)
+            holder.time_last_used.pop(request.session_hash, None)
+
+    async def postprocess_data(self, block_fn, predictions, state):
+        """As gradio's, which makes a new component and its schema for each output that is to stay as it is."""
+        if len(block_fn.outputs) < 2 or not isinstance(predictions, list | tuple) or len(predictions) != len(block_fn.outputs):
+            return await super().postprocess_data(block_fn, predictions, state)
+        new = [i for i, value in enumerate(predictions) if value != gr.skip()]
+        fewer, values = copy(block_fn), [predictions[i] for i in new]
+        fewer.outputs = [block_fn.outputs[i] for i in new]
+        made = await super().postprocess_data(fewer, values[0] if len(new) == 1 else values, state) if new else []
+        out = [gr.skip()] * len(predictions)
+        for i, value in zip(new, made, strict=True):
+            out[i] = value
+        return out
 
     async def preprocess_data(self, block_fn, inputs, *more):
         """As gradio's. Raises gr.Error, also where gradio raises anything else."""

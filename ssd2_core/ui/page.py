@@ -3,6 +3,7 @@
 Knows an engine by its interface only, so it opens before any model is loaded. A visitor's settings travel as arguments.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -34,10 +35,14 @@ from .theme import VENDOR, theme
 from .theme import head as page_head
 
 STATUS_SECONDS = 2.0
+# Gradio keeps its last 10,000 events and goes over all of them, with pandas, after each; nobody is shown what comes of it.
+STATISTICS = {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000"}
 
 
 def build(engine, settings: Settings) -> gr.Blocks:
     """The whole page for one engine."""
+    for name, value in STATISTICS.items():
+        os.environ.setdefault(name, value)
     studio = Studio(engine, settings)
     gr.set_static_paths([VENDOR])
     with Page(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as demo:
@@ -93,9 +98,10 @@ def build(engine, settings: Settings) -> gr.Blocks:
         demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)
         demo.unload(studio.leave)
         demo.unload(on_stage.leave)
-        gr.api(make_generate(studio), api_name="generate", concurrency_limit=running(settings))
+        demo.unload(demo.forget)
+        gr.api(make_generate(studio), api_name="generate")
     demo.health = engine.health
-    demo.queue(max_size=2 * running(settings), default_concurrency_limit=running(settings))
+    demo.queue(max_size=2 * running(settings), default_concurrency_limit=None)      # the engine says who waits and who may not
     return demo
 
 
@@ -108,7 +114,7 @@ def ticker(studio: Studio) -> Callable:
 
 
 def running(settings: Settings) -> int:
-    """How many questions may be open at once: the engine's own queue decides who waits."""
+    """How many questions may be open at once: the engine's own queue decides who waits, and refuses who comes too many."""
     return settings.limits.max_active + settings.limits.max_waiting
 
 
@@ -138,7 +144,7 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.Talk, stage: gr.
 
     inputs = [talk.prompt, chat, turns, pasted, from_files, *panel.inputs]
     gr.on([talk.send.click, talk.prompt.submit], send, inputs, [stage, talk.chat, chat, talk.prompt, turns, talk.stop],
-          concurrency_limit=running(studio.settings), **STREAM)
+          **STREAM)
     talk.stop.click(stop, None, None, **QUIET)
     talk.clear.click(clear, None, [talk.chat, chat, talk.prompt, turns, stage, talk.stop], **QUIET)
 

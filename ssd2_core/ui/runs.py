@@ -17,7 +17,7 @@ from ..protocol import Change, Changed, Done, Failed, Loading, Queued, Request, 
 from . import words
 
 MESSAGES_PER_SECOND = 30.0
-MAX_KEPT = 200
+MAX_KEPT, MAX_KEPT_STEPS = 200, 5_000
 
 
 def new_run_id() -> str:
@@ -182,11 +182,12 @@ class Runs:
 
     def forget_old(self) -> None:
         """Drop finished runs that are old or too many."""
-        now = time.monotonic()
-        old = [run.id for run in self.by_id.values() if run.end and now - run.ended_at > self.keep_seconds]
-        ended = [run.id for run in self.by_id.values() if run.end and run.id not in old]
-        for run_id in old + ended[:max(0, len(ended) - MAX_KEPT)]:
-            del self.by_id[run_id]
+        oldest, places, room = time.monotonic() - self.keep_seconds, MAX_KEPT, MAX_KEPT_STEPS
+        for run_id, run in reversed(list(self.by_id.items())):
+            if run.end:
+                places, room = places - 1, room - len(run.steps)
+                if places < 0 or room < 0 or run.ended_at < oldest:
+                    del self.by_id[run_id]
 
     async def messages(self, session: str, run: Run) -> AsyncIterator[str]:
         """Messages for the theatre at a bounded rate, each with all steps since the last; ends with the run.

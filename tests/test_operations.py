@@ -1,0 +1,216 @@
+"""What keeps a service going: bounded memory, full disks, stops before the start, and limits that are told."""
+
+import asyncio
+import errno
+import re
+import threading
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+from gradio.state_holder import SessionState
+
+from ssd2_core import trainer
+from ssd2_core.__main__ import main
+from ssd2_core.config import LIMITS, Limits, Settings
+from ssd2_core.counters import Counters
+from ssd2_core.errors import DISK_FULL, BusyError, is_disk_full, is_out_of_memory
+from ssd2_core.frames import Frame
+from ssd2_core.inline import InlineEngine
+from ssd2_core.library import _not_loaded
+from ssd2_core.limits import MEANINGS, markdown
+from ssd2_core.protocol import Done, Failed, Request, Teach
+from ssd2_core.runlog import RunStore
+from ssd2_core.ui import runs as page_runs
+from ssd2_core.ui.doors import Doors, Page
+from ssd2_core.ui.page import build
+from ssd2_core.visitors import Visitors
+
+from . import fake_worker
+from .browser import ROOT
+from .fake_engine import FakeEngine
+from .test_engine import ask
+from .test_visitors import WEIGHTS, add
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_readme_has_the_limits_as_they_are(capsys):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert markdown(LIMITS) in text
+    assert main(["limits", "--markdown"]) == 0 and capsys.readouterr().out.strip() == markdown(LIMITS)
+
+
+def test_every_limit_has_a_meaning_and_is_told_with_its_range(capsys, monkeypatch):
+    monkeypatch.setenv("SSD2_MAX_ACTIVE", "3")
+    assert set(MEANINGS) == set(Limits.__dataclass_fields__) and main(["limits"]) == 0
+    lines = {line.split("=")[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert re.fullmatch(r"SSD2_MAX_ACTIVE=3 +1 to 256 +questions that are answered at once", lines["SSD2_MAX_ACTIVE"])
+    assert "0 to 1 " in lines["SSD2_MAX_OWN_WEIGHT"] and "1 or more" in lines["SSD2_MAX_FILE_BYTES"]
+
+
+def done(run_id: str) -> Done:
+    return Done(run_id, "a", "eos", 1, 1, 1, 0.1, 1.0, {}, "cpu", "float32")
+
+
+def frame(run_id: str) -> Frame:
+    return Frame(run_id, 0, 1, 1, 1.0, [1], ["a"], [1.0], [0.0], {}, {}, [False], [""], [False], 1.0)
+
+
+def test_ended_runs_are_kept_up_to_a_number_of_events(monkeypatch):
+    monkeypatch.setattr("ssd2_core.runlog.MAX_ENDED_EVENTS", 25)
+    store = RunStore(900)
+    for name in ("old", "large", "new", "live"):
+        log = store.open(Request(name, "?"))
+        for _ in range(15 if name == "large" else 5):
+            log.append(frame(name))
+        if name != "live":
+            log.append(done(name))
+    store.open(Request("next", "?"))
+    assert [store.find(name) is not None for name in ("old", "large", "new", "live")] == [False, True, True, True]
+
+
+def test_the_page_keeps_ended_runs_up_to_a_number_of_steps(monkeypatch):
+    monkeypatch.setattr(page_runs, "MAX_KEPT_STEPS", 25)
+    known = page_runs.Runs(None, 900)
+    for name, steps in (("old", 6), ("large", 15), ("new", 5), ("live", 50)):
+        run = page_runs.Run(Request(name, "?"), {}, steps=[{}] * steps)
+        known.by_id[name] = run
+        if name != "live":
+            run.take(done(name))
+    known.forget_old()
+    assert list(known.by_id) == ["large", "new", "live"]
+
+
+def test_what_gradio_keeps_for_a_session_goes_with_it():
+    demo = build(FakeEngine(Settings()), Settings())
+    demo.state_holder = SimpleNamespace(lock=threading.Lock(), session_data={"a": 1, "b": 2},
+                                        time_last_used={"a": 1})
+    assert isinstance(demo, Page) and any(fn.fn == demo.forget for fn in demo.fns.values())
+    demo.forget(SimpleNamespace(session_hash="a"))
+    demo.forget(SimpleNamespace(session_hash="never seen"))
+    assert demo.state_holder.session_data == {"b": 2} and demo.state_holder.time_last_used == {}
+
+
+def test_gradio_lets_every_question_through_to_the_engine_and_keeps_no_statistics():
+    demo = build(FakeEngine(Settings()), Settings())
+    limits = {fn.concurrency_limit for fn in demo.fns.values() if fn.queue}
+    assert limits <= {"default", None} and demo._queue.default_concurrency_limit is None
+    assert demo._queue.ANALYTICS_MAX_EVENTS == 1
+
+
+def test_outputs_that_stay_as_they_are_cost_no_new_component(monkeypatch):
+    with Page() as demo:
+        boxes = [gr.Textbox("a"), gr.Textbox("b"), gr.State(1), gr.HTML("c"), gr.Button("d")]
+        for outputs in (boxes, boxes[:1], gr.CheckboxGroup(["p", "q"])):
+            boxes[4].click(lambda: None, None, outputs)
+    made, state, make = [], SessionState(demo), gr.Textbox.__init__
+
+    def counted(self, *given, **more) -> None:
+        made.append(given)
+        make(self, *given, **more)
+
+    def sent(number: int, *values) -> list:
+        fn = demo.fns[number]
+        return asyncio.run(demo.postprocess_data(fn, list(values) if len(fn.outputs) > 1 else values[0], state))
+
+    monkeypatch.setattr(gr.Textbox, "__init__", counted)
+    skip = gr.skip()
+    assert sent(0, skip, "new", skip, skip, gr.Button("e")) == [skip, "new", skip, skip, {"value": "e", **skip}] and made == []
+    assert sent(0, *[skip] * 5) == [skip] * 5 and sent(0, "x", "y", 2, "z", skip) == ["x", "y", None, "z", skip]
+    assert sent(1, "only") == ["only"] and sent(1, skip) == [skip] and state[boxes[2]._id] == 2
+    assert sent(2, ["p"]) == [["p"]] and sent(2, ["p", "q"]) == [["p", "q"]]         # one output, whose value is a list
+    assert sent(0, gr.Textbox(visible=False), *[skip] * 4)[0] == {"visible": False, **skip}
+
+
+def test_a_run_that_has_not_begun_ends_at_once_though_the_worker_is_busy():
+    with InlineEngine(Settings(limits=Limits(max_active=1)), prepare=fake_worker.FakeRuns) as engine:
+        busy = engine.submit(ask(delay=0.5, steps=4))
+        waits = engine.submit(ask())
+        assert engine.cancel(waits) and not engine.cancel(waits)
+        events = engine.events(waits)
+        assert isinstance(events[-1], Done) and events[-1].finish_reason == "stopped" and engine.counters.ends == {"stopped": 1}
+        assert [run.request.request_id for run in engine.runs.live()] == [busy]
+        engine.cancel(busy)
+        list(engine.stream(busy))
+        assert list(engine.stream(waits)) == events and engine.counters.ends == {"stopped": 2}
+
+
+def test_nothing_is_kept_of_a_run_that_was_forgotten():
+    counters = Counters()
+    counters.asked(Request("x", "?"))
+    counters.forgotten("x")
+    counters.forgotten("x")
+    assert counters._asked == {}
+
+
+@pytest.mark.parametrize("error,full", [(FULL, True), (OSError(errno.EFBIG, "too large"), True), (OSError(2, "nothing"), False),
+                                        (RuntimeError("I/O error: No space left on device (os error 28)"), True)])
+def test_a_full_disk_is_known_by_what_libraries_make_of_it(error, full):
+    assert is_disk_full(error) is full
+
+
+@pytest.mark.parametrize("error,out", [
+    (MemoryError(), True), (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), True),
+    (OSError("Cannot allocate memory (os error 12)"), True), (RuntimeError("std::bad_alloc"), True), (OSError("no"), False)])
+def test_memory_that_is_used_up_is_known_by_what_libraries_make_of_it(error, out):
+    assert is_out_of_memory(error) is out
+    assert ("has not enough memory" in str(_not_loaded("x", error))) is out
+
+
+def through(app) -> tuple[int, str]:
+    """One request through the doors to ``app`` -> (status, text)."""
+    sent = []
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    asyncio.run(Doors(app, LIMITS, dict)({"type": "http", "path": "/x", "method": "POST", "headers": []}, receive, send))
+    return sent[0]["status"], sent[1]["body"].decode()
+
+
+def test_an_upload_that_finds_the_disk_full_is_told_so():
+    async def app(*_: object) -> None:
+        raise FULL
+    assert through(app) == (503, DISK_FULL)
+
+
+@pytest.fixture
+def visitors():
+    made = Visitors(LIMITS)
+    yield made
+    made.close()
+
+
+def no_room(*_: object, **__: object) -> None:
+    raise FULL
+
+
+def test_a_model_that_finds_the_disk_full_leaves_nothing_behind(visitors, monkeypatch):
+    monkeypatch.setattr("ssd2_core.visitors.shutil.copyfile", no_room)
+    with pytest.raises(BusyError, match=DISK_FULL):
+        add(visitors)
+    assert visitors.cards("ann") == [] and list(visitors.folder.iterdir()) == []
+
+
+def test_a_trained_model_that_finds_the_disk_full_leaves_nothing_behind(visitors, monkeypatch):
+    place = visitors.folder / "work-x"
+    place.mkdir()
+    (place / "model.safetensors").write_bytes(WEIGHTS.read_bytes())
+    monkeypatch.setattr("ssd2_core.visitors.read_card", no_room)
+    with pytest.raises(BusyError, match=DISK_FULL):
+        visitors.keep("ann", place)
+    assert visitors.cards("ann") == [] and list(visitors.folder.iterdir()) == []
+
+
+def test_a_training_that_finds_the_disk_full_is_told_so(monkeypatch):
+    told, jobs = [], [Teach("x", "compact-reader", (), "", "Mine", 1.0)]
+    monkeypatch.setattr(trainer, "teach", no_room)
+    monkeypatch.setattr(trainer.os, "nice", lambda _: 0)
+    monkeypatch.setattr("torch.set_num_threads", lambda _: None)
+    with pytest.raises(IndexError):
+        trainer.main(SimpleNamespace(get=lambda: jobs.pop()), told.append, None)
+    assert told == [Failed("x", DISK_FULL)]

@@ -37,6 +37,7 @@ MEANINGS = {
     "max_waiting": "questions that may wait; one more gets a sentence",
     "max_each": "questions of one visitor at a time, waiting ones too",
     "keep_runs_seconds": "seconds that an ended run stays in memory",
+    "return_seconds": "seconds that what is a visitor's waits for a broken connection to come back",
 }
 
 

@@ -24,12 +24,16 @@ def read_settings(argv: list[str] | None = None) -> Settings:
     parser.add_argument("--user", action="append", default=[], metavar="ID",
                         help="a further small expert to offer: local folder or Hub id, with the core's tokenizer")
     add_options(parser)
+    parser.add_argument("--engine", default=default.engine, metavar="ADDRESS",
+                        help="process: one worker on this machine; ray: a Ray started here; ray://HOST:PORT: a cluster; "
+                             "ray://auto: the cluster that this machine belongs to")
+    parser.add_argument("--actors", type=int, help="workers on the Ray; left out: one for each GPU, or one for each machine")
     parser.add_argument("--share", action="store_true", help="make a public link")
     parser.add_argument("--mcp", action="store_true", help="offer answers as a tool to MCP clients at /gradio_api/mcp/")
     given = parser.parse_args(argv)
     return Settings(core=given.core or default.core, users=tuple(given.user), preferred=() if given.core else preferred_pair(),
-                    host=given.host, port=given.port, share=given.share, mcp=given.mcp, limits=read_limits(os.environ),
-                    **options_of(given))
+                    host=given.host, port=given.port, share=given.share, mcp=given.mcp, engine=given.engine,
+                    actors=given.actors, limits=read_limits(os.environ), **options_of(given))
 
 
 def check_users(settings: Settings) -> None:
@@ -46,12 +50,22 @@ def check_mcp(settings: Settings) -> None:
         raise VisitorError("--mcp needs a package that is not here: pip install -r requirements-mcp.txt")
 
 
+def make_engine(settings: Settings):
+    """The engine that ``--engine`` names. Raises VisitorError."""
+    from ssd2_core.library import fitting
+    from ssd2_core.ui.words import DEFAULTS
+    if settings.engine == Settings.engine:
+        if settings.actors is not None:
+            raise VisitorError("--actors goes with --engine ray; one worker is all that --engine process has.")
+        from ssd2_core.engine import ProcessEngine as Engine
+    else:
+        from ssd2_core.ray_engine import RayEngine as Engine
+    return Engine(settings, preload=(settings.core, *fitting(settings.core, DEFAULTS.ensemble.lam)))
+
+
 def main() -> None:
     """Run the studio until it is interrupted."""
-    from ssd2_core.engine import ProcessEngine
-    from ssd2_core.library import fitting
     from ssd2_core.ui.page import build, launch
-    from ssd2_core.ui.words import DEFAULTS
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger("ssd2_core.counters").setLevel(logging.INFO)          # a line for each request
@@ -59,9 +73,9 @@ def main() -> None:
         settings = read_settings()
         check_mcp(settings)
         check_users(settings)
+        engine = make_engine(settings)
     except VisitorError as error:
         sys.exit(str(error))
-    engine = ProcessEngine(settings, preload=(settings.core, *fitting(settings.core, DEFAULTS.ensemble.lam)))
     engine.start()
     if settings.preferred:
         engine.preload(*settings.preferred)

@@ -140,6 +140,7 @@ class Settings:
     visitors_folder: where visitors' own models lie, set by the engine.
     device_map: None (the fastest single device) or anything accelerate takes. dtype: "auto", "float32", "bfloat16", "float16".
     max_memory, offload_folder, quantize: as ``library.load`` takes them. mcp: the endpoint is a tool for MCP clients, too.
+    engine: "process", or the address of a Ray as ray_engine takes it. actors: on that Ray; None for one on each device.
     """
 
     core: str = "compact-core"
@@ -155,5 +156,7 @@ class Settings:
     port: int = 7860
     share: bool = False
     mcp: bool = False
+    engine: str = "process"
+    actors: int | None = None
     threads: int | None = None
     limits: Limits = LIMITS

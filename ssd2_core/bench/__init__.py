@@ -29,6 +29,9 @@ def run(shape: str, context: int, dtype: str, parts: list[str]) -> dict:
     if "page" in parts:
         from .serving import page_figures
         figures += page_figures()
+    if "ray" in parts:
+        from .remote import ray_figures
+        figures += ray_figures()
     if "large" in parts:
         from .large import large_figures
         found, more["profile"] = large_figures(device)

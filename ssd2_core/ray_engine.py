@@ -30,7 +30,7 @@ LOCAL, HERE = ("ray", "ray://local"), "ray://auto"
 ADDRESS = re.compile(r"ray://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 STORE_BYTES = 100_000_000       # of a Ray that is started here: messages are small
 CONNECT_SECONDS = 5.0
-UPLOADED = ("/*", "!/ssd2_core", "!/assets", "__pycache__", "*.pyc")        # as in .gitignore: all but these two folders stays
+UPLOADED = ("ssd2_core", "assets")      # of this repository, to the machines of a cluster
 
 
 @dataclass
@@ -245,7 +245,8 @@ def connect(address: str, actors: int | None) -> bool:
         return False
     found = ADDRESS.fullmatch(address)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    code = {"working_dir": str(ROOT), "excludes": list(UPLOADED)}
+    stays = ["__pycache__", *(f"/{path.name}" for path in ROOT.iterdir() if path.name not in UPLOADED)]
+    code = {"working_dir": str(ROOT), "excludes": stays}
     try:
         if found:
             socket.create_connection((found[1].strip("[]"), int(found[2])), CONNECT_SECONDS).close()

@@ -13,16 +13,19 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from .config import Settings
+from .frames import Frame
 from .protocol import Forget
 
 log = logging.getLogger(__name__)
 END_SECONDS = 0.3
+FRAME_SECONDS = 0.03            # a page paints about as often; a call for each step makes the worker a tenth slower
 FOLDER = "ssd2-actor-"
 
 
@@ -80,8 +83,12 @@ class Actor:
             self._inbox.put(message)
 
     def take(self) -> bytes:
-        """What the worker sends, as soon as there is something: all that is there by then."""
-        return pickle.dumps([self._events.get(), *waiting(self._events)])
+        """What the worker sends, as soon as there is something; frames wait FRAME_SECONDS for more, or for what is none."""
+        out, until = [self._events.get()], time.monotonic() + FRAME_SECONDS
+        with contextlib.suppress(Empty):
+            while isinstance(out[-1], Frame):
+                out.append(self._events.get(timeout=max(0.0, until - time.monotonic())))
+        return pickle.dumps([*out, *waiting(self._events)])
 
     def clean(self) -> None:
         """Delete the files of visitors: the end is near."""
@@ -116,8 +123,7 @@ class ActorChild:
             while True:
                 yield from pickle.loads(ray.get(self._actor.take.remote()))
         except Exception as error:          # the actor is gone, or its machine, or all of Ray
-            log.info("an actor does not answer any more", exc_info=error)
-            self._cause = type(error).__name__
+            self._cause = f"{type(error).__name__}: {error}"
 
     def _write(self) -> None:
         """Send what is put into the outbox until None comes or the actor is gone. One call at a time: Ray keeps no order."""

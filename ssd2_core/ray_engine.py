@@ -258,6 +258,7 @@ def connect(address: str, actors: int | None) -> bool:
             path = os.pathsep.join([str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
             ray.init("local", num_cpus=max(actors or 1, os.cpu_count() or 1), include_dashboard=False,
                      object_store_memory=STORE_BYTES, runtime_env={"env_vars": {"PYTHONPATH": path}}, **quiet)
+        ray.get(ray.put(None))              # imports what is imported at the first use, before the page's threads import, too
     except Exception as error:              # whatever a network, another version or a full disk makes Ray say
         raise VisitorError(f"The Ray of --engine {address} cannot be used: {reason(error)}; check the address, and that it "
                            f"has Ray {ray.__version__} and this Python.") from None

@@ -47,7 +47,7 @@ class Actor:
     def __init__(self, target: str, settings: Settings, path: list[str], share: int):
         sys.path.extend(folder for folder in path if folder not in sys.path)
         if share:                           # Ray allows one thread for each actor, and has not loaded torch yet
-            os.environ["OMP_NUM_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // share))
+            os.environ["OMP_NUM_THREADS"] = str(threads(len(os.sched_getaffinity(0)), share))
         self._folder = own_folder()
         settings = replace(settings, visitors_folder=settings.visitors_folder or str(self._folder))
         self._inbox: SimpleQueue = SimpleQueue()
@@ -147,6 +147,11 @@ class ActorChild:
             with contextlib.suppress(Exception):
                 ray.kill(self._actor)
         return self._cause
+
+
+def threads(cores: int, share: int) -> int:
+    """For each of ``share`` actors. A core is left to Ray: on 2 cores, 2 threads made 51 steps a second and one made 76."""
+    return max(1, (cores - 1) // share)
 
 
 def waiting(queue: SimpleQueue) -> list:

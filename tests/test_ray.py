@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app import make_engine, read_settings
-from ssd2_core.actor import Actor, Files, own_folder
+from ssd2_core.actor import Actor, Files, own_folder, threads
 from ssd2_core.config import EnsembleParams, Limits, Settings
 from ssd2_core.engine import WORKER_LOST
 from ssd2_core.errors import BusyError, VisitorError
@@ -66,6 +66,10 @@ def test_actors_are_ray_s(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(VisitorError, match="pip install -r requirements-ray.txt"):
         make_engine(read_settings(["--engine", "ray"]))
+
+
+def test_actors_share_the_cores_but_one():
+    assert [threads(*of) for of in ((1, 1), (2, 1), (4, 1), (16, 2), (2, 4))] == [1, 1, 3, 7, 1]
 
 
 def test_ray_is_imported_only_when_asked_for():

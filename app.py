@@ -27,33 +27,22 @@ def read_settings(argv: list[str] | None = None) -> Settings:
     parser.add_argument("--user", action="append", default=[], metavar="ID",
                         help="a further small expert to offer: local folder or Hub id, with the core's tokenizer")
     add_options(parser)
-    parser.add_argument("--engine", default="", help="zero: every answer is a GPU call of ZeroGPU, as on a Space that has it; "
-                                                     "left out: a worker process")
+    parser.add_argument("--engine", default="", metavar="ADDRESS",
+                        help="process: one worker on this machine; ray: a Ray started here; ray://HOST:PORT: a cluster; "
+                             "ray://auto: the cluster that this machine belongs to; zero: calls of ZeroGPU")
+    parser.add_argument("--actors", type=int, help="workers on the Ray; left out: one for each GPU, or one for each machine")
     parser.add_argument("--share", action="store_true", help="make a public link")
     parser.add_argument("--mcp", action="store_true", help="offer answers as a tool to MCP clients at /gradio_api/mcp/")
     given = parser.parse_args(argv)
     return Settings(core=given.core or default.core, users=tuple(given.user), preferred=() if given.core else preferred_pair(),
                     host=given.host, port=given.port, share=given.share, mcp=given.mcp, limits=read_limits(os.environ),
-                    engine=given.engine or ("zero" if on_zero_gpu() else ""), **options_of(given))
+                    engine=given.engine or ("zero" if on_zero_gpu() else default.engine), actors=given.actors,
+                    **options_of(given))
 
 
 def on_zero_gpu() -> bool:
     """Whether this is a Space on ZeroGPU, as the package ``spaces`` tells it."""
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
-
-
-def make_engine(settings: Settings) -> Engine:
-    """The engine that the settings name, with the first models. Raises VisitorError."""
-    if settings.engine == "zero":
-        if find_spec("spaces") is None:
-            raise VisitorError("ZeroGPU needs a package that is not here: pip install -r requirements-zero.txt")
-        from ssd2_core.zero import ZeroEngine  # loads torch, and the models, into this process
-        bundled = [card.id for card in list_models() if card.role != "core"]
-        first = (settings.core, *fitting(settings.core, dict.fromkeys((*settings.users, *bundled))))
-        return ZeroEngine(settings, preload=first)
-    if settings.engine:
-        raise VisitorError(f"--engine must be zero, or left out, not {settings.engine!r}.")
-    return ProcessEngine(settings, preload=(settings.core, *fitting(settings.core, DEFAULTS.ensemble.lam)))
 
 
 def check_users(settings: Settings) -> None:
@@ -68,6 +57,24 @@ def check_mcp(settings: Settings) -> None:
     """See that what ``--mcp`` needs is installed. Raises VisitorError."""
     if settings.mcp and find_spec("mcp") is None:
         raise VisitorError("--mcp needs a package that is not here: pip install -r requirements-mcp.txt")
+
+
+def make_engine(settings: Settings) -> Engine:
+    """The engine that the settings name, with the first models. Raises VisitorError."""
+    if settings.actors is not None and not settings.engine.startswith("ray"):
+        raise VisitorError(f"--actors goes with --engine ray; --engine {settings.engine} has no use for it.")
+    first = (settings.core, *fitting(settings.core, DEFAULTS.ensemble.lam))
+    if settings.engine == "process":
+        return ProcessEngine(settings, preload=first)
+    if settings.engine != "zero":
+        from ssd2_core.ray_engine import RayEngine
+        return RayEngine(settings, preload=first)
+    if find_spec("spaces") is None:
+        raise VisitorError("ZeroGPU needs a package that is not here: pip install -r requirements-zero.txt")
+    from ssd2_core.zero import ZeroEngine  # loads torch, and the models, into this process
+    bundled = [card.id for card in list_models() if card.role != "core"]
+    every = fitting(settings.core, dict.fromkeys((*settings.users, *bundled)))
+    return ZeroEngine(settings, preload=(settings.core, *every))
 
 
 def main() -> None:

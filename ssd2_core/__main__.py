@@ -277,7 +277,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--shape", choices=("small", "base", "135M"), default="base", help="of the untrained expert that steps")
     one.add_argument("--context", type=int, default=200, help="tokens before the block")
     one.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"))
-    one.add_argument("--part", action="append", choices=("steps", "visitors", "page", "browser", "compile", "large"),
+    one.add_argument("--part", action="append", choices=("steps", "visitors", "page", "browser", "compile", "ray", "large"),
                      help="only this; may be repeated; steps, visitors and page when left out; large needs a large GPU")
     one.add_argument("--json", action="store_true")
     one.set_defaults(run=bench)

@@ -98,9 +98,9 @@ def check_plan(value: object, users: Collection[str], limits: Limits) -> tuple[C
     return plan
 
 
-def check_places(owners: list[str], owner: str, limits: Limits) -> None:
-    """Refuse one more request of ``owner`` while those of ``owners`` are under way. An empty owner may fill all places."""
-    if len(owners) >= limits.max_active + limits.max_waiting:
+def check_places(owners: list[str], owner: str, limits: Limits, places: int) -> None:
+    """Refuse one more request of ``owner`` while those of ``owners`` are under way. An empty owner may fill all ``places``."""
+    if len(owners) >= places + limits.max_waiting:
         raise BusyError(f"All places are taken and {limits.max_waiting} requests wait already; try again in a minute.")
     if owner and owners.count(owner) >= limits.max_each:
         raise BusyError(f"You have {limits.max_each} questions here already; wait for one of them or stop it.")

@@ -141,7 +141,8 @@ class Settings:
     visitors_folder: where visitors' own models lie, set by the engine.
     device_map: None (the fastest single device) or anything accelerate takes. dtype: "auto", "float32", "bfloat16", "float16".
     max_memory, offload_folder, quantize: as ``library.load`` takes them. mcp: the endpoint is a tool for MCP clients, too.
-    engine: "" for a worker process, "zero" for GPU calls of ZeroGPU.
+    engine: "process" for a worker process, "zero" for GPU calls of ZeroGPU, or the address of a Ray as ray_engine takes it.
+    actors: on that Ray; None for one on each device.
     """
 
     core: str = "compact-core"
@@ -157,6 +158,7 @@ class Settings:
     port: int = 7860
     share: bool = False
     mcp: bool = False
-    engine: str = ""
+    engine: str = "process"
+    actors: int | None = None
     threads: int | None = None
     limits: Limits = LIMITS

@@ -1,7 +1,7 @@
 """The page's end of the work: submit, stream, control, cancel. Knows messages and limits; never imports torch itself.
 
 ``ProcessEngine`` has a worker process, which it restarts when it dies; inline.py has one that runs the same worker on a thread,
-zero.py one whose answers are GPU calls of ZeroGPU.
+zero.py one whose answers are GPU calls of ZeroGPU, ray_engine.py one with a worker on each device of a Ray.
 """
 
 import logging
@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from .checks import check_own_weights, check_pin, check_places, check_request, check_weights
 from .config import EnsembleParams, Settings
 from .counters import Counters
 from .errors import BusyError, ModelError
+from .pipe import Child
 from .protocol import Cancel, Control, Done, Event, Failed, Forget, Pin, Preload, Request, is_private
 from .runlog import RunStore
 from .school import School
@@ -44,7 +46,7 @@ class Status:
 
 
 class Engine:
-    """What both engines share. An engine starts at ``start`` or its first request and ends at ``close``; also as ``with``.
+    """What the engines share. An engine starts at ``start`` or its first request and ends at ``close``; also as ``with``.
 
     only_known: requests may name only listed models, ``settings.core`` and what ``allow`` was told.
     """
@@ -98,7 +100,7 @@ class Engine:
         self.start()
         with self._lock:
             self._check_open()
-            check_places([run.request.owner for run in self.runs.live()], request.owner, limits)
+            check_places([run.request.owner for run in self.runs.live()], request.owner, limits, self._places())
             self.runs.open(request)
             self.counters.asked(request)
             self._send(request)
@@ -224,6 +226,10 @@ class Engine:
             if model_id in unknown:
                 raise ModelError(f"The model {model_id!r} is not known here; choose one from the list.")
 
+    def _places(self) -> int:
+        """How many requests can be answered at once."""
+        return self.settings.limits.max_active
+
     def _check_open(self) -> None:
         if self._state == "closed":
             raise BusyError(CLOSED)
@@ -265,8 +271,7 @@ class ProcessEngine(Engine):
     def __init__(self, settings: Settings, *, preload: tuple[str, ...] | None = None, only_known: bool = True,
                  worker_target: str = "ssd2_core.worker:main"):
         super().__init__(settings, only_known)
-        self.supervisor = Supervisor(worker_target, self.settings, self._receive, self._lost)
-        self._lock = self.supervisor.lock
+        self.supervisor = Supervisor(partial(Child, worker_target, self.settings), self._lock, self._receive, self._lost)
         self.supervisor.send(Preload((settings.core,) if preload is None else tuple(preload)))
 
     def _start(self) -> None:

@@ -312,12 +312,13 @@ def _load_model(folder: Path, model_id: str, dtype: str, where: dict, progress: 
 
 
 def _with_base(folder: Path, config, progress: Progress | None) -> dict:
-    """State dict of the adapted expert in ``folder``, whose base is found or fetched."""
+    """State dict of the adapted expert in ``folder``, whose base is bundled, found or fetched."""
     import torch
 
     from .adapters import base_folder, base_tensors, joined
     from .model import SSD2Model
-    base = base_tensors(base_folder(find_base(config.base, progress), progress))
+    here = _here(config.base)
+    base = base_tensors(here[0] if here and here[1] == "bundled" else base_folder(find_base(config.base, progress), progress))
     with torch.device("meta"):
         wanted = set(SSD2Model(config).state_dict())
     return joined(config, base_tensors(folder), base, wanted)

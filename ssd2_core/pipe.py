@@ -62,24 +62,25 @@ class Child:
 
     def messages(self) -> Iterator[object]:
         """What the child sends, until it is gone."""
-        while True:
-            try:
-                yield pickle.load(self.process.stdout)
-            except EOFError:
-                return
-            except Exception:               # a torn message, when the process was killed as it wrote
-                log.exception("a message of the worker could not be read")
-                return
+        with self.process.stdout:
+            while True:
+                try:
+                    yield pickle.load(self.process.stdout)
+                except EOFError:
+                    return
+                except Exception:           # a torn message, when the process was killed as it wrote
+                    log.exception("a message of the worker could not be read")
+                    return
 
-    def end(self) -> int:
-        """Make sure that the process is gone, in about a second at most, and return its exit code."""
+    def end(self) -> str:
+        """Make sure that the process is gone, in about a second at most, and tell its exit code."""
         self.outbox.put(None)
         for stronger in (self.process.terminate, self.process.kill):
             try:
-                return self.process.wait(0.3)
+                return f"exit code {self.process.wait(0.3)}"
             except subprocess.TimeoutExpired:
                 stronger()
-        return self.process.wait()
+        return f"exit code {self.process.wait()}"
 
 
 def child_main() -> None:

@@ -1,12 +1,14 @@
-"""Keeps one worker process alive: starts it, passes messages, starts it again when it dies. Knows nothing of requests."""
+"""Keeps one worker alive: starts it, passes messages, starts it again when it dies. Knows nothing of requests."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from queue import SimpleQueue
+from typing import Protocol
 
-from .pipe import Child, Ready
+from .pipe import Ready
 from .protocol import Loading, Preload
 
 log = logging.getLogger(__name__)
@@ -19,22 +21,32 @@ GAVE_UP = "The worker stopped several times while starting and stays off; its lo
 CLOSED = "The service is closed."
 
 
-class Supervisor:
-    """One worker process at a time.
+class Living(Protocol):
+    """A worker as the supervisor sees it: a process (pipe.Child) or an actor (actor.ActorChild)."""
 
-    on_message(message): what the worker sends, Ready and preload reports excepted. on_loss(): the worker is gone, all that it
-    was doing is lost; called with ``lock`` held, under which messages for the next worker queue up. Start it once.
+    def messages(self) -> Iterator[object]: ...
+
+    def end(self) -> object: ...
+
+
+class Supervisor:
+    """One worker at a time.
+
+    start(outbox): makes one that takes its messages from there. lock: an RLock. on_message(message): what the worker sends,
+    Ready and preload reports excepted. on_loss(): the worker is gone, all that it was doing is lost; called with ``lock`` held,
+    under which messages for the next worker queue up. on_ready(): after each Ready. Start it once.
     """
 
-    def __init__(self, target: str, argument: object, on_message: Callable[[object], None], on_loss: Callable[[], None]):
-        self.target, self.argument = target, argument
-        self.on_message, self.on_loss = on_message, on_loss
-        self.lock = threading.RLock()
+    def __init__(self, start: Callable[[SimpleQueue], Living], lock: AbstractContextManager,
+                 on_message: Callable[[object], None], on_loss: Callable[[], None],
+                 on_ready: Callable[[], None] = lambda: None):
+        self.start_worker, self.lock = start, lock
+        self.on_message, self.on_loss, self.on_ready = on_message, on_loss, on_ready
         self.ready, self.message, self.fraction, self.device = False, STARTING, 0.0, ""
         self.loaded: tuple[str, ...] = ()
         self.restarts = 0
         self.gave_up = False
-        self.child: Child | None = None
+        self.child: Living | None = None
         self._wanted: dict[str, None] = {}
         self._outbox: SimpleQueue = SimpleQueue()
         self._closing = threading.Event()
@@ -69,16 +81,15 @@ class Supervisor:
             with self.lock:
                 if self._closing.is_set():
                     return
-                self.child = child = Child(self.target, self.argument, self._outbox)
+                self.child = child = self.start_worker(self._outbox)
             for message in child.messages():
                 self._receive(message)
             with self.lock:
                 was_ready = self._lose()
-            code = child.end()
-            child.process.stdout.close()
+            cause = child.end()
             if self._closing.is_set():
                 return
-            log.error("the worker process ended with code %s", code)
+            log.error("a worker ended: %s", cause)
             now = time.monotonic()
             early = [] if was_ready else [t for t in early if now - t < EARLY_CRASH_SECONDS] + [now]
             if len(early) >= MAX_EARLY_CRASHES:
@@ -103,6 +114,7 @@ class Supervisor:
         if isinstance(message, Ready):
             self.ready, self.fraction = True, 1.0
             self.device, self.message, self.loaded = message.device, message.message or "Ready.", message.loaded
+            self.on_ready()
         elif isinstance(message, Loading) and not message.request_id:
             self.message, self.fraction = message.message, message.fraction
         else:

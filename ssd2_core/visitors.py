@@ -200,7 +200,7 @@ def _config(about: Sheet, template: ModelCard, config: dict, count: int) -> dict
     config |= {key: getattr(about, key) for key in ("title", "summary", "license", "role", "block_length")}
     if about.base:
         lora = {"r": about.lora_r, "lora_alpha": about.lora_alpha, "target_modules": list(about.target_modules)}
-        return config | {"base": template.path, "lora": lora, "lora_noisy_only": False,
+        return config | {"base": template.id, "lora": lora, "lora_noisy_only": False,
                          "num_parameters": template.parameters + count}
     config["backbone"] |= {key: getattr(about, key) for key in SIZES}
     config["backbone"] |= {"num_key_value_heads": about.num_attention_heads,

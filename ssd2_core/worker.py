@@ -7,7 +7,6 @@ in the worker process and, on a thread, in InlineEngine.
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
@@ -15,8 +14,9 @@ from typing import Protocol
 
 from .config import Limits, Settings
 from .errors import VisitorError, is_out_of_memory
+from .line import Line, change_before, stopped_before
 from .pipe import Ready
-from .protocol import Cancel, Change, Changed, Control, Done, Event, Failed, Forget, Loading, Preload, Queued, Request
+from .protocol import Cancel, Change, Changed, Control, Event, Failed, Forget, Loading, Preload, Request
 from .run import Run
 
 log = logging.getLogger(__name__)
@@ -58,11 +58,9 @@ class Worker:
 
     def __init__(self, inbox: SimpleQueue, emit: Callable[[Event | Ready], None], prepare: Prepare, limits: Limits):
         self.inbox, self.emit, self.prepare, self.limits = inbox, emit, prepare, limits
-        self.waiting: dict[str, Request] = {}
+        self.line = Line(emit, lambda: limits.max_active)
         self.loading: dict[str, Request] = {}
         self.active: dict[str, Run] = {}
-        self.positions: dict[str, int] = {}
-        self.lasted: deque[float] = deque(maxlen=20)            # seconds of the last answers
         self.stopping = False
         self._jobs: SimpleQueue = SimpleQueue()
         self._loader = threading.Thread(target=self._load, name="loader", daemon=True)
@@ -100,7 +98,7 @@ class Worker:
     def _obey(self, message: object) -> None:
         match message:
             case Request():
-                self.waiting[message.request_id] = message
+                self.line.add(message)
             case Control():
                 self._control(message)
             case Cancel():
@@ -117,41 +115,28 @@ class Worker:
 
     def _admit(self) -> None:
         """Give free places to those who wait longest, and tell the others where they stand."""
-        while self.waiting and len(self.active) + len(self.loading) < self.limits.max_active:
-            request = self.waiting.pop(next(iter(self.waiting)))
-            self.positions.pop(request.request_id, None)
+        while len(self.active) + len(self.loading) < self.limits.max_active and (request := self.line.first()) is not None:
+            self.line.leave(request.request_id)
             self.loading[request.request_id] = request
             if self.prepare.is_loaded(request):
                 self._take(self._prepared(request))
             else:
                 self._jobs.put(request)
-        for position, request_id in enumerate(self.waiting, 1):
-            if self.positions.get(request_id) != position:
-                self.positions[request_id] = position
-                self.emit(Queued(request_id, position, self._wait(position)))
-
-    def _wait(self, position: int) -> float:
-        """Seconds that who stands at ``position`` waits: as many rounds of answers as it takes until a place is theirs."""
-        usual = sum(self.lasted) / len(self.lasted) if self.lasted else 0.0
-        return round(usual * -(-position // self.limits.max_active), 1)
+        self.line.tell()
 
     def _control(self, control: Control) -> None:
         """Change a run under way before its next step is computed, one that has not begun before its first."""
-        request_id, change = control.request_id, Change(0, control.ensemble, control.pin)
-        if request_id in self.active:
-            self.active[request_id].asked.append(change)
-        for requests in (self.waiting, self.loading):
-            if request_id in requests:
-                requests[request_id] = replace(requests[request_id], plan=(change, *requests[request_id].plan))
-                self.emit(Changed(request_id, change))
+        if control.request_id in self.active:
+            self.active[control.request_id].asked.append(Change(0, control.ensemble, control.pin))
+        for requests in (self.line.requests, self.loading):
+            change_before(requests, control, self.emit)
 
     def _cancel(self, request_id: str) -> None:
         run = self.active.pop(request_id, None)
         if run is not None:
             self._finish(run, stopped=True)
-        elif self.waiting.pop(request_id, None) or self.loading.pop(request_id, None):
-            self.positions.pop(request_id, None)
-            self.emit(Done(request_id, "", "stopped", 0, 0, 0, 0.0, 0.0, {}, self.prepare.device, ""))
+        elif self.line.leave(request_id) or self.loading.pop(request_id, None):
+            self.emit(stopped_before(request_id, self.prepare.device))
 
     def _take(self, prepared: Prepared) -> None:
         """A run is ready, unless it was cancelled meanwhile or could not be made."""
@@ -191,8 +176,7 @@ class Worker:
         if close:
             close()
         done = run.done(stopped)
-        if not stopped:
-            self.lasted.append(done.seconds)
+        self.line.note(done)
         self.emit(done)
 
     def _fail(self, request_id: str, error: Exception) -> None:

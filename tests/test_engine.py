@@ -1,4 +1,4 @@
-"""The engine with a worker whose answers are known: both engines, real processes, no models."""
+"""The engine with a worker whose answers are known: all engines, real processes, no models."""
 
 import asyncio
 import dataclasses
@@ -77,17 +77,31 @@ def zero():
             yield engine
 
 
-@pytest.fixture(params=["process", "zero", "inline"])
-def engine(request, shared):
-    if request.param != "inline":
-        kept = shared if request.param == "process" else request.getfixturevalue("zero")
-        yield kept
-        for run in kept.runs.live():
-            kept.cancel(run.request.request_id)
-        until(lambda: not kept.runs.live())
+@pytest.fixture(scope="module")
+def shared_ray():
+    """Two actors for the same tests, with one place each: as many together as the others have."""
+    from ssd2_core.ray_engine import RayEngine
+    settings = Settings(engine="ray", actors=2, limits=Limits(max_active=1, max_waiting=2))
+    with RayEngine(settings, worker_target="fake_worker:main") as engine:
+        engine.allow("reader", "other")
+        until(lambda: engine.health()["actors_ready"] == 2, 25)
+        yield engine
+
+
+NEEDS_RAY = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+
+
+@pytest.fixture(params=["process", "zero", "inline", pytest.param("ray", marks=NEEDS_RAY)])
+def engine(request):
+    if request.param == "inline":
+        with InlineEngine(SMALL, prepare=fake_worker.FakeRuns) as inline:
+            yield inline
         return
-    with InlineEngine(SMALL, prepare=fake_worker.FakeRuns) as inline:
-        yield inline
+    found = request.getfixturevalue({"process": "shared", "ray": "shared_ray"}.get(request.param, request.param))
+    yield found
+    for run in found.runs.live():
+        found.cancel(run.request.request_id)
+    until(lambda: not found.runs.live())
 
 
 def test_an_answer_with_its_frames_and_figures(engine):

@@ -15,11 +15,11 @@ PACKAGE = ROOT / "ssd2_core"
 ROWS = [
     ["errors"], ["config", "bases", "scores"], ["traces"], ["simplex", "frames", "adapters", "kvcache", "guidance"],
     ["ensemble", "protocol"],
-    ["sampling", "context", "pipe", "run", "runlog", "checks", "limits", "counters"],
-    ["model", "supervisor"], ["placement"],
+    ["sampling", "context", "pipe", "run", "runlog", "checks", "limits", "counters", "line"],
+    ["model", "supervisor", "actor"], ["placement"],
     ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm", "hub"],
     ["school", "deploy"], ["tess2"], ["batching"],
-    ["prepare"], ["worker"], ["gpucall"], ["engine"], ["inline", "zero"],
+    ["prepare"], ["worker"], ["gpucall"], ["engine"], ["inline", "zero", "ray_engine"],
     ["evaluation"], ["base_lm"], ["training"], ["trainer", "bench", "soak"], ["ui"], ["__init__"], ["__main__"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
@@ -68,7 +68,8 @@ def loaded(code: str, *watched: str) -> list[str]:
 
 
 @pytest.mark.parametrize("module", ["ssd2_core", "ssd2_core.engine", "ssd2_core.worker", "ssd2_core.library",
-                                    "ssd2_core.documents", "ssd2_core.scores", "ssd2_core.ui.page", "app"])
+                                    "ssd2_core.documents", "ssd2_core.scores", "ssd2_core.ray_engine", "ssd2_core.ui.page",
+                                    "app"])
 def test_the_page_side_loads_no_torch(module):
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} is not here")

@@ -236,7 +236,7 @@ def test_off_a_space_the_same_engine_answers_without_forks():
 
 def test_an_engine_that_cannot_be_made_is_one_sentence(api, monkeypatch):
     import app
-    with pytest.raises(VisitorError, match="--engine must be zero, or left out, not 'warp'"):
+    with pytest.raises(VisitorError, match="--engine must be process, zero, ray.*not 'warp'"):
         app.make_engine(app.read_settings(["--engine", "warp"]))
     with pytest.raises(VisitorError, match="leave --device-map out"):
         app.make_engine(app.read_settings(["--engine", "zero", "--device-map", "auto"]))

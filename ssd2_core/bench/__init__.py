@@ -32,6 +32,9 @@ def run(shape: str, context: int, dtype: str, parts: list[str]) -> dict:
     if "browser" in parts:
         from .browser import browser_figures
         figures += browser_figures()
+    if "ray" in parts:
+        from .remote import ray_figures
+        figures += ray_figures()
     if "large" in parts:
         from .large import large_figures
         found, more["profile"] = large_figures(device)

@@ -1,0 +1,246 @@
+"""The engine on Ray: who answers, what the end of an actor costs, a cluster that is reached from outside, wrong addresses."""
+
+import importlib.util
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app import make_engine, read_settings
+from ssd2_core.actor import Actor, Files, own_folder, threads
+from ssd2_core.config import EnsembleParams, Limits, Settings
+from ssd2_core.engine import WORKER_LOST
+from ssd2_core.errors import BusyError, VisitorError
+from ssd2_core.frames import Frame
+from ssd2_core.protocol import Done, Failed, Forget, Queued
+from ssd2_core.ray_engine import Place, RayEngine, choose
+from ssd2_core.supervisor import GAVE_UP
+
+from .browser import ROOT
+from .test_engine import NEEDS_RAY, ask, frames, is_running, until, wait_for
+from .test_layout import loaded
+
+pytestmark = pytest.mark.timeout(90)
+
+
+def place(runs=0, models=(), ready=True, fresh=False):
+    return Place(ready, fresh, set(models), runs=set(map(str, range(runs))))
+
+
+@pytest.mark.parametrize(("places", "chosen"), [
+    ([place(1), place(0)], 1),                                                  # the least busy
+    ([place(1, "ab"), place(0)], 0),                                            # the one that has the models
+    ([place(0, "a"), place(1, "ab")], 1),                                       # the one that lacks fewest
+    ([place(1, "ab"), place(0, "abc")], 1),                                     # among those the least busy
+    ([place(2, "ab"), place(1)], 1),                                            # when it is full, another loads them
+    ([place(2, "ab"), place(2)], None),                                         # all are full: it waits
+    ([place(2, "ab"), place(0, fresh=True, ready=False)], None),                # one that starts is not waited for
+    ([place(0, ready=False, fresh=True), place(1, ready=False, fresh=True)], 0),        # none is ready for the first time
+    ([place(0, ready=False), place(2)], None),                                  # one that died is not given more
+    ([place(0, ready=False), place(0, ready=False)], None),
+    ([place(0, ready=False), place(1, ready=False, fresh=True)], 1),
+])
+def test_who_answers(places, chosen):
+    assert choose(places, {"a", "b"}, 2) == chosen
+
+
+@pytest.mark.parametrize(("engine", "words"), [
+    ("ray:/x", "must be process, zero, ray, ray://auto or ray://HOST:PORT, not 'ray:/x'"), ("ray://", "must be"),
+    ("http://localhost:1", "must be"), ("ray://host", "must be"), ("ray://a b:1", "must be")])
+def test_an_address_that_is_none(engine, words):
+    with pytest.raises(VisitorError, match=re.escape(words)):
+        make_engine(read_settings(["--engine", engine]))
+
+
+def test_actors_are_ray_s(monkeypatch):
+    with pytest.raises(VisitorError, match="--actors goes with --engine ray"):
+        make_engine(read_settings(["--actors", "2"]))
+    with pytest.raises(VisitorError, match="--actors must lie between 1 and 1000, not 0"):
+        make_engine(read_settings(["--engine", "ray", "--actors", "0"]))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(VisitorError, match="pip install -r requirements-ray.txt"):
+        make_engine(read_settings(["--engine", "ray"]))
+
+
+def test_actors_share_the_cores_but_one():
+    assert [threads(*of) for of in ((1, 1), (2, 1), (4, 1), (16, 2), (2, 4))] == [1, 1, 3, 7, 1]
+
+
+def test_ray_is_imported_only_when_asked_for():
+    assert loaded("import ssd2_core.ray_engine, ssd2_core.actor, app", "ray", "torch") == []
+
+
+@NEEDS_RAY
+def test_nobody_at_the_address():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))                    # bound, and nobody listens
+        address, began = f"ray://127.0.0.1:{taken.getsockname()[1]}", time.monotonic()
+        with pytest.raises(VisitorError, match=f"The Ray of --engine {address} cannot be used: .*refused") as caught:
+            make_engine(read_settings(["--engine", address]))
+    assert "\n" not in str(caught.value) and time.monotonic() - began < 10
+
+
+def test_a_model_s_files_go_to_an_actor_and_leave_with_their_owner(tmp_path, monkeypatch):
+    import pickle
+    import tempfile
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone = tmp_path / "ssd2-actor-999999999-x"
+    gone.mkdir()
+    actor = Actor("tests.test_ray:listens", Settings(), [], 0)
+    folder = Path(pickle.loads(actor.take())[0].visitors_folder)
+    assert not gone.exists() and folder.parent == tmp_path and folder.name.startswith(f"ssd2-actor-{os.getpid()}-")
+    actor.put(pickle.dumps([Files("mine-1", {"config.json": b"{}", "model.safetensors": b"secret"})]))
+    assert (folder / "mine-1" / "model.safetensors").read_bytes() == b"secret"
+    actor.put(pickle.dumps([Forget(("mine-1",)), "next"]))
+    assert not (folder / "mine-1").exists() and (folder := own_folder()).exists()
+    heard = []
+    while len(heard) < 2:
+        heard += pickle.loads(actor.take())
+    assert heard == [Forget(("mine-1",)), "next"]
+
+
+def listens(inbox, send, settings):
+    """A worker that sends back what it gets."""
+    send(settings)
+    while True:
+        send(inbox.get())
+
+
+@pytest.fixture(scope="module")
+def ray_here():
+    """A Ray for all engines of these tests: each starts its actors on it."""
+    from ssd2_core.ray_engine import connect
+    assert connect("ray", 4)
+    yield
+    import ray
+    ray.shutdown()
+
+
+def two_actors(target="fake_worker:main", **limits):
+    settings = Settings(engine="ray", actors=2, limits=Limits(**{"max_active": 2, "max_waiting": 4} | limits))
+    engine = RayEngine(settings, worker_target=target)
+    engine.allow("reader", "other")
+    return engine
+
+
+def all_ready(engine, count=2):
+    until(lambda: engine.health()["actors_ready"] == count, 30)
+
+
+@pytest.mark.attack(17)
+@NEEDS_RAY
+def test_a_killed_actor_loses_no_other_s_request(ray_here):
+    with two_actors() as engine:
+        all_ready(engine)
+        runs = [engine.submit(ask(f"run {n}", delay=0.02, steps=30)) for n in range(6)]
+        for run in runs[:4]:
+            wait_for(engine, run, Frame, 2)
+        assert [len(p.runs) for p in engine.places] == [2, 2] and engine.status().waiting == 2
+        assert engine.health() | {"active": 4, "queued": 2, "actors": 2, "actors_ready": 2, "restarts": 0} == engine.health()
+        lost = set(engine.places[0].runs)
+        began = time.monotonic()
+        os.kill(engine.supervisors[0].child.pid, signal.SIGKILL)
+        for run in lost:
+            assert list(engine.stream(run))[-1] == Failed(run, WORKER_LOST)
+        assert time.monotonic() - began < 5
+        ends = {run: list(engine.stream(run)) for run in runs}
+        for number, run in enumerate(runs):
+            assert sum(isinstance(e, Failed) for e in ends[run]) == (run in lost)
+            assert run in lost or ends[run][-1].answer == f"run {number}"
+        all_ready(engine)
+        now = engine.status()
+        assert (now.restarts, now.device, now.loaded) == (1, "fake", ("compact-core",))
+        assert list(engine.stream(engine.submit(ask("back"))))[-1].answer == "back"
+
+
+@NEEDS_RAY
+def test_requests_go_where_their_models_are_and_wait_here(ray_here):
+    with two_actors(max_active=1) as engine:
+        all_ready(engine)
+        list(engine.stream(engine.submit(ask(users=("reader",)))))
+        has = next(n for n, p in enumerate(engine.places) if "reader" in p.models)
+        for users, at in ((("reader",), has), ((), 1 - has)):
+            run = engine.submit(ask(users=users, delay=0.02, steps=20))
+            wait_for(engine, run, Frame)
+            assert engine.places[at].runs == {run}
+        waits, gone = engine.submit(ask(users=("reader",), steps=2)), engine.submit(ask())
+        wait_for(engine, gone, Queued)
+        assert engine.control(waits, EnsembleParams(lam={"reader": 0.5})) and engine.cancel(gone)
+        stopped = list(engine.stream(gone))[-1]
+        assert (stopped.finish_reason, stopped.steps, stopped.device) == ("stopped", 0, "fake")
+        assert frames(engine.stream(waits))[0].weight["reader"][0] == 0.5
+        engine._send(Forget(("reader",)))
+        assert not any("reader" in place.models for place in engine.places)
+
+
+@pytest.mark.attack(16)
+@NEEDS_RAY
+def test_stop_and_close_are_quick(ray_here):
+    engine = two_actors()
+    with engine:
+        run, other = engine.submit(ask(delay=0.02, steps=50)), engine.submit(ask(sleep_at=2))
+        wait_for(engine, run, Frame, 3)
+        began = time.monotonic()
+        engine.cancel(run)
+        done = list(engine.stream(run))[-1]
+        assert isinstance(done, Done) and done.finish_reason == "stopped" and time.monotonic() - began < 0.5
+        wait_for(engine, other, Frame)
+        pids, began = [s.child.pid for s in engine.supervisors], time.monotonic()
+    assert time.monotonic() - began < 2 and isinstance(engine.events(other)[-1], Failed)
+    until(lambda: not any(map(is_running, pids)), 2)
+    with pytest.raises(BusyError, match="closed"):
+        engine.submit(ask())
+
+
+@pytest.mark.attack(17)
+@NEEDS_RAY
+def test_actors_that_die_early_are_given_up(ray_here):
+    with two_actors("fake_worker:dies") as engine:
+        runs = [engine.submit(ask()) for _ in range(6)]
+        assert {list(engine.stream(run))[-1].message for run in runs} <= {WORKER_LOST, GAVE_UP}
+        until(lambda: engine.status().message == GAVE_UP, 40)
+        until(lambda: engine.status().restarts == 4, 40)
+        assert not engine.status().ready
+        with pytest.raises(BusyError, match="stays off"):
+            engine.submit(ask())
+
+
+@NEEDS_RAY
+def test_more_actors_than_devices(ray_here):
+    with pytest.raises(VisitorError, match="--actors asks for 999, and the Ray of --engine ray has 4 CPUs"):
+        RayEngine(Settings(engine="ray", actors=999))
+
+
+PAGE = """
+import os, sys, time
+sys.path[:0] = [{root!r}, {tests!r}]
+from ssd2_core.config import Settings
+from ssd2_core.ray_engine import RayEngine
+engine = RayEngine(Settings(engine="ray", actors=1), worker_target="fake_worker:main")
+engine.start()
+while not engine.status().ready:
+    time.sleep(0.05)
+print(engine.supervisors[0].child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.attack(17)
+@NEEDS_RAY
+def test_a_ray_that_was_started_here_ends_with_its_page():
+    import psutil
+    script = PAGE.format(root=str(ROOT), tests=str(Path(__file__).parent))
+    page = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    actor = int(page.stdout.readline())
+    children = psutil.Process(page.pid).children(recursive=True)
+    [raylet, store] = [next(p.pid for p in children if p.name() == name) for name in ("raylet", "gcs_server")]
+    page.kill()
+    page.wait()
+    page.stdout.close()
+    until(lambda: not any(map(is_running, (actor, raylet, store))), 20)     # Ray's agents follow within a minute

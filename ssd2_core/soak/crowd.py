@@ -78,7 +78,7 @@ class Visitor:
         if heard.success and not heard.said:
             self.tally.ends["taken"] += 1
             return True
-        self.tally.note(Question(f"sending a {question.kind}", ""), heard, self.number, self.words)
+        self.tally.note(Question(f"sending {question.kind}", ""), heard, self.number, self.words)
         return False
 
     async def _question(self, tab: Tab, question: Question) -> bool:

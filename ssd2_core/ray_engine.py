@@ -239,7 +239,7 @@ def check_address(address: str, actors: int | None) -> None:
 def connect(address: str, actors: int | None) -> bool:
     """Start a Ray here, or connect to one. False: this process has one already. Raises VisitorError in one sentence."""
     check_address(address, actors)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_AUTO_CONNECT": "0"}      # no new Ray when this one is gone
     import ray
     if ray.is_initialized():
         return False

@@ -120,6 +120,8 @@ def ray_here():
     yield
     import ray
     ray.shutdown()
+    with pytest.raises(ray.exceptions.RaySystemError):              # left alone, it would start another one in silence
+        ray.put(None)
 
 
 def two_actors(target="fake_worker:main", **limits):

@@ -171,8 +171,8 @@ def test_two_visitors_with_the_same_names_share_nothing(url, folder):
             assert "is not known here" in two.api(*body)[1][0]              # the id alone opens nothing
             stopped, going = pool.map(lambda raw: watched(raw, 5)[0] if raw is one else raw.ask(QUESTION, **SLOW), (one, two))
             assert "stopped" in stopped.theatre["line"] and "stopped" not in going.theatre["line"] and going.done
-        until(lambda: not left_of(folder, own_one[0]))
-        assert left_of(folder, own_two[0]) and len(left_of(folder, "note.txt")) == 1
+        until(lambda: not left_of(folder, own_one[0]) and len(left_of(folder, "note.txt")) == 1)
+        assert left_of(folder, own_two[0])
         again = two.ask(QUESTION, pick_own_0=True, pick_compact_reader=False, weight_own_0=0.5, steps=16)
         assert "Brimsel" in again.answer and run_id_and_own(again)[1] == own_two
     until(lambda: not left_of(folder, "note.txt", "mine-", "Mine"))

@@ -35,6 +35,7 @@ from .theme import VENDOR, theme
 from .theme import head as page_head
 
 STATUS_SECONDS = 2.0
+MAX_SESSIONS = 1000             # that gradio remembers, 250 kB each; programs that never say goodbye are among them
 # Gradio keeps its last 10,000 events and goes over all of them, with pandas, after each; nobody is shown what comes of it.
 STATISTICS = {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000"}
 
@@ -196,4 +197,4 @@ def launch(demo: gr.Blocks, settings: Settings, **options) -> None:
                 footer_links=["api", "settings"], enable_monitoring=False,
                 app_kwargs={"middleware": [Middleware(Doors, limits=limits, health=demo.health)]},
                 max_file_size=max(limits.max_file_bytes, limits.max_model_bytes),
-                max_threads=2 * running(settings) + 40, **options)
+                max_threads=2 * running(settings) + 40, state_session_capacity=MAX_SESSIONS, **options)

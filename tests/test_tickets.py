@@ -50,3 +50,17 @@ def test_who_does_not_come_back_is_forgotten_in_time_and_who_never_had_a_page_at
         assert gone == ["program", "ann"] and await found.redeem(ticket) is None
 
     asyncio.run(go())
+
+
+def test_tickets_are_bounded(monkeypatch):
+    monkeypatch.setattr("ssd2_core.ui.returns.MAX_TICKETS", 3)
+
+    async def go():
+        found, gone = returns()
+        tickets = [found.ticket(name) for name in "abcde"]
+        found.left("e")
+        assert await found.redeem(tickets[4]) == "e"
+        found.left("a")                                             # its ticket is void, so nobody waits for it
+        assert gone == ["a"] and await found.redeem(tickets[0]) is None
+
+    asyncio.run(go())

@@ -41,5 +41,5 @@ async def converse(studio: Studio, session: str, request: Request, chat: list, t
         else:
             text, prompt = run.end.message, gr.skip() if line else request.prompt
         chat = [*chat, said("assistant", text)]
-        studio.talks[session] = (chat, turns)
+        studio.note_talk(session, chat, turns)
         yield message, chat, chat, prompt, turns, gr.Button(interactive=False)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 NOTICE_SECONDS = 3.0            # a broken connection may be noticed only after its page is back
 LOOK_SECONDS = 0.05
+MAX_TICKETS = 5000              # of pages that are open; the oldest are void when there are more
 
 
 class Returns:
@@ -25,6 +26,8 @@ class Returns:
         if session not in self._tickets:
             ticket = self._tickets[session] = secrets.token_urlsafe(18)
             self._sessions[ticket] = session
+            while len(self._tickets) > MAX_TICKETS:
+                self._drop(next(iter(self._tickets)))
         return self._tickets[session]
 
     def left(self, session: str) -> None:
@@ -41,7 +44,7 @@ class Returns:
             if session is None or session in self._left or self._sessions.get(ticket) != session:
                 break
             await asyncio.sleep(LOOK_SECONDS)
-        if session not in self._left:
+        if session not in self._left or self._sessions.get(ticket) != session:
             return None
         self._left.pop(session).cancel()
         self._drop(session)

@@ -1,6 +1,7 @@
 """What the page's handlers share: the engine, the model cards and the runs. No components here, and no visitor's settings."""
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ from .groups import Groups
 from .returns import Returns
 from .runs import Run, Runs
 from .theatre import head
+
+MAX_TALKS = 1000
 
 
 class Studio:
@@ -35,7 +38,7 @@ class Studio:
         self.titles = {"core": self.core_title(settings.core), **{card.id: card.title for card in self.users}}
         self.runs = Runs(engine, settings.limits.keep_runs_seconds)
         self.groups = Groups(self.runs)
-        self.talks: dict[str, tuple[list, tuple]] = {}  # by session: what the chat shows, and its turns
+        self.talks: OrderedDict[str, tuple[list, tuple]] = OrderedDict()    # by session: what the chat shows, and its turns
         self.returns = Returns(settings.limits.return_seconds, self.forget)
         self._on_stage: dict[str, Run | None] = {}      # by session that is gone: its last run
 
@@ -136,6 +139,13 @@ class Studio:
         """The same of what a session's panel is set to."""
         own = self.own_ids(session, panel.named(values)["core"])
         return self.mix(session, panel.picked(values, own))
+
+    def note_talk(self, session: str, chat: list, turns: tuple[Turn, ...]) -> None:
+        """Keep a conversation for a return; the oldest go when there are too many."""
+        self.talks[session] = (chat, turns)
+        self.talks.move_to_end(session)
+        while len(self.talks) > MAX_TALKS:
+            self.talks.popitem(last=False)
 
     async def leave(self, request: gr.Request) -> None:
         """A visitor closed the page, or the connection broke: the runs end, and what is the visitor's waits for a return."""

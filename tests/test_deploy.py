@@ -85,7 +85,7 @@ def test_every_file_of_a_space_is_one_that_runs_there():
     tracked = subprocess.run(["git", "ls-files"], cwd=deploy.ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert not [name for name in files if name not in tracked]
     apart = {".ci/run", ".dockerignore", ".gitattributes", ".gitignore", "Dockerfile", "Space.yaml", "pyproject.toml",
-             "requirements-dev.txt", "requirements-mcp.txt", "requirements-zero.txt"}
+             "requirements-dev.txt", "requirements-mcp.txt", "requirements-ray.txt", "requirements-zero.txt"}
     assert {name for name in tracked if name not in files and not name.startswith("tests/")} == apart
     readme = files["README.md"].decode()
     linked = re.findall(r"\]\((?!http)([^)#]+)\)", readme)

@@ -54,7 +54,7 @@ def test_a_group_is_left_as_a_whole():
             await asyncio.sleep(0.2)
             studio.groups.leave("another")
             assert not studio.runs.engine.cancelled
-            studio.leave(SimpleNamespace(session_hash="s"))
+            await studio.leave(SimpleNamespace(session_hash="s"))
             await asyncio.wait_for(reading, 2.0)
         assert studio.runs.engine.cancelled == {run.id for run in runs} and all(run.end for run in runs)
 

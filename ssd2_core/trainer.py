@@ -58,7 +58,7 @@ def _stopped(inbox: SimpleQueue, stops: set[str], request_id: str) -> bool:
 def teach(job: Teach, send: Callable[[object], None], stopped: Callable[[], bool]) -> Taught:
     """Train one expert, write its folder, and say what it answered before and after."""
     from .library import load
-    from .training.personalise import PersonalParams, check_sheet, personalise
+    from .training.personalise import PersonalParams, check_sheet, personalise, rename
     from .training.recipes import save_folder
     from .training.validation import answers_alone
     if stopped():
@@ -77,7 +77,7 @@ def teach(job: Teach, send: Callable[[object], None], stopped: Callable[[], bool
             send(Teaching(job.request_id, step, loss, max(0.0, left)))
 
     curve = personalise(expert.model, expert.tokenizer, texts, PersonalParams(seconds=job.seconds), tell, stopped)
-    expert.model.config.title, expert.model.config.summary = job.title, "Has learned your documents by heart."
+    rename(expert.model.config, job.title, "Has learned your documents by heart.")
     save_folder(expert.model, expert.tokenizer, Path(job.folder))
     best = max(row["right"] for row in curve)
     return Taught(job.request_id, curve[-1]["step"], curve[-1]["loss"], best, asked.question, before, says())

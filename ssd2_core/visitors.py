@@ -198,6 +198,7 @@ def _template(about: Sheet, name: str) -> tuple[ModelCard, dict]:
 def _config(about: Sheet, template: ModelCard, config: dict, count: int) -> dict:
     """The config.json of a visitor's model: the template's, with nothing of the visitor's but checked numbers and words."""
     config |= {key: getattr(about, key) for key in ("title", "summary", "license", "role", "block_length")}
+    config.pop("measured", None)                                # of the template, not of this one
     if about.base:
         lora = {"r": about.lora_r, "lora_alpha": about.lora_alpha, "target_modules": list(about.target_modules)}
         return config | {"base": template.id, "lora": lora, "lora_noisy_only": False,

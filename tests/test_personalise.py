@@ -102,7 +102,7 @@ def test_the_recipe_writes_a_model_that_loads(tmp_path, capsys):
     assert recipes.main(["personalise", str(tmp_path / "note.txt"), *out, "--steps", "2", "--threads", "1"]) == 0
     assert "are answered without them" in capsys.readouterr().out
     card = load(str(tmp_path / "mine")).card
-    assert (card.title, card.role, card.parameters) == ("Me", "reader", 1_263_488)
+    assert (card.title, card.role, card.parameters, card.measured) == ("Me", "reader", 1_263_488, {})
     with pytest.raises(DocumentError, match="cannot be read"):
         recipes.main(["personalise", str(tmp_path / "ghost.txt")])
 

@@ -64,6 +64,7 @@ def changed(path, change) -> object:
 def test_a_model_that_was_downloaded_here_answers_as_it_did(engine):
     card = add(engine.visitors)
     assert card.id.startswith("mine-") and card.title == "Mine" and card.source == "visitor" and len(card.id) > 20
+    assert card.measured == {}
     steps, done = run(engine, request(card.id))
     same, _ = run(engine, request("compact-reader"))
     assert isinstance(done, Done) and steps == same and set(done.shares) == {"core", card.id}

@@ -136,9 +136,10 @@ class Tab:
     async def _heart(self) -> None:
         """The connection by whose end the server knows that the tab was closed."""
         heart = f"{self.site.address}/gradio_api/heartbeat/{self.session}"
-        async with self.site.http.stream("GET", heart, timeout=None) as answer:
-            async for _ in answer.aiter_lines():
-                self._open.set()
+        with contextlib.suppress(httpx.HTTPError):              # one that never opened is told by who waits for it
+            async with self.site.http.stream("GET", heart, timeout=None) as answer:
+                async for _ in answer.aiter_lines():
+                    self._open.set()
 
     async def _tick(self) -> None:
         """Ask how things are, as an open page does."""

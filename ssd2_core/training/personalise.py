@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from ..config import check_float, check_int
 from ..documents import read_path
 from ..errors import DocumentError
-from ..model import SSD2Model
+from ..model import SSD2Config, SSD2Model
 from ..scores import exact
 from .data.general import general_guess
 from .data.schema import QA
@@ -136,6 +136,11 @@ def _checked(model, tokenizer, sheet, step, loss, began, curve, best):
     return (right, copy.deepcopy(model.state_dict())) if right >= best[0] else best
 
 
+def rename(config: SSD2Config, title: str, summary: str) -> None:
+    """Say what the taught copy is. What was measured of the original does not hold for it."""
+    config.title, config.summary, config.measured = title, summary, {}
+
+
 def add_parser(recipes) -> None:
     """The command line of this recipe."""
     one = recipes.add_parser("personalise", help="a small expert learns your documents by heart, in minutes on a CPU")
@@ -163,7 +168,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"step {step}, loss {loss:.3f}, {max(0, left):.0f} s left", flush=True)
 
     curve = personalise(expert.model, expert.tokenizer, texts, params, tell)
-    expert.model.config.title, expert.model.config.summary = args.title, f"Has learned {len(texts)} documents by heart."
+    rename(expert.model.config, args.title, f"Has learned {len(texts)} documents by heart.")
     save_folder(expert.model, expert.tokenizer, args.out)
     best = max(row["right"] for row in curve)
     print(f"{args.out}: {best:.0%} of {CHECKED} questions made from the texts are answered without them")

@@ -16,8 +16,9 @@ from .checks import check_own_weights, check_pin, check_places, check_request, c
 from .config import EnsembleParams, Settings
 from .counters import Counters
 from .errors import BusyError, ModelError
+from .line import stopped_before
 from .pipe import Child
-from .protocol import Cancel, Control, Done, Event, Failed, Forget, Pin, Preload, Request, is_private
+from .protocol import Cancel, Control, Event, Failed, Forget, Pin, Preload, Request, is_private
 from .runlog import RunStore
 from .school import School
 from .supervisor import CLOSED, GAVE_UP, Supervisor
@@ -145,7 +146,7 @@ class Engine:
             return False
         self._send(Cancel(request_id))
         if not run.started:
-            self._receive(Done(request_id, "", "stopped", 0, 0, 0, 0.0, 0.0, {}, self._health()[4], ""))
+            self._receive(stopped_before(request_id, self._health()[4]))
         return True
 
     def forget(self, request_id: str) -> None:

@@ -21,7 +21,7 @@ from .actor import Actor, ActorChild, Files
 from .config import Settings, check_int
 from .engine import WORKER_LOST, Engine
 from .errors import BusyError, VisitorError, reason
-from .line import Line, change_before, stopped_before
+from .line import Line, change_before
 from .pipe import ROOT
 from .protocol import Cancel, Control, Done, Event, Failed, Forget, Preload, Request, is_private
 from .supervisor import GAVE_UP, Supervisor
@@ -150,7 +150,6 @@ class RayEngine(Engine):
         if isinstance(message, Control):
             change_before(self.line.requests, message, self._receive)
         elif self.line.leave(message.request_id):
-            self._receive(stopped_before(message.request_id, self._device()))
             self.line.tell()
 
     def _admit(self) -> None:

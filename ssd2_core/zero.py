@@ -16,7 +16,8 @@ from .config import Settings
 from .engine import Engine
 from .errors import BusyError, ModelError
 from .gpucall import CHANNELS, FORKED, NO_GPU, SLOTS, answer, sentence
-from .protocol import Cancel, Control, Done, Event, Failed, Loading, Preload, Queued, Request
+from .line import Line
+from .protocol import Cancel, Control, Done, Event, Failed, Loading, Preload, Request
 
 log = logging.getLogger(__name__)
 MAX_HELD = 64                           # changes of one request that wait until it has a GPU
@@ -30,14 +31,13 @@ TOO_MANY = "Too many changes at once; wait a moment."
 class Call:
     """One request on its way. context: the visitor's, whose quota it is. slot: of its channel, None while it waits for one.
 
-    position: that the visitor was told. begun: a fork reads the channel. held: changes until then. over: all is said, only the
+    begun: a fork reads the channel. held: changes until then. over: all is said, only the
     GPU is not given back yet.
     """
 
     request: Request
     context: Context
     slot: int | None = None
-    position: int = 0
     begun: bool = False
     over: bool = False
     held: list[Control] = field(default_factory=list)
@@ -62,7 +62,7 @@ class ZeroEngine(Engine):
         self._message = "Ready."
         self._calls: dict[str, Call] = {}
         self._free = deque(range(SLOTS))
-        self._lasted: deque[float] = deque(maxlen=20)           # seconds of the last answers
+        self._line = Line(self._receive, self._places)
         self._pumps: set[threading.Thread] = set()
         self._forks: set[int] = set()
         self._send(Preload((settings.core,) if preload is None else tuple(preload)))
@@ -91,6 +91,7 @@ class ZeroEngine(Engine):
             match message:
                 case Request():
                     self._calls[message.request_id] = Call(message, copy_context())
+                    self._line.add(message)
                     self._admit()
                 case Control():
                     self._control(message)
@@ -102,21 +103,16 @@ class ZeroEngine(Engine):
 
     def _admit(self) -> None:
         """With the lock held: give free channels to those who wait longest, and tell the others where they stand."""
-        waiting = [call for call in self._calls.values() if call.slot is None]
-        most = self.settings.limits.max_active
-        places = most - sum(call.slot is not None and not call.over for call in self._calls.values())
-        while waiting and places > 0 and self._free and self._state != "closed":
+        places = self._places() - sum(call.slot is not None and not call.over for call in self._calls.values())
+        while places > 0 and self._free and self._state != "closed" and (request := self._line.first()) is not None:
             places -= 1
-            call = waiting.pop(0)
+            self._line.leave(request.request_id)
+            call = self._calls[request.request_id]
             call.slot = self._free.popleft()
             pump = threading.Thread(target=call.context.run, args=(self._pump, call), name="gpu-call", daemon=True)
             self._pumps.add(pump)
             pump.start()
-        usual = sum(self._lasted) / len(self._lasted) if self._lasted else 0.0
-        for position, call in enumerate(waiting, 1):
-            if call.position != position:
-                call.position = position
-                self._receive(Queued(call.request.request_id, position, round(usual * -(-position // most), 1)))
+        self._line.tell()
 
     def _control(self, control: Control) -> None:
         call = self._calls.get(control.request_id)
@@ -139,10 +135,8 @@ class ZeroEngine(Engine):
         if call.begun:
             CHANNELS[call.slot].send(Cancel(request_id))
             return
-        device = FORKED.prepare.device
         call.over = True
-        self._receive(Done(request_id, "", "stopped", 0, 0, 0, 0.0, 0.0, {}, device, ""))
-        if call.slot is None:
+        if self._line.leave(request_id):
             del self._calls[request_id]
         self._admit()
 
@@ -196,8 +190,8 @@ class ZeroEngine(Engine):
             self._admit()
 
     def _receive(self, event: Event) -> None:
-        if isinstance(event, Done) and event.finish_reason != "stopped":
-            self._lasted.append(event.seconds)
+        if isinstance(event, Done):
+            self._line.note(event)
         super()._receive(event)
 
     def _health(self) -> tuple[bool, str, float, int, str, tuple[str, ...]]:

@@ -93,6 +93,13 @@ def open_tab(page, name: str) -> None:
     page.wait_for_timeout(300)
 
 
+def open_knobs(page) -> None:
+    """Open the advanced settings, and wait until they stand: what is written into a knob as it appears can be lost."""
+    page.click("#advanced > button")
+    page.wait_for_selector("#seed input", state="visible")
+    page.wait_for_timeout(700)
+
+
 def ask(page, prompt: str) -> None:
     """Write a prompt and send it."""
     page.fill("#prompt textarea", prompt)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .browser import ROOT, ask, finished, opened
+from .browser import ROOT, ask, finished, open_knobs, opened
 
 PACE = "0.02"                   # seconds a step
 AXE = ROOT / "tests" / "data" / "axe" / "axe.min.js"
@@ -27,7 +27,7 @@ def test_axe_finds_nothing_of_ours(browser, url, size, theme):
             if tab.is_visible():
                 tab.click()
                 assert violations(page) == []
-        page.click("#advanced > button")
+        open_knobs(page)
         page.click("#own > button")
         page.fill("#pasted textarea", "My dog is called Biscuit.")
         ask(page, "What is the dog called?")

@@ -14,7 +14,10 @@ from ssd2_core import Ensemble, EnsembleParams, SamplingParams, generate, librar
 from ssd2_core.adapters import base_tensors
 from ssd2_core.errors import VisitorError
 from ssd2_core.training import recipes
+from ssd2_core.training.adapt import ALIKE, AdaptParams, _ahead, _batch
 from ssd2_core.training.data import documents
+from ssd2_core.training.data.instructions import count, instructions
+from ssd2_core.training.sequences import Sequence
 from ssd2_core.training.sources import Example, answer_sequences, read_examples, text_sequences, to_example
 from ssd2_core.training.tokenizer import EOS, train_tokenizer
 from tests.tiny import LLAMA, tiny
@@ -124,12 +127,45 @@ def test_sequences_learn_the_answer_and_a_reader_also_learns_to_be_unsure():
         assert all(tuple(s.ids[s.start:-1]) in learnt for s in drawn)
         with_document = sum(s.ids[0] == 2 for s in drawn) / 300
         assert (0.7 < with_document < 0.9) if reads else with_document == 0
+    cut = answer_sequences(TOKENIZER, [Example("a", "the dog is called Biscuit", ended=False)], 96, False)(rng)
+    assert cut.ids[-1] != EOS and not cut.ends
+    short = answer_sequences(TOKENIZER, [Example("a", "the dog is called Biscuit " * 9)], 24, False)(rng)
+    assert len(short.ids) == 24 and short.ids[-1] != EOS and not short.ends
     pieces = [text_sequences(TOKENIZER, [Example("", s.document * 3) for s in SCENES], 6, 64)(rng) for _ in range(100)]
     assert all(len(p.ids) <= 64 and 1 <= p.start <= 6 and not p.ends for p in pieces)
     with pytest.raises(VisitorError, match="no instructions"):
         answer_sequences(TOKENIZER, [Example("", "text")], 96, False)
     with pytest.raises(VisitorError, match="longer than one block"):
         text_sequences(TOKENIZER, [Example("", "a")], 6, 64)
+
+
+def test_batches_share_out_their_sequences_by_length():
+    params = AdaptParams(steps=16, batch=4)
+    config = tiny(backbone={**LLAMA, "vocab_size": 400}).config
+    draw = lambda rng: Sequence([9] * rng.randint(3, 60), 2)  # noqa: E731
+    batches = list(_ahead(lambda at: _batch(draw, at, params, 0, config), 0, 2 * ALIKE))
+    assert len(batches) == 2 * ALIKE
+    lengths = [(b.loss_weight == 1).sum(1).tolist() for b in batches[:ALIKE]]           # (batch, row) learnt tokens
+    assert len({length for row in lengths for length in row}) > 15                      # of all lengths ...
+    assert sum(max(row) - min(row) for row in lengths) <= 58                            # ... but alike within a batch
+    again = _batch(draw, 5, params, 0, config)
+    assert torch.equal(again.targets, batches[5].targets) and torch.equal(again.position, batches[5].position)
+
+
+def test_the_learning_rate_ends_with_the_steps_or_with_the_minutes():
+    by_steps, by_time = (AdaptParams(steps=100, learning_rate=1.0, warmup=10, minutes=2, by_time=b) for b in (False, True))
+    assert by_steps.rate(4, 119) == by_time.rate(4, 0) == 0.5
+    assert by_steps.rate(50, 119) == by_time.rate(5000, 60) == 1.0
+    assert by_steps.rate(75, 0) == by_time.rate(90, 90) == 0.5
+    assert by_time.rate(90, 130) == 0.0
+
+
+def test_made_up_instructions_differ_and_are_whole():
+    assert len(set(instructions(random.Random(0), count()))) > 0.99 * count()
+    some = instructions(random.Random(1), 500)
+    assert len(some) == 500 and some != instructions(random.Random(2), 500)
+    whole = instructions(random.Random(0), count())
+    assert not any(wrong in text for text in whole for wrong in ("{", "  ", " a o", " a a", "|"))
 
 
 def test_bad_options_are_one_sentence(place):

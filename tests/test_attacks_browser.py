@@ -5,7 +5,7 @@ import json
 import pytest
 
 from .attacks import NEEDS_MODELS, real_server
-from .browser import THEATRE, ask, finished, last_answer, opened, step_shown, until
+from .browser import THEATRE, ask, finished, last_answer, open_knobs, opened, step_shown, until
 from .test_attacks_engine import NOTE, QUESTION, left_of, poison
 from .test_own import bring
 from .test_page import set_number
@@ -37,9 +37,7 @@ def settle(page, dog: str, place, weights: bytes = WEIGHTS.read_bytes()) -> None
 
 
 def slow(page, block_length: str = "2") -> None:
-    page.click("#advanced > button")
-    page.wait_for_selector("#steps input[type=number]", state="visible")
-    page.wait_for_timeout(700)                      # what is written before the page has settled is lost
+    open_knobs(page)
     set_number(page, "#steps", "64")
     set_number(page, "#block-length", block_length)
 

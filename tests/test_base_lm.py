@@ -84,11 +84,17 @@ def test_the_base_writes_data_and_goes_on_where_it_stopped(base, tmp_path, monke
     given = ["sample", "--base", base, "--prompts", str(prompts), "--max-tokens", "9", "--batch", "3", "--out", str(out)]
     assert recipes.main([*given, "--number", "2"]) == 0
     rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [r["source"] for r in rows] == ["given", "base", "base"] and all(r["answer"] == "it is" for r in rows)
+    assert [(r["source"], r["ended"]) for r in rows] == [("given", True), ("given", False), ("base", True), ("base", True)]
+    assert rows[0]["answer"] == rows[2]["answer"] == "it is" and rows[1]["answer"].startswith("it it")
     assert recipes.main([*given, "--number", "4"]) == 0
     rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert len(rows) == 5 and len({r["instruction"] for r in rows}) == 5
-    assert recipes.main([*given, "--number", "4"]) == 0 and len(out.read_text().splitlines()) == 5
+    assert len(rows) == 6 and len({r["instruction"] for r in rows}) == 6
+    assert recipes.main([*given, "--number", "4"]) == 0 and len(out.read_text().splitlines()) == 6
+    brief = tmp_path / "brief.jsonl"
+    asked.clear()
+    assert recipes.main([*given[:-1], str(brief), "--number", "0", "--made-up", "3", "--brief"]) == 0
+    assert len(brief.read_text().splitlines()) == 5 and "briefly" not in brief.read_text()
+    assert all("briefly" in TOKENIZER.decode(row) for row in asked)
 
 
 def test_made_up_documents_are_written(tmp_path):

@@ -13,7 +13,7 @@ from ssd2_core.frames import trace_from_json
 from ssd2_core.protocol import Document, Request, Turn
 from ssd2_core.ui import commands, links
 
-from .browser import ROOT, THEATRE, ask, finished, last_answer, logged, open_tab, opened, served, step_shown, until
+from .browser import ROOT, THEATRE, ask, finished, last_answer, logged, open_knobs, open_tab, opened, served, step_shown, until
 from .fake_engine import ANSWER
 
 PACE = "0.02"                   # seconds a step
@@ -115,7 +115,7 @@ def test_the_replay_opens_from_a_disk_without_any_request(browser, page, tmp_pat
 
 
 def test_a_link_restores_the_panels(browser, page, url, folder):
-    page.click("#advanced button")
+    open_knobs(page)
     page.check("#pick-compact-islander input")
     for selector, value in (("#weight-compact-reader", "0.25"), ("#weight-compact-islander", "0.15"), ("#steps", "7"),
                             ("#tau", "1.5"), ("#seed", "1234"), ("#max-tokens", "21")):
@@ -144,7 +144,7 @@ def test_a_wrong_link_is_a_sentence_and_the_default(browser, url):
         page.wait_for_selector(".toast-body")
         assert "The link's steps must lie between 1 and 64" in page.locator(".toast-body").inner_text()
         until(lambda: page.input_value("#prompt textarea") == "Hi?")
-        page.click("#advanced button")
+        open_knobs(page)
         assert page.input_value("#steps input[type=number]") == "16" and page.input_value("#seed input") == "4"
 
 
@@ -185,7 +185,7 @@ def test_the_commands_give_the_same_answer(browser, tmp_path):
     document = "It's Maria's \"note\" $HOME `x`\\n.\n\nHer dog is called Biscuit."
     with served(["app.py", "--port", "PORT"], tmp_path, 240) as address, opened(browser, address) as page:
         open_tab(page, "Keep")
-        page.click("#advanced button")
+        open_knobs(page)
         page.check("#pick-compact-islander input")
         for selector, value in (("#weight-compact-reader", "0.45"), ("#weight-compact-islander", "0.1"), ("#seed", "7"),
                                 ("#steps", "9")):

@@ -7,7 +7,7 @@ from ssd2_core.frames import Frame, trace_to_json
 from ssd2_core.protocol import Request
 from ssd2_core.ui.words import EXAMPLES
 
-from .browser import THEATRE, ask, finished, last_answer, logged, opened, served, step_shown, until
+from .browser import THEATRE, ask, finished, last_answer, logged, open_knobs, opened, served, step_shown, until
 from .fake_engine import ANSWER, FakeEngine
 
 PACE = "0.15"                   # seconds a step
@@ -89,7 +89,7 @@ def test_weights_over_one_are_said_and_refused(page, log):
 
 
 def test_every_control_reaches_the_request(page, log):
-    page.click("#advanced button")
+    open_knobs(page)
     page.check("#pick-compact-islander input")
     for selector, value in (("#weight-compact-reader", "0.25"), ("#weight-compact-islander", "0.15"), ("#steps", "7"),
                             ("#block-length", "9"), ("#max-tokens", "21"), ("#tau", "1.5"), ("#alpha", "0.75"),

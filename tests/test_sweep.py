@@ -4,7 +4,7 @@ import pytest
 
 from ssd2_core.ui.words import EXAMPLES
 
-from .browser import THEATRE, ask, finished, logged, opened, served, step_shown, until
+from .browser import THEATRE, ask, finished, logged, open_knobs, opened, served, step_shown, until
 from .fake_engine import ANSWER
 
 PACE = "0.04"                   # seconds a step
@@ -92,7 +92,7 @@ def test_an_answer_under_way_keeps_the_stage(page, log):
     ready(page)
     page.click("#sweep")
     ended(page)
-    page.click("#advanced button")
+    open_knobs(page)
     for name, value in (("#steps", "64"), ("#max-tokens", "128")):      # long enough for a slow machine to click meanwhile
         page.fill(f"{name} input[type=number]", value)
         page.press(f"{name} input[type=number]", "Tab")

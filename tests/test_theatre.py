@@ -2,7 +2,7 @@
 
 import pytest
 
-from .browser import THEATRE, ask, finished, opened, served, step_shown, until
+from .browser import THEATRE, ask, finished, open_knobs, opened, served, step_shown, until
 
 PACE = "0.05"                   # seconds a step
 STEPS = 32
@@ -99,7 +99,7 @@ def test_speed_plays_stored_steps_faster_and_asks_nobody(answered, log):
 def test_a_run_of_128_cells_loses_no_step_and_is_painted_in_time(browser, tmp_path):
     fake = ["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.01"]
     with served(fake, tmp_path) as fast, opened(browser, fast) as page:
-        page.click("#advanced > button")
+        open_knobs(page)
         for knob, value in (("max-tokens", "128"), ("block-length", "32"), ("steps", "64")):
             page.fill(f"#{knob} input[type=number]", value)
             page.press(f"#{knob} input[type=number]", "Tab")

@@ -8,7 +8,7 @@ import pytest
 from ssd2_core.ui.theatre import TEMPLATE
 
 from .bare import bare, message, send, steps_of
-from .browser import THEATRE, ask, finished, opened, served, until
+from .browser import THEATRE, ask, finished, open_knobs, opened, served, until
 
 STEPS = steps_of()
 FOUND = [[[" <b>Sundays</b>", 0.62], [" cat", 0.3], ["<eos>", 0.001]], [["<img src=x>", 0.7], [" cat", 0.2], ["\n", 0.1]],
@@ -230,7 +230,7 @@ def set_slider(page, selector: str, value: str) -> None:
 def test_128_words_at_full_speed(browser, tmp_path):
     command = ["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.02"]
     with served(command, tmp_path) as url, opened(browser, url) as page:
-        page.click("#advanced button")
+        open_knobs(page)
         for selector, value in (("#steps", "64"), ("#block-length", "32"), ("#max-tokens", "128")):
             set_slider(page, selector, value)
         page.evaluate(COUNT_FRAMES)

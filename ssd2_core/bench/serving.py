@@ -45,7 +45,7 @@ def visitor_figures() -> list[Figure]:
                      for name, expert in (("core", core), ("me", reader))}
             bound = {name: expert.model.bind(c.ids, c.bare_ids) for name, (expert, c) in given.items()}
             ensemble = Ensemble(bound, EnsembleParams({"me": 0.5}))
-            runs.append((ensemble, generate(ensemble, params, torch.Generator().manual_seed(seed))))
+            runs.append((ensemble, generate(ensemble, params, torch.Generator(device=core.model.device).manual_seed(seed))))
         for _ in range(num_steps):
             if count > 1:
                 batcher.prefetch([(e, steps.ask) for e, steps in runs])

@@ -6,7 +6,9 @@ Clean tokens keep the base's causal attention; noisy blocks are denoised beside 
 import json
 import random
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +26,15 @@ from .layout import Batch
 from .losses import diffusion_loss
 from .sequences import Sequence, make_batch
 
+ALIKE, AHEAD = 8, 4             # batches that share out their sequences by length; batches that are made beforehand
+
 
 @dataclass(frozen=True)
 class AdaptParams:
-    """steps: optimizer steps, each of ``accumulate`` x ``batch`` sequences on every device. minutes: stop and save then."""
+    """steps: optimizer steps, each of ``accumulate`` x ``batch`` sequences on every device. minutes: stop and save then.
+
+    by_time: the learning rate ends with the minutes of this leg, however many steps they hold; else with the steps.
+    """
 
     steps: int
     batch: int = 16
@@ -36,14 +43,18 @@ class AdaptParams:
     warmup: int = 100
     decay: float = 0.5
     minutes: float | None = None
+    by_time: bool = False
     save_every: int = 500
     watch_every: int = 100
     seed: int = 0
     precision: str = "no"
 
-    def rate(self, step: int) -> float:
-        """Learning rate at ``step``."""
-        return self.learning_rate * trapezoid(step, self.steps, self.warmup, self.decay)
+    def rate(self, step: int, seconds: float) -> float:
+        """Learning rate at ``step``, which begins after so many seconds of the leg."""
+        if not (self.by_time and self.minutes):
+            return self.learning_rate * trapezoid(step, self.steps, self.warmup, self.decay)
+        left = max(0.0, 1 - seconds / (60 * self.minutes)) / self.decay
+        return self.learning_rate * min(1.0, (step + 1) / self.warmup, left)
 
 
 class DenoisingLoss(nn.Module):
@@ -102,12 +113,14 @@ def adapt(model: SSD2Model, draw: Callable[[random.Random], Sequence], heldout: 
     shown = {"loss": 0.0, "accuracy": 0.0}
     bar = tqdm(range(first, params.steps), initial=first, total=params.steps, disable=not accelerator.is_main_process,
                mininterval=5)
+    batches = _ahead(lambda at: _batch(draw, at, params, accelerator.process_index, model.config),
+                     first * params.accumulate, params.steps * params.accumulate)
     for step in bar:
         for group in optimizer.param_groups:
-            group["lr"] = params.rate(step)
+            group["lr"] = params.rate(step, time.monotonic() - leg)
         for part in range(params.accumulate):
             seed = ((params.seed * 1_000_003 + step) * 64 + part) * 64 + accelerator.process_index
-            batch = _batch(draw, random.Random(seed), params.batch, model.config).to(accelerator.device)
+            batch = next(batches).to(accelerator.device)
             half = random.Random(params.seed * 7 + step).random() < 0.5 and model.config.self_conditioning
             with accelerator.accumulate(loss_of):
                 loss, accuracy = loss_of(batch, seed, half)
@@ -138,8 +151,27 @@ def adapt(model: SSD2Model, draw: Callable[[random.Random], Sequence], heldout: 
     return record, step + 1 >= params.steps
 
 
-def _batch(draw: Callable[[random.Random], Sequence], rng: random.Random, size: int, config: SSD2Config) -> Batch:
-    return make_batch([draw(rng) for _ in range(size)], config.block_length, config.eos_token_id, config.pad_token_id or 0)
+def _batch(draw: Callable[[random.Random], Sequence], at: int, params: AdaptParams, process: int, config: SSD2Config) -> Batch:
+    """The ``at``-th batch. ``ALIKE`` batches are drawn at once and share out their sequences by length: little is padded."""
+    drawn, which = divmod(at, ALIKE)
+    rng = random.Random((params.seed * 1_000_003 + drawn) * 64 + process)
+    sequences = sorted((draw(rng) for _ in range(params.batch * ALIKE)), key=lambda s: len(s.ids))
+    order = rng.sample(range(ALIKE), ALIKE)
+    chosen = sequences[order[which] * params.batch:(order[which] + 1) * params.batch]
+    return make_batch(chosen, config.block_length, config.eos_token_id, config.pad_token_id or 0)
+
+
+def _ahead(make: Callable[[int], Batch], first: int, end: int) -> Iterator[Batch]:
+    """make(first), make(first + 1) ... up to ``end``, made by threads while the one before is learnt."""
+    with ThreadPoolExecutor(2) as pool:
+        waiting = deque(pool.submit(make, at) for at in range(first, min(first + AHEAD, end)))
+        try:
+            for at in range(first + AHEAD, end + AHEAD):
+                yield waiting.popleft().result()
+                if at < end:
+                    waiting.append(pool.submit(make, at))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @torch.no_grad()

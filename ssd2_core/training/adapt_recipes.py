@@ -46,6 +46,7 @@ def add_parsers(recipes) -> None:
         add("--accumulate", type=int, default=1)
         add("--learning-rate", type=float, default=3e-4)
         add("--minutes", type=float, help="stop and save after so many; the same command goes on")
+        add("--by-time", action="store_true", help="the learning rate ends with the minutes, not with the steps")
         add("--save-every", type=int, default=500)
         add("--precision", choices=("no", "bf16"), default="bf16" if torch.cuda.is_available() else "no")
         add("--seed", type=int, default=0)
@@ -104,7 +105,8 @@ def run(args: argparse.Namespace) -> int:
     rng = random.Random(99)
     heldout = [drawer(args, config, tokenizer, checks)(rng) for _ in range(HELDOUT)] if checks else []
     params = AdaptParams(steps=args.steps, batch=args.batch, accumulate=args.accumulate, learning_rate=args.learning_rate,
-                         warmup=max(1, min(100, args.steps // 10)), minutes=args.minutes, save_every=args.save_every,
+                         warmup=max(1, min(100, args.steps // 10)), minutes=args.minutes, by_time=args.by_time,
+                         save_every=args.save_every,
                          seed=args.seed, precision=args.precision)
     record, done = adapt(model, draw, heldout, params, args.out / "checkpoint")
     (args.out / "tokenizer.json").write_bytes(file.read_bytes())

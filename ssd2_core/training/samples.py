@@ -11,8 +11,10 @@ from tqdm import tqdm
 from ..config import check_int
 from ..prompts import encode
 from .data import documents
+from .data.instructions import instructions
 
 SHORTEST, LONGEST = 12, 600     # characters of a sampled instruction
+BRIEFLY = " Answer briefly, in one or two sentences."
 FRESH = 64                      # questions that are written at a time
 
 
@@ -22,7 +24,9 @@ def add_parsers(recipes) -> None:
     one = recipes.add_parser("sample", help="let a base write instructions, and answers to them and to given ones")
     one.add_argument("--base", default=BASE)
     one.add_argument("--prompts", type=Path, help="JSONL with instructions that are answered first")
-    one.add_argument("--number", type=int, default=1000, help="instructions that the base writes itself")
+    one.add_argument("--made-up", type=int, default=0, help="instructions about everyday topics, answered next")
+    one.add_argument("--number", type=int, default=1000, help="instructions that the base writes itself, the last ones")
+    one.add_argument("--brief", action="store_true", help="ask for short answers; the data keeps the instruction as it was")
     one.add_argument("--batch", type=int, default=FRESH)
     one.add_argument("--max-tokens", type=int, default=200)
     one.add_argument("--temperature", type=float, default=0.7, help="of the answers; instructions are written at 1.0")
@@ -54,14 +58,19 @@ def write_documents(args: argparse.Namespace) -> int:
 
 
 def sample(args: argparse.Namespace) -> int:
-    """Lines {"instruction", "answer", "source"}; a file that is there is gone on with, and nothing comes twice."""
+    """Lines {"instruction", "answer", "source", "ended"}; a file that is there is gone on with, and nothing comes twice.
+
+    ended: the answer came to its end; otherwise it was cut at --max-tokens.
+    """
     from ..base_lm import BaseLM
     from .sources import read_examples
     check_int("number", args.number, 0, 10**7)
+    check_int("made-up", args.made_up, 0, 10**7)
     base, end = BaseLM(args.base), time.monotonic() + 60 * args.minutes
     done = [json.loads(line) for line in args.out.read_text(encoding="utf-8").splitlines()] if args.out.exists() else []
     seen = {row["instruction"] for row in done}
     given = [e.instruction for e in (read_examples([str(args.prompts)]) if args.prompts else [])]
+    given += instructions(random.Random(args.seed), args.made_up)
     given = [text for text in dict.fromkeys(given) if text and text not in seen]
     left, turn = args.number - sum(row["source"] == "base" for row in done), len(done)
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -73,9 +82,10 @@ def sample(args: argparse.Namespace) -> int:
             turn += args.batch
             seen.update(texts)
             answers = _answers(base, texts, args, turn) if texts else []
-            for text, answer in zip(texts, answers, strict=True):
+            for text, (answer, ended) in zip(texts, answers, strict=True):
                 if answer:
-                    file.write(json.dumps({"instruction": text, "answer": answer, "source": source}, ensure_ascii=False) + "\n")
+                    row = {"instruction": text, "answer": answer, "source": source, "ended": ended}
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
             left -= len(texts) if source == "base" else 0
             file.flush()
             bar.update(len(texts))
@@ -90,8 +100,8 @@ def _instructions(base, count: int, seed: int) -> list[str]:
     return [t for t in texts if SHORTEST <= len(t) <= LONGEST]
 
 
-def _answers(base, texts: list[str], args: argparse.Namespace, seed: int) -> list[str]:
-    """Answers of the base, "" where one did not end in time."""
-    prompts = [base.form.question(encode(base.tokenizer, t)) for t in texts]
+def _answers(base, texts: list[str], args: argparse.Namespace, seed: int) -> list[tuple[str, bool]]:
+    """Answers of the base, and whether each one ended in time."""
+    prompts = [base.form.question(encode(base.tokenizer, t + BRIEFLY * args.brief)) for t in texts]
     ids = base.continued(prompts, args.max_tokens, args.temperature, seed)
-    return [base.tokenizer.decode(row).strip() if len(row) < args.max_tokens else "" for row in ids]
+    return [(base.tokenizer.decode(row).strip(), len(row) < args.max_tokens) for row in ids]

@@ -49,9 +49,12 @@ def make_batch(sequences: list[Sequence], L: int, eos: int, pad: int) -> Batch:
         clean[b, :length] = torch.tensor(sequence.ids[:length])
         group[b, :length], segment[b, :length] = 0, 2 * torch.arange(length)
         position[b, :length] = torch.arange(length)
-        for q, (start, ids, weights) in enumerate(blocks):
-            here, noisy = slice(q * L, (q + 1) * L), slice(C + q * L, C + (q + 1) * L)
-            targets[b, here], weight[b, here] = torch.tensor(ids), torch.tensor(weights)
-            group[b, noisy], segment[b, noisy] = q + 1, 2 * start - 1
-            position[b, noisy] = torch.arange(start, start + L)
+        if not blocks:
+            continue
+        at = torch.arange(len(blocks) * L)
+        learnt, here, noisy = sequence.start + at, slice(0, len(at)), slice(C, C + len(at))
+        targets[b, here] = torch.tensor([token for _, ids, _ in blocks for token in ids])
+        weight[b, here] = torch.tensor([one for _, _, weights in blocks for one in weights])
+        group[b, noisy], position[b, noisy] = at // L + 1, learnt
+        segment[b, noisy] = 2 * (learnt - at % L) - 1
     return Batch(clean, targets, weight, group, segment, position, L)

@@ -20,11 +20,15 @@ BLIND_RATE = 0.2                # of a reader's questions that come without thei
 
 @dataclass(frozen=True)
 class Example:
-    """An instruction with its answer, maybe about a document; or, with an empty instruction, a plain text as its answer."""
+    """An instruction with its answer, maybe about a document; or, with an empty instruction, a plain text as its answer.
+
+    ended: the answer is whole; one that was cut teaches nothing about where answers end.
+    """
 
     instruction: str
     answer: str
     document: str = ""
+    ended: bool = True
 
 
 def to_example(row: dict) -> Example | None:
@@ -39,7 +43,7 @@ def to_example(row: dict) -> Example | None:
         return Example("", row["text"]) if row["text"].strip() else None
     found = [next((str(row[k]) for k in keys if isinstance(row.get(k), (str, int, float)) and str(row[k]).strip()), "")
              for keys in (QUESTIONS, ANSWERS, DOCUMENTS)]
-    return Example(*found) if found[0] and found[1] else None
+    return Example(*found, row.get("ended") is not False) if found[0] and found[1] else None
 
 
 def read_examples(sources: Iterable[str]) -> list[Example]:
@@ -90,11 +94,12 @@ def answer_sequences(tokenizer: Tokenizer, examples: list[Example], length: int,
     """Questions with their answers, of which the answers are learnt.
 
     reads: the document comes first; a share of the questions comes without it and with another question's answer, so that the
-    best a reader can do there is to be unsure. What is too long is cut: a sequence has at most ``length`` tokens.
+    best a reader can do there is to be unsure. What is too long is cut: a sequence has at most ``length`` tokens, and an answer
+    that was cut is not learnt to end there.
     """
     form = prompt_format(tokenizer)
-    rows = [(encode(tokenizer, e.document), encode(tokenizer, e.instruction), encode(tokenizer, e.answer))
-            for e in examples if e.instruction]
+    rows = [(encode(tokenizer, e.document), encode(tokenizer, e.instruction),
+             encode(tokenizer, e.answer) + [form.eos] * e.ended) for e in examples if e.instruction]
     if not rows:
         raise VisitorError("The data has no instructions with answers; plain texts serve the adapt recipe only.")
 
@@ -106,6 +111,7 @@ def answer_sequences(tokenizer: Tokenizer, examples: list[Example], length: int,
         room = length - len(question) - len(form.part("document", [])) - min(len(answer), length // 4) - 1
         before = form.part("document", document[:max(0, room)]) if reads and document else []
         before = [*before, *question]
-        return Sequence([*before, *answer[:max(1, length - len(before) - 1)], form.eos], len(before))
+        kept = answer[:max(1, length - len(before))]
+        return Sequence([*before, *kept], len(before), ends=kept[-1] == form.eos)
 
     return draw

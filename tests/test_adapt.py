@@ -12,7 +12,8 @@ import torch
 
 from ssd2_core import Ensemble, EnsembleParams, SamplingParams, generate, library
 from ssd2_core.adapters import base_tensors
-from ssd2_core.errors import VisitorError
+from ssd2_core.errors import ModelError, VisitorError
+from ssd2_core.training import adapt as adapt_module
 from ssd2_core.training import recipes
 from ssd2_core.training.adapt import ALIKE, AdaptParams, _ahead, _batch
 from ssd2_core.training.data import documents
@@ -75,6 +76,37 @@ def test_a_run_that_was_stopped_goes_on_exactly(place, capsys):
     assert json.loads((parts / "training.json").read_text())["steps"] == 4
     moved = [n for n in one if "lora_B" in n and one[n].abs().max() > 0]
     assert moved
+
+
+def test_a_step_without_a_finite_gradient_changes_nothing(place, monkeypatch):
+    plain, calls = adapt_module.diffusion_loss, []
+
+    def spoilt(*given):
+        calls.append(1)
+        loss, accuracy = plain(*given)
+        return (loss * float("nan") if len(calls) == 2 or len(calls) > 5 else loss), accuracy
+
+    monkeypatch.setattr(adapt_module, "diffusion_loss", spoilt)
+    out = place / "spoilt"
+    run = [a for a in command(place, "adapt", out, "--lora-rank", "4") if a != "--validate"]
+    assert recipes.main([*run, "--steps", "5"]) == 0
+    about = json.loads((out / "training.json").read_text())
+    assert about["left_out"] == 1 and 0 < about["curve"][-1]["loss"] < 10
+    assert all(t.isfinite().all() for t in base_tensors(out).values())
+    with pytest.raises(ModelError, match="not finite since step 5; lower --learning-rate, now 0.002"):
+        recipes.main([*run, "--steps", "40"])
+
+
+def test_a_checkpoint_of_another_model_is_not_gone_on_with(place):
+    out = place / "other"
+    assert recipes.main(command(place, "adapt", out, "--steps", "2", "--lora-rank", "4")) == 0
+    with pytest.raises(ModelError, match="has simplex_value 5.0, this run has 7.0; choose another --out"):
+        recipes.main([*command(place, "adapt", out, "--steps", "3", "--lora-rank", "4"), "--simplex-value", "7"])
+    (place / "twin").mkdir()
+    for file in (place / "base").iterdir():
+        (place / "twin" / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(ModelError, match="has base .*base', this run has .*twin'"):
+        recipes.main([*command(place, "adapt", out, "--steps", "3", "--lora-rank", "4"), "--base", str(place / "twin")])
 
 
 def launch(*command):

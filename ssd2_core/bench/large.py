@@ -59,7 +59,11 @@ def large_figures(device: str) -> tuple[list[Figure], list[dict]]:
         out += case_figures(models, C, rows)
     if device == "cuda":
         out.append(Figure("peak_gpu_gb", torch.cuda.max_memory_allocated() / 1e9, "GB", "all of the above"))
-    return out, profile(Bare(models, 128, L))
+    (C, rows), per_second = CASES[0], {f.name: f.value for f in out}
+    rows_of, busy = profile(Bare(models, C, L, rows))
+    out.append(Figure(f"busy_share_C{C}_B{rows}", busy * per_second[f"steps_per_second_C{C}_B{rows}"], "ratio",
+                      "of a step's time the device computes; on a GPU the rest waits for launches"))
+    return out, rows_of
 
 
 def case_figures(models: list[SSD2Model], C: int, rows: int) -> list[Figure]:
@@ -79,15 +83,17 @@ def case_figures(models: list[SSD2Model], C: int, rows: int) -> list[Figure]:
             *ratios]
 
 
-def profile(bare: Bare, steps: int = 5) -> list[dict]:
-    """The costliest operations of a step: name, milliseconds a step on the device, share of all."""
+def profile(bare: Bare, steps: int = 5) -> tuple[list[dict], float]:
+    """The costliest operations of a step: name, milliseconds a step on the device, share of all. -> (these, seconds of all)."""
     from torch.profiler import ProfilerActivity
     on_gpu = torch.cuda.is_available()
     bare.step()
     with torch.profiler.profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as seen:
         for _ in range(steps):
             bare.step()
-    spent = {e.key: (e.self_device_time_total if on_gpu else e.self_cpu_time_total) for e in seen.key_averages()}
+    spent = {e.key: (e.self_device_time_total if on_gpu else e.self_cpu_time_total) for e in seen.key_averages()
+             if e.key.startswith("aten::")}         # kernels are listed again beside them, with the same time
     total = sum(spent.values()) or 1.0
     best = sorted(spent, key=spent.get, reverse=True)[:TOP]
-    return [{"name": key, "ms": round(spent[key] / 1000 / steps, 4), "share": round(spent[key] / total, 4)} for key in best]
+    return ([{"name": key, "ms": round(spent[key] / 1000 / steps, 4), "share": round(spent[key] / total, 4)} for key in best],
+            total / 1e6 / steps)

@@ -27,6 +27,7 @@ from .losses import diffusion_loss
 from .sequences import Sequence, make_batch
 
 ALIKE, AHEAD = 8, 4             # batches that share out their sequences by length; batches that are made beforehand
+MOST_LOST = 20                  # steps in a row without a finite gradient
 
 
 @dataclass(frozen=True)
@@ -99,18 +100,19 @@ def adapt(model: SSD2Model, draw: Callable[[random.Random], Sequence], heldout: 
           folder: Path) -> tuple[dict, bool]:
     """Train ``model`` in place; checkpoints and curve lie in ``folder``, from which a run that was cut off goes on.
 
-    -> (record {"steps", "processes", "distributed", "curve": [{"step", "loss", "accuracy", "heldout", "minutes"}]}, whether all
-    steps are done).
+    -> (record {"steps", "left_out", "processes", "distributed", "curve": [{"step", "loss", "accuracy", "heldout", "minutes"}]},
+    whether all steps are done). A step whose gradient is not finite is left out. Raises ModelError when that goes on, or when
+    the checkpoint is another model's.
     """
     accelerator = Accelerator(mixed_precision=params.precision, gradient_accumulation_steps=params.accumulate,
                               kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=params.learning_rate,
                                   weight_decay=0.01, betas=(0.9, 0.98))
     loss_of, optimizer = accelerator.prepare(DenoisingLoss(model).train(), optimizer)
-    first, curve = _resume(accelerator, folder)
+    first, curve = _resume(accelerator, folder, model.config)
     began = time.monotonic() - (60 * curve[-1]["minutes"] if curve else 0)
     leg, step = time.monotonic(), first - 1
-    shown = {"loss": 0.0, "accuracy": 0.0}
+    shown, lost = {"loss": 0.0, "accuracy": 0.0}, []
     bar = tqdm(range(first, params.steps), initial=first, total=params.steps, disable=not accelerator.is_main_process,
                mininterval=5)
     batches = _ahead(lambda at: _batch(draw, at, params, accelerator.process_index, model.config),
@@ -125,12 +127,15 @@ def adapt(model: SSD2Model, draw: Callable[[random.Random], Sequence], heldout: 
             with accelerator.accumulate(loss_of):
                 loss, accuracy = loss_of(batch, seed, half)
                 accelerator.backward(loss)
-                if accelerator.sync_gradients:
-                    accelerator.clip_grad_norm_(loss_of.parameters(), 1.0)
+                if accelerator.sync_gradients and not accelerator.clip_grad_norm_(loss_of.parameters(), 1.0).isfinite():
+                    lost.append(step)
+                    optimizer.zero_grad()                   # without gradients the step below changes nothing
                 optimizer.step()
                 optimizer.zero_grad()
-        share = 1 / min(step - first + 1, 50)
-        shown = {k: v + share * (n.item() - v) for (k, v), n in zip(shown.items(), (loss.detach(), accuracy), strict=True)}
+        _check_lost(lost, step, params.learning_rate)
+        if lost[-1:] != [step]:
+            share = 1 / min(step - first - len(lost) + 1, 50)
+            shown = {k: v + share * (n.item() - v) for (k, v), n in zip(shown.items(), (loss.detach(), accuracy), strict=True)}
         bar.set_postfix({k: f"{v:.3f}" for k, v in shown.items()}, refresh=False)
         over = params.minutes is not None and time.monotonic() - leg > 60 * params.minutes
         if (step + 1) % params.watch_every == 0 or step + 1 == params.steps or over:
@@ -138,7 +143,7 @@ def adapt(model: SSD2Model, draw: Callable[[random.Random], Sequence], heldout: 
                           "heldout": heldout_loss(loss_of, heldout, params.batch, model.config, accelerator.device),
                           "minutes": round((time.monotonic() - began) / 60, 2)})
         if (step + 1) % params.save_every == 0 or step + 1 == params.steps or over:
-            _save(accelerator, folder, step + 1, curve)
+            _save(accelerator, folder, step + 1, curve, model.config)
         if over:
             break
     state = accelerator.get_state_dict(loss_of)
@@ -146,8 +151,8 @@ def adapt(model: SSD2Model, draw: Callable[[random.Random], Sequence], heldout: 
         trained = {n for n, p in model.named_parameters() if p.requires_grad}
         names = {n.removeprefix("model."): t for n, t in state.items()}
         save_tensors({n: t for n, t in names.items() if n in trained}, model.config, folder.parent)
-    how = str(accelerator.distributed_type).removeprefix("DistributedType.")
-    record = {"steps": step + 1, "processes": accelerator.num_processes, "distributed": how, "curve": curve}
+    record = {"steps": step + 1, "left_out": len(lost), "processes": accelerator.num_processes,
+              "distributed": str(accelerator.distributed_type).removeprefix("DistributedType."), "curve": curve}
     return record, step + 1 >= params.steps
 
 
@@ -188,19 +193,39 @@ def heldout_loss(loss_of: nn.Module, sequences: list[Sequence], size: int, confi
     return round(sum(losses) / len(losses), 4)
 
 
-def _save(accelerator: Accelerator, folder: Path, step: int, curve: list[dict]) -> None:
+def _check_lost(lost: list[int], step: int, rate: float) -> None:
+    """Raise ModelError when each of the last ``MOST_LOST`` steps had gradients that were not finite."""
+    since = step - MOST_LOST + 1
+    if lost[-MOST_LOST:] == list(range(since, step + 1)):
+        raise ModelError(f"The gradients are not finite since step {since}; lower --learning-rate, now {rate:g}, and give the "
+                         "same command: it goes on from the last checkpoint.")
+
+
+def _identity(config: SSD2Config) -> dict:
+    """What a checkpoint's config must share with the run that goes on from it: all but its words and counts."""
+    said = json.loads(config.to_json_string(use_diff=False))
+    return {k: v for k, v in said.items() if k not in ("title", "summary", "num_parameters", "transformers_version")}
+
+
+def _save(accelerator: Accelerator, folder: Path, step: int, curve: list[dict], config: SSD2Config) -> None:
     accelerator.save_state(str(folder))
     if accelerator.is_main_process:
-        (folder / "progress.json").write_text(json.dumps({"step": step, "curve": curve}))
+        progress = {"step": step, "curve": curve, "config": _identity(config)}
+        (folder / "progress.json").write_text(json.dumps(progress))
     accelerator.wait_for_everyone()
 
 
-def _resume(accelerator: Accelerator, folder: Path) -> tuple[int, list[dict]]:
+def _resume(accelerator: Accelerator, folder: Path, config: SSD2Config) -> tuple[int, list[dict]]:
     if not (folder / "progress.json").exists():
         return 0, []
+    progress = json.loads((folder / "progress.json").read_text())
+    saved, mine = progress.get("config", {}), _identity(config)
+    for name in mine:
+        if saved.get(name) != mine[name]:
+            raise ModelError(f"The checkpoint in {folder} has {name} {saved.get(name)!r}, this run has {mine[name]!r}; choose "
+                             f"another --out.")
     try:
         accelerator.load_state(str(folder))
     except (RuntimeError, OSError, ValueError) as error:
         raise ModelError(f"The checkpoint in {folder} belongs to another model ({error}); choose another --out.") from None
-    progress = json.loads((folder / "progress.json").read_text())
     return progress["step"], progress["curve"]

@@ -7,10 +7,10 @@ import signal
 import sys
 from importlib.util import find_spec
 
+from ssd2_core.cards import check_compatible, fitting, list_models, local_card, locate, preferred_pair, read_card
 from ssd2_core.config import Settings
 from ssd2_core.engine import Engine, ProcessEngine
 from ssd2_core.errors import VisitorError
-from ssd2_core.library import check_compatible, fitting, list_models, local_card, locate, preferred_pair, read_card
 from ssd2_core.limits import read_limits
 from ssd2_core.placement import add_options, options_of
 from ssd2_core.ui.words import DEFAULTS

@@ -42,7 +42,7 @@ def sampling_params(args: argparse.Namespace) -> SamplingParams:
 
 def models(args: argparse.Namespace) -> int:
     """List the models that are here."""
-    from .library import list_models
+    from .cards import list_models
     cards = list_models()
     if args.json:
         rows = [{"id": c.id, "role": c.role, "parameters": c.parameters, "tokenizer": c.tokenizer_hash, "source": c.source}
@@ -101,8 +101,8 @@ def generate(args: argparse.Namespace) -> int:
 
 def write_trace(args: argparse.Namespace, request, frames: list, done) -> None:
     """The whole run as a file, trimmed where --trace-kb says so. Raises VisitorError."""
+    from .cards import local_card
     from .frames import fitting_trace
-    from .library import local_card
     from .run import about_run
     check_int("--trace-kb", args.trace_kb, 1, 2000)
     cards = {"core": local_card(request.core), **{user: local_card(user) for user in request.users}}
@@ -116,8 +116,9 @@ def write_trace(args: argparse.Namespace, request, frames: list, done) -> None:
 
 def evaluate(args: argparse.Namespace) -> int:
     """Measure core alone, each user alone and the ensemble on question files."""
+    from .cards import check_compatible
     from .evaluation import evaluate as measure_all
-    from .library import check_compatible, load
+    from .library import load
     from .scores import read_questions, table
     if args.base:
         from .base_lm import BaseLM

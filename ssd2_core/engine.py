@@ -193,8 +193,8 @@ class Engine:
         self._send(Preload(model_ids))
 
     def models(self) -> list:
-        """The cards of the models that are here, as library.list_models gives them, and of the settings' core and users."""
-        from .library import list_models, local_card
+        """The cards of the models that are here, as cards.list_models gives them, and of the settings' core and users."""
+        from .cards import list_models, local_card
         cards = list_models()
         known = {card.id for card in cards}
         named = dict.fromkeys((self.settings.core, *self.settings.users))
@@ -217,7 +217,7 @@ class Engine:
 
     def _check_models(self, request: Request) -> None:
         """Refuse models that this server does not offer, and other visitors' own, in the same words."""
-        from .library import list_models
+        from .cards import list_models
         own = {i for i in request.users if is_private(i) and self.visitors.owns(request.owner, i)}
         asked = {request.core, *request.users} - own
         unknown = {i for i in asked if is_private(i)}

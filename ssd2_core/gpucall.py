@@ -20,7 +20,7 @@ from types import SimpleNamespace
 
 import spaces  # before torch: it stands in for the GPU until there is one
 
-from .library import local_card
+from .cards import local_card
 from .pipe import watch
 from .protocol import Cancel, Control, Done, Event, Failed, Request, is_private
 from .worker import BROKEN, STOP, Worker

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, hf_hub_download
 
+from .cards import FILES, HUB_ID, read_card
 from .config import LIMITS
 from .errors import ModelError, reason
-from .library import FILES, HUB_ID, read_card
 from .uploads import MAX_CONFIG_BYTES, sheet_of
 
 log = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ import torch
 
 from . import guidance, library
 from .batching import Batcher
+from .cards import local_card
 from .config import SamplingParams, Settings
 from .documents import passages
 from .ensemble import CORE, Ensemble
@@ -38,7 +39,7 @@ def threads_beside_page(settings: Settings) -> int | None:
 
     A small network gains less from the last CPU than it loses when page and browser take it away in the midst of a step.
     """
-    cards = [library.local_card(model_id) for model_id in (settings.core, *settings.preferred)]
+    cards = [local_card(model_id) for model_id in (settings.core, *settings.preferred)]
     if settings.threads or "OMP_NUM_THREADS" in os.environ or not all(card and card.parameters < LARGE for card in cards):
         return settings.threads
     return max(1, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else None

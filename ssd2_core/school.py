@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
+from .cards import ModelCard, list_models
 from .checks import check_documents, check_text
 from .config import Settings
 from .errors import BusyError, DocumentError, ModelError, VisitorError
-from .library import ModelCard, list_models
 from .pipe import Child
 from .protocol import Document, Failed, Queued, StopTraining, Taught, Teach, Teaching
 from .visitors import Visitors

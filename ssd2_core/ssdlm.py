@@ -64,7 +64,7 @@ def _backbone_tensors(folder: Path) -> dict[str, Tensor]:
 
 def write_folder(config: SSD2Config, state: dict[str, Tensor], folder: Path, out: Path) -> SSD2Config:
     """Check ``state`` against the network of ``config`` and write both with the tokenizer. Raises ModelError."""
-    from .library import tokenizer_hash
+    from .cards import tokenizer_hash
     from .model import SSD2Model
     with torch.device("meta"):
         wanted = SSD2Model(config).state_dict()

@@ -12,9 +12,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .cards import ModelCard, list_models, read_card
 from .config import Limits
 from .errors import DISK_FULL, BusyError, ModelError
-from .library import ModelCard, list_models, read_card
 from .protocol import PRIVATE
 from .uploads import Sheet, check_weights_file, read_sheet, write_sheet
 

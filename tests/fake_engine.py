@@ -8,11 +8,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, field, replace
 
+from ssd2_core.cards import BUNDLED, tokenizer_hash
 from ssd2_core.checks import check_pin, check_request, check_weights
 from ssd2_core.config import EnsembleParams, Settings
 from ssd2_core.engine import Status
 from ssd2_core.frames import TOGETHER, Frame
-from ssd2_core.library import BUNDLED, tokenizer_hash
 from ssd2_core.protocol import Done, Event, Failed, Loading, Pin, Queued, Request, Started
 from ssd2_core.school import School
 from ssd2_core.visitors import Visitors

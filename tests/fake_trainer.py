@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty
 
-from ssd2_core.library import BUNDLED
+from ssd2_core.cards import BUNDLED
 from ssd2_core.protocol import Failed, StopTraining, Taught, Teach, Teaching
 
 

@@ -127,18 +127,18 @@ def test_the_real_base_answers_and_takes_an_adapter(smollm):
 
 @pytest.mark.timeout(900)
 def test_a_core_and_a_reader_on_the_real_base_answer_about_a_document(smollm, tmp_path, monkeypatch):
-    from ssd2_core import library
+    from ssd2_core import cards
     from ssd2_core.config import EnsembleParams, Settings
     from ssd2_core.inline import InlineEngine
     from ssd2_core.protocol import Document, Done, Request, Started
     from ssd2_core.training import recipes
-    monkeypatch.setattr(library, "BUNDLED", tmp_path)
+    monkeypatch.setattr(cards, "BUNDLED", tmp_path)
     data = tmp_path / "asked.jsonl"
     data.write_text('{"question": "Who barks?", "answer": "The dog.", "document": "The dog barks."}\n')
     small = ["--data", str(data), "--steps", "1", "--batch", "1", "--length", "64", "--block", "8"]
     assert recipes.main(["instruct", *small, "--lora-rank", "2", "--out", str(tmp_path / "goliath")]) == 0
     assert recipes.main(["reader", *small, "--layers", "0,29", "--lora-rank", "2", "--out", str(tmp_path / "david")]) == 0
-    pair = library.preferred_pair()
+    pair = cards.preferred_pair()
     assert pair == ("goliath", "david")
     with InlineEngine(Settings()) as engine:
         engine.preload(*pair)

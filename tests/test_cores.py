@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ssd2_core import library
+from ssd2_core import cards
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.inline import InlineEngine
 from ssd2_core.protocol import Document, Done, Failed, Loading, Request
@@ -45,7 +45,7 @@ def test_the_first_core_is_the_preferred_one_once_all_of_it_is_in_memory():
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
     """Bundled models: a compact pair, and a pair of adapters over a base in a folder of its own."""
-    monkeypatch.setattr(library, "BUNDLED", tmp_path / "models")
+    monkeypatch.setattr(cards, "BUNDLED", tmp_path / "models")
     folder(tmp_path / "models" / "compact-core")
     folder(tmp_path / "models" / "compact-reader", role="reader", seed=1)
     base = tiny(3, backbone={**LLAMA, "vocab_size": TOKENIZER.get_vocab_size()}).lm
@@ -63,8 +63,8 @@ def question(core: str, user: str) -> Request:
 
 
 def test_the_better_pair_is_loaded_beside_the_compact_one(shelf):
-    assert library.preferred_pair() == ("goliath", "david")
-    settings = replace(PAIR, preferred=library.preferred_pair())
+    assert cards.preferred_pair() == ("goliath", "david")
+    settings = replace(PAIR, preferred=cards.preferred_pair())
     with InlineEngine(settings) as engine:
         engine.preload("compact-core", "compact-reader")
         engine.preload(*settings.preferred)
@@ -127,7 +127,7 @@ def test_models_that_cannot_be_loaded_leave_the_loaded_ones_in_use(shelf, kind, 
 
 def test_a_pair_that_is_not_whole_is_not_preferred(shelf):
     (shelf / "models" / "david" / "model.safetensors").unlink()
-    assert library.preferred_pair() == ()
+    assert cards.preferred_pair() == ()
 
 
 def test_the_page_starts_with_the_better_pair_and_offers_the_other(browser, tmp_path):

@@ -472,11 +472,11 @@ def test_the_real_pair_answers_in_a_worker_process():
 
 
 def test_a_small_network_leaves_a_cpu_to_the_page(monkeypatch):
-    from ssd2_core import library, prepare
+    from ssd2_core import prepare
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
     sizes = {"small": 7_000_000, "large": 135_000_000}
-    monkeypatch.setattr(library, "local_card", lambda i: SimpleNamespace(parameters=sizes[i]) if i in sizes else None)
+    monkeypatch.setattr(prepare, "local_card", lambda i: SimpleNamespace(parameters=sizes[i]) if i in sizes else None)
     assert prepare.threads_beside_page(Settings(core="small")) == 3
     assert prepare.threads_beside_page(Settings(core="unknown")) is None
     assert prepare.threads_beside_page(Settings(core="small", threads=2)) == 2

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "ssd2_core"
 
 # From the ground up. A module may import modules of earlier rows; a folder counts as one module.
 ROWS = [
-    ["errors"], ["config", "bases", "scores"], ["traces"], ["simplex", "frames", "adapters", "kvcache", "guidance"],
+    ["errors"], ["config", "bases", "scores", "cards"], ["traces"], ["simplex", "frames", "adapters", "kvcache", "guidance"],
     ["ensemble", "protocol"],
     ["sampling", "context", "pipe", "run", "runlog", "checks", "limits", "counters", "line"],
     ["model", "supervisor", "actor"], ["placement"],

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from ssd2_core import library
+from ssd2_core import cards, library
 from ssd2_core.errors import ModelError
 from ssd2_core.training.tokenizer import train_tokenizer
 from tests.tiny import LLAMA, tiny
@@ -118,7 +118,7 @@ def test_listing_leaves_broken_folders_out(tmp_path, monkeypatch):
     for name, role in (("z-core", "core"), ("a-reader", "reader"), ("broken", "core")):
         folder(tmp_path / name, role=role)
     (tmp_path / "broken" / "model.safetensors").unlink()
-    monkeypatch.setattr(library, "BUNDLED", tmp_path)
+    monkeypatch.setattr(cards, "BUNDLED", tmp_path)
     assert [card.id for card in library.list_models()] == ["z-core", "a-reader"]
     shutil.rmtree(tmp_path / "z-core")
     assert [card.id for card in library.list_models()] == ["a-reader"]
@@ -128,12 +128,12 @@ def test_a_core_of_another_vocabulary_gets_only_the_users_that_fit(tmp_path, mon
     folder(tmp_path / "bundled" / "reader", role="reader")
     other = train_tokenizer(["xyz"], 290)
     mine = str(folder(tmp_path / "mine", tokenizer=other))
-    monkeypatch.setattr(library, "BUNDLED", tmp_path / "bundled")
-    assert library.local_card(mine).source == "folder" and library.local_card("reader").source == "bundled"
-    assert library.local_card("someone/else") is None and library.local_card("a\x00b") is None
-    assert library.fitting(mine, ["reader"]) == () and library.fitting("someone/else", ["reader"]) == ("reader",)
+    monkeypatch.setattr(cards, "BUNDLED", tmp_path / "bundled")
+    assert cards.local_card(mine).source == "folder" and cards.local_card("reader").source == "bundled"
+    assert cards.local_card("someone/else") is None and cards.local_card("a\x00b") is None
+    assert cards.fitting(mine, ["reader"]) == () and cards.fitting("someone/else", ["reader"]) == ("reader",)
     folder(tmp_path / "bundled" / "friend", role="reader", tokenizer=other)
-    assert library.fitting(mine, ["reader", "friend"]) == ("friend",)
+    assert cards.fitting(mine, ["reader", "friend"]) == ("friend",)
     from ssd2_core.config import Settings
     from ssd2_core.inline import InlineEngine
     from ssd2_core.ui.page import Studio

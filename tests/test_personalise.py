@@ -9,6 +9,7 @@ import torch
 from ssd2_core.errors import DocumentError
 from ssd2_core.library import load
 from ssd2_core.training import recipes
+from ssd2_core.training.clauses import ME, formed
 from ssd2_core.training.mixtures import Encoder
 from ssd2_core.training.personalise import PersonalParams, personal_rows, personalise
 from ssd2_core.training.questions import ask, pieces, sentences, topic_words
@@ -48,11 +49,17 @@ def test_people_ask_in_their_own_words(text, piece, asked):
     ("My sister Elin plays chess.", "chess", "What does Elin play?"),
     ("Tom bought bread at 9:30.", "9:30", "When did Tom buy bread at?"),
     ("Elin lives in Kiruna.", "Elin", "Who lives in Kiruna?"),
-    ("The office is in Bergen.", "in Bergen", "Where is The office?"),
+    ("The office is in Bergen.", "in Bergen", "Where is the office?"),
 ])
 def test_whole_questions_are_made_from_clauses(text, piece, asked):
     made = {question for found in pieces(text) if found.text == piece for question in found.formed}
     assert asked in made, sorted(made)
+
+
+@pytest.mark.parametrize("before", ["My favourite food is goulash and", "I bake rye bread and", "We live in Bergen because"])
+def test_what_only_goes_on_gives_no_question(before):
+    assert formed("name", tuple(before.split()), (), (ME,)) == []
+    assert formed("name", tuple(before.split()[:-2]), (), (ME,))
 
 
 def test_sentences_end_where_they_end():

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ssd2_core.library import BUNDLED
+from ssd2_core.cards import BUNDLED
 from ssd2_core.soak import Plan, faults, report, run, stops
 from ssd2_core.soak.questions import KINDS, Question, Tally, Words, end_of, make, repackaged
 from ssd2_core.soak.server import Sample, Server

@@ -114,7 +114,8 @@ def test_the_loss_falls(tmp_path):
 
 
 def test_the_recipe_writes_folders_that_load(tmp_path, monkeypatch):
-    from ssd2_core.library import list_models, load
+    from ssd2_core.cards import list_models
+    from ssd2_core.library import load
     for name, spec in recipes.COMPACT.items():
         small = replace(spec, hidden=32, intermediate=48, layers=1, heads=2, batch=2)
         monkeypatch.setitem(recipes.COMPACT, name, small)

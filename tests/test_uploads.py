@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
+from ssd2_core.cards import BUNDLED, tokenizer_hash
 from ssd2_core.errors import ModelError
-from ssd2_core.library import BUNDLED, tokenizer_hash
 from ssd2_core.uploads import MAX_HEADER_BYTES, check_weights_file, read_sheet, write_sheet
 
 READER = BUNDLED / "compact-reader"

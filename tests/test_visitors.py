@@ -7,11 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ssd2_core.cards import BUNDLED, tokenizer_hash
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings
 from ssd2_core.errors import BusyError, LimitError, ModelError
 from ssd2_core.frames import Frame
 from ssd2_core.inline import InlineEngine
-from ssd2_core.library import BUNDLED, tokenizer_hash
 from ssd2_core.protocol import Document, Done, Failed, Request
 from ssd2_core.uploads import read_sheet, write_sheet
 from ssd2_core.visitors import Visitors

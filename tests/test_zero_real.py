@@ -81,7 +81,7 @@ import gradio as gr
 from tests.zero_app import on_stand_in
 from ssd2_core.zero import ZeroEngine
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings
-from ssd2_core.library import BUNDLED
+from ssd2_core.cards import BUNDLED
 from ssd2_core.protocol import Document, Done, Loading, Request, Taught
 
 on_stand_in()

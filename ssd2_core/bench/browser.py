@@ -7,8 +7,8 @@ import statistics
 import tempfile
 from pathlib import Path
 
+from ..cards import locate
 from ..errors import ModelError
-from ..library import locate
 from .measure import Figure
 from .serving import CORE, DOCUMENT, QUESTION, opened_app
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from .. import library
+from .. import cards, library
 from ..model import SSD2Config, SSD2Model
 from .measure import Figure, medians
 from .steps import Bare, Yardstick
@@ -37,7 +37,7 @@ def write_random(name: str, folder: Path, device: str) -> None:
     finally:
         torch.set_default_dtype(kept)
     model.save_pretrained(folder, max_shard_size="4GB")
-    tokenizer = library.BUNDLED / "compact-core" / "tokenizer.json"
+    tokenizer = cards.BUNDLED / "compact-core" / "tokenizer.json"
     (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from ..library import BUNDLED, tokenizer_hash
+from ..cards import BUNDLED, tokenizer_hash
 from ..uploads import write_sheet
 from .questions import GENERAL, KINDS, SHORT, Question, Tally, Words, make, repackaged
 from .report import ANSWER_GOAL, crowd_figures, goals_missed

@@ -10,9 +10,9 @@ from tokenizers import Tokenizer
 
 from ..adapters import TARGETS, base_folder, shape_of
 from ..bases import find_base
+from ..cards import tokenizer_hash
 from ..config import check_int
 from ..errors import VisitorError
-from ..library import tokenizer_hash
 from ..model import SSD2Config
 from ..prompts import prompt_format
 from .adapt import AdaptParams, adapt, choose_trained, make_model

@@ -37,6 +37,7 @@ HE, SHE, THEY = Subject("he", "his", "him", 1), Subject("she", "her", "her", 1),
 LAST = re.compile(r"\b(I|I'm|I've|[Ww]e|[Yy]ou|[Mm]y|[Oo]ur|[Hh]e|[Ss]he|[Hh]is|[Hh]er|[Tt]hey|[Tt]heir|me|us|[A-Z][\w-]+)\b"
                   r"(?: ([a-z]+)(?: ([A-Z]\w+))?)?")
 PRONOUNS = frozenset("i i'm i've me my we us our you your he his she her they their".split())
+DETERMINERS = frozenset("the a an my our your his her their this that these those there it".split())
 BOUNDS = frozenset("and but because so when where who which while that".split())
 AUTHOR = re.compile(r"\b(?:I'm|I am|[Mm]y name is|[Tt]his is) ([A-Z][\w-]+)|(?:^|\n)\s*[–—-]? ?([A-Z][a-z]+)\s*$")
 
@@ -88,11 +89,13 @@ def formed(kind: str, before: tuple[str, ...], after: tuple[str, ...], whom: tup
     if at is None:
         return []
     verb, middle = before[at].lower(), [word for word in before[at + 1:] if word.lower() not in ADVERBS]
+    if middle and middle[-1].lower() in BOUNDS:          # "goulash and ...": one of several, which no question could single out
+        return []
     tail = list(after[:4]) if kind in ("name", "thing", "is", "rest") and after and after[0] in LINKS else []
     what = WORDS_FOR.get(kind, OTHERS)
     first = [word for word in before[max(0, at - 3):at] if word.lower() not in ADVERBS]
     if verb in COPULAS:
-        about = " ".join(first) if first and verb != "i'm" else ""
+        about = " ".join([_within(first[0]), *first[1:]]) if first and verb != "i'm" else ""
         out = [f"{w} {COPULAS[verb]} {' '.join([about, *middle, *tail])}?" for w in what] if about else []
         return [re.sub(r"\s+", " ", q) for q in out]
     base, auxiliary = VERBS[verb]
@@ -102,6 +105,11 @@ def formed(kind: str, before: tuple[str, ...], after: tuple[str, ...], whom: tup
             do = "did" if auxiliary == "did" else "does" if s.person == 1 else "do"
             out.append(" ".join([w, do, s.name, base, *middle, *tail]) + "?")
     return out
+
+
+def _within(word: str) -> str:
+    """The first word of a sentence as it stands within one."""
+    return word.lower() if word.lower() in DETERMINERS else word
 
 
 def _clause(before: tuple[str, ...]) -> tuple[str, ...]:

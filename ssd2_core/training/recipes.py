@@ -111,7 +111,7 @@ def save_folder(model: SSD2Model, tokenizer: Tokenizer, folder: Path) -> None:
     """Write config.json, model.safetensors (half precision on disk, loaded as fp32) and tokenizer.json."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
-    from ..library import tokenizer_hash
+    from ..cards import tokenizer_hash
     model.config.tokenizer_hash = tokenizer_hash(folder / "tokenizer.json")
     model.to(torch.float16).save_pretrained(folder)
     model.to(torch.float32)

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
+from ..cards import BUNDLED, tokenizer_hash
 from ..config import check_int
 from ..guidance import AttributeModel, save
-from ..library import BUNDLED, tokenizer_hash
 from .data.sentiment import sentence
 
 BATCH, PAD, HELD_OUT = 64, 0, 2000

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import gradio as gr
 
+from ..cards import ModelCard
 from ..config import EnsembleParams, SamplingParams
 from ..errors import VisitorError
 from ..hub import fetch_user
-from ..library import ModelCard
 from ..protocol import Failed, Request
 from . import panels, words
 from .events import QUIET, STREAM, warn

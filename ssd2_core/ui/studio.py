@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import gradio as gr
 
+from ..cards import ModelCard, is_compatible
 from ..config import EnsembleParams, Settings
-from ..library import ModelCard, is_compatible
 from ..protocol import Document, Request, Turn
 from . import panels, words
 from .events import discard

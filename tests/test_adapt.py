@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from ssd2_core.adapters import base_tensors
 from ssd2_core.errors import ModelError, VisitorError
 from ssd2_core.training import adapt as adapt_module
 from ssd2_core.training import recipes
-from ssd2_core.training.adapt import ALIKE, AdaptParams, _ahead, _batch
+from ssd2_core.training.adapt import ALIKE, AdaptParams, _ahead, _batches
 from ssd2_core.training.data import documents
 from ssd2_core.training.data.instructions import count, instructions
 from ssd2_core.training.sequences import Sequence
@@ -175,12 +176,12 @@ def test_batches_share_out_their_sequences_by_length():
     params = AdaptParams(steps=16, batch=4)
     config = tiny(backbone={**LLAMA, "vocab_size": 400}).config
     draw = lambda rng: Sequence([9] * rng.randint(3, 60), 2)  # noqa: E731
-    batches = list(_ahead(lambda at: _batch(draw, at, params, 0, config), 0, 2 * ALIKE))
+    batches = list(islice(_ahead(_batches(draw, params, 0, config, 0)), 2 * ALIKE))
     assert len(batches) == 2 * ALIKE
     lengths = [(b.loss_weight == 1).sum(1).tolist() for b in batches[:ALIKE]]           # (batch, row) learnt tokens
     assert len({length for row in lengths for length in row}) > 15                      # of all lengths ...
     assert sum(max(row) - min(row) for row in lengths) <= 58                            # ... but alike within a batch
-    again = _batch(draw, 5, params, 0, config)
+    again = next(_batches(draw, params, 0, config, 5))
     assert torch.equal(again.targets, batches[5].targets) and torch.equal(again.position, batches[5].position)
 
 

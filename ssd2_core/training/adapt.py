@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -115,8 +116,7 @@ def adapt(model: SSD2Model, draw: Callable[[random.Random], Sequence], heldout: 
     shown, lost = {"loss": 0.0, "accuracy": 0.0}, []
     bar = tqdm(range(first, params.steps), initial=first, total=params.steps, disable=not accelerator.is_main_process,
                mininterval=5)
-    batches = _ahead(lambda at: _batch(draw, at, params, accelerator.process_index, model.config),
-                     first * params.accumulate, params.steps * params.accumulate)
+    batches = _ahead(_batches(draw, params, accelerator.process_index, model.config, first * params.accumulate))
     for step in bar:
         for group in optimizer.param_groups:
             group["lr"] = params.rate(step, time.monotonic() - leg)
@@ -156,27 +156,26 @@ def adapt(model: SSD2Model, draw: Callable[[random.Random], Sequence], heldout: 
     return record, step + 1 >= params.steps
 
 
-def _batch(draw: Callable[[random.Random], Sequence], at: int, params: AdaptParams, process: int, config: SSD2Config) -> Batch:
-    """The ``at``-th batch. ``ALIKE`` batches are drawn at once and share out their sequences by length: little is padded."""
-    drawn, which = divmod(at, ALIKE)
-    rng = random.Random((params.seed * 1_000_003 + drawn) * 64 + process)
-    sequences = sorted((draw(rng) for _ in range(params.batch * ALIKE)), key=lambda s: len(s.ids))
-    order = rng.sample(range(ALIKE), ALIKE)
-    chosen = sequences[order[which] * params.batch:(order[which] + 1) * params.batch]
-    return make_batch(chosen, config.block_length, config.eos_token_id, config.pad_token_id or 0)
+def _batches(draw: Callable[[random.Random], Sequence], params: AdaptParams, process: int, config: SSD2Config,
+             first: int) -> Iterator[Batch]:
+    """The batches from number ``first`` on, without end. ``ALIKE`` share out their sequences by length: little is padded."""
+    begin, skipped = divmod(first, ALIKE)
+    for drawn in count(begin):
+        rng = random.Random((params.seed * 1_000_003 + drawn) * 64 + process)
+        sequences = sorted((draw(rng) for _ in range(params.batch * ALIKE)), key=lambda s: len(s.ids))
+        for which in rng.sample(range(ALIKE), ALIKE)[skipped:]:
+            chosen = sequences[which * params.batch:(which + 1) * params.batch]
+            yield make_batch(chosen, config.block_length, config.eos_token_id, config.pad_token_id or 0)
+        skipped = 0
 
 
-def _ahead(make: Callable[[int], Batch], first: int, end: int) -> Iterator[Batch]:
-    """make(first), make(first + 1) ... up to ``end``, made by threads while the one before is learnt."""
-    with ThreadPoolExecutor(2) as pool:
-        waiting = deque(pool.submit(make, at) for at in range(first, min(first + AHEAD, end)))
-        try:
-            for at in range(first + AHEAD, end + AHEAD):
-                yield waiting.popleft().result()
-                if at < end:
-                    waiting.append(pool.submit(make, at))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, made by a thread while the ones before are learnt."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(next, batches) for _ in range(AHEAD))
+        while True:
+            yield waiting.popleft().result()
+            waiting.append(pool.submit(next, batches))
 
 
 @torch.no_grad()

@@ -106,8 +106,7 @@ def run(args: argparse.Namespace) -> int:
     heldout = [drawer(args, config, tokenizer, checks)(rng) for _ in range(HELDOUT)] if checks else []
     params = AdaptParams(steps=args.steps, batch=args.batch, accumulate=args.accumulate, learning_rate=args.learning_rate,
                          warmup=max(1, min(100, args.steps // 10)), minutes=args.minutes, by_time=args.by_time,
-                         save_every=args.save_every,
-                         seed=args.seed, precision=args.precision)
+                         save_every=args.save_every, seed=args.seed, precision=args.precision)
     record, done = adapt(model, draw, heldout, params, args.out / "checkpoint")
     (args.out / "tokenizer.json").write_bytes(file.read_bytes())
     about = {"recipe": args.adapts, "data": args.data, "examples": len(examples), "trained_parameters": trained,

@@ -7,13 +7,13 @@ import signal
 import sys
 from importlib.util import find_spec
 
-from ssd2_core.cards import check_compatible, fitting, list_models, local_card, locate, preferred_pair, read_card
-from ssd2_core.config import Settings
-from ssd2_core.engine import Engine, ProcessEngine
+from ssd2_core.config import Settings, read_limits
 from ssd2_core.errors import VisitorError
-from ssd2_core.limits import read_limits
-from ssd2_core.placement import add_options, options_of
-from ssd2_core.ui.words import DEFAULTS
+from ssd2_core.models.device_map import add_options, options_of
+from ssd2_core.registry.cards import check_compatible, fitting, list_models, local_card, locate, preferred_pair, read_card
+from ssd2_core.serving.engine import Engine
+from ssd2_core.serving.process_engine import ProcessEngine
+from ssd2_core.ui.strings import DEFAULTS
 
 
 def read_settings(argv: list[str] | None = None) -> Settings:
@@ -67,11 +67,11 @@ def make_engine(settings: Settings) -> Engine:
     if settings.engine == "process":
         return ProcessEngine(settings, preload=first)
     if settings.engine != "zero":
-        from ssd2_core.ray_engine import RayEngine
+        from ssd2_core.serving.ray_engine import RayEngine
         return RayEngine(settings, preload=first)
     if find_spec("spaces") is None:
         raise VisitorError("ZeroGPU needs a package that is not here: pip install -r requirements-zero.txt")
-    from ssd2_core.zero import ZeroEngine  # loads torch, and the models, into this process
+    from ssd2_core.serving.zerogpu_engine import ZeroEngine  # loads torch, and the models, into this process
     bundled = [card.id for card in list_models() if card.role != "core"]
     every = fitting(settings.core, dict.fromkeys((*settings.users, *bundled)))
     return ZeroEngine(settings, preload=(settings.core, *every))
@@ -82,7 +82,7 @@ def main() -> None:
     from ssd2_core.ui.page import build, launch
 
     logging.basicConfig(format="%(message)s")
-    logging.getLogger("ssd2_core.counters").setLevel(logging.INFO)          # a line for each request
+    logging.getLogger("ssd2_core.serving.stats").setLevel(logging.INFO)          # a line for each request
     try:
         settings = read_settings()
         check_mcp(settings)

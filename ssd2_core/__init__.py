@@ -5,8 +5,9 @@
 
 from importlib import import_module
 
-_HOME = {"load": "library", "generate": "sampling", "Ensemble": "ensemble", "EnsembleParams": "config",
-         "SamplingParams": "config", "SSD2Model": "model", "SSD2Config": "model", "load_trace": "frames"}
+_HOME = {"load": "models.loading", "generate": "diffusion.sampling", "Ensemble": "diffusion.ensemble",
+         "EnsembleParams": "config", "SamplingParams": "config", "SSD2Model": "models.ssd2", "SSD2Config": "models.ssd2",
+         "load_trace": "protocol.traces"}
 __all__ = list(_HOME)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from .config import EARLY_EXITS, PROJECTIONS, WEIGHTINGS, EnsembleParams, SamplingParams, Settings, check_int
 from .errors import VisitorError
-from .placement import add_options, options_of
-from .soak import add_command as add_soak
+from .loadtest.cli import add_command as add_soak
+from .models.device_map import add_options, options_of
 
 DEFAULT = SamplingParams()
 DEFAULT_USER_WEIGHT = 0.5
@@ -42,7 +42,7 @@ def sampling_params(args: argparse.Namespace) -> SamplingParams:
 
 def models(args: argparse.Namespace) -> int:
     """List the models that are here."""
-    from .cards import list_models
+    from .registry.cards import list_models
     cards = list_models()
     if args.json:
         rows = [{"id": c.id, "role": c.role, "parameters": c.parameters, "tokenizer": c.tokenizer_hash, "source": c.source}
@@ -57,11 +57,11 @@ def models(args: argparse.Namespace) -> int:
 
 def generate(args: argparse.Namespace) -> int:
     """Answer one prompt and show every step."""
-    from .documents import read_path
-    from .frames import Frame, load_trace
-    from .inline import InlineEngine
-    from .protocol import Done, Failed, Request
-    from .run import request_from
+    from .protocol.frames import Frame
+    from .protocol.messages import Done, Failed, Request
+    from .protocol.traces import load_trace, request_from
+    from .serving.inline_engine import InlineEngine
+    from .text.documents import read_path
 
     documents = tuple(read_path(Path(path)) for path in args.docs)
     if (args.prompt is None) == (args.again is None):
@@ -101,9 +101,8 @@ def generate(args: argparse.Namespace) -> int:
 
 def write_trace(args: argparse.Namespace, request, frames: list, done) -> None:
     """The whole run as a file, trimmed where --trace-kb says so. Raises VisitorError."""
-    from .cards import local_card
-    from .frames import fitting_trace
-    from .run import about_run
+    from .protocol.traces import about_run, fitting_trace
+    from .registry.cards import local_card
     check_int("--trace-kb", args.trace_kb, 1, 2000)
     cards = {"core": local_card(request.core), **{user: local_card(user) for user in request.users}}
     titles = {name: card.title for name, card in cards.items() if card}
@@ -116,12 +115,12 @@ def write_trace(args: argparse.Namespace, request, frames: list, done) -> None:
 
 def evaluate(args: argparse.Namespace) -> int:
     """Measure core alone, each user alone and the ensemble on question files."""
-    from .cards import check_compatible
-    from .evaluation import evaluate as measure_all
-    from .library import load
-    from .scores import read_questions, table
+    from .evaluation.evaluate import evaluate as measure_all
+    from .evaluation.metrics import read_questions, table
+    from .models.loading import load
+    from .registry.cards import check_compatible
     if args.base:
-        from .base_lm import BaseLM
+        from .evaluation.baseline import BaseLM
 
     params, sampling = ensemble_params(args), sampling_params(args)
     if args.limit is not None:
@@ -149,7 +148,7 @@ def evaluate(args: argparse.Namespace) -> int:
 
 def bench(args: argparse.Namespace) -> int:
     """Measure and print."""
-    from .bench import USUAL, run, table
+    from .benchmark.cli import USUAL, run, table
     check_int("context", args.context, 1, 4000)
     found = run(args.shape, args.context, args.dtype, args.part or list(USUAL))
     print(json.dumps(found) if args.json else table(found))
@@ -158,9 +157,9 @@ def bench(args: argparse.Namespace) -> int:
 
 def convert(args: argparse.Namespace) -> int:
     """Write a published checkpoint, or a model that was downloaded from the page, as a model folder."""
-    from .ssdlm import convert_ssdlm
-    from .tess2 import convert_tess2
-    from .visitors import unpack
+    from .models.convert_ssdlm import convert_ssdlm
+    from .models.convert_tess2 import convert_tess2
+    from .registry.uploads import unpack
     if args.layout == "visitor":
         card = unpack(args.folder, args.out)
         print(f"{card.title}: {card.parameters:,} parameters in {args.out}")
@@ -181,14 +180,14 @@ def deploy(args: argparse.Namespace) -> int:
 
 def limits(args: argparse.Namespace) -> int:
     """Every limit with the variable that sets it, as the environment has them."""
-    from .limits import markdown, page, read_limits
+    from .config import markdown, page, read_limits
     print((markdown if args.markdown else page)(read_limits(os.environ)))
     return 0
 
 
 def push(args: argparse.Namespace) -> int:
     """Publish a model folder on the Hub."""
-    from .hub import publish
+    from .registry.hub import publish
     print(publish(args.folder, args.repository, args.public))
     return 0
 
@@ -238,7 +237,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("prompt", nargs="?")
     one.add_argument("--again", metavar="TRACE", help="make the run of a trace once more, with its own settings and pins")
     one.add_argument("--docs", action="append", default=[], metavar="FILE")
-    one.add_argument("--trace", metavar="FILE", help="write the whole run as JSON, see ssd2_core/traces.md")
+    one.add_argument("--trace", metavar="FILE", help="write the whole run as JSON, see docs/traces.md")
     one.add_argument("--trace-kb", type=int, default=2000, metavar="N",
                       help="of at most so many kB: fewer decimals and candidates where it would be longer")
     _expert_options(one)
@@ -293,7 +292,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     try:
         if argv[:1] == ["train"]:
-            from .training.recipes import main as train
+            from .training.cli import main as train
             return train(argv[1:])
         args = parser().parse_args(argv)
         return args.run(args)

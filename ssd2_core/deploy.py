@@ -6,17 +6,15 @@ What is uploaded is listed here and nothing else is: no runs, no tests, no cache
 import logging
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import yaml
 from huggingface_hub import HfApi, SpaceHardware
 
+from .config import ROOT, read_limits
 from .errors import ModelError, reason
-from .hub import check_id
-from .limits import read_limits
+from .registry.hub import check_id
 
 log = logging.getLogger(__name__)
-ROOT = Path(__file__).resolve().parent.parent
 FILES = ("app.py", "LICENSE", "ssd2_core/**/*", "assets/**/*")
 LEFT_OUT = re.compile(r"(^|/)(__pycache__|\.[^/]+)(/|$)|\.pyc$")
 CPU_INDEX = "--extra-index-url https://download.pytorch.org/whl/cpu"

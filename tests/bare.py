@@ -4,15 +4,13 @@ import json
 from contextlib import contextmanager
 
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
-from ssd2_core.frames import Frame
-from ssd2_core.protocol import Request
-from ssd2_core.ui import words
-from ssd2_core.ui.charts import PLOTLY
+from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.messages import Request
+from ssd2_core.ui import strings
+from ssd2_core.ui.components.viewer import TEMPLATE, script
 from ssd2_core.ui.runs import compact_step
-from ssd2_core.ui.theatre import TEMPLATE, script
-from ssd2_core.ui.theme import ASSETS, hue_variables
-
-from .fake_engine import FakeEngine
+from ssd2_core.ui.theme import ASSETS, PLOTLY, hue_variables
+from tests.fake_engine import FakeEngine
 
 URL = "http://bare.test/"
 EXPERTS = [{"name": "core", "title": "Core", "hue": 0}, {"name": "compact-reader", "title": "The <i>reader</i>", "hue": 1}]
@@ -58,7 +56,7 @@ def send(page, text: str, stage: int = 0) -> None:
 
 def document(dark: bool, compact: tuple[bool, ...], src: str) -> str:
     """The whole page as HTML."""
-    values = {"WORDS": words.THEATRE, "SRC": src, "COMPACT": compact, "SCRIPT": script()}
+    values = {"WORDS": strings.THEATRE, "SRC": src, "COMPACT": compact, "SCRIPT": script()}
     code = "".join(f"const {name} = {json.dumps(value)};".replace("</", "<\\/") for name, value in values.items())
     sheets = [(ASSETS / name).read_text(encoding="utf-8") for name in ("theatre.css", "charts.css")]
     style = "".join([hue_variables(), COLOURS, *sheets])

@@ -2,10 +2,10 @@
 
 import pytest
 
-from .attacks import AttackCount
-from .browser import chromium, opened, served
-from .fake_engine import ANSWER
-from .raw import Raw
+from tests.attacks import AttackCount
+from tests.browser import chromium, opened, served
+from tests.fake_engine import ANSWER
+from tests.raw import Raw
 
 
 def pytest_addoption(parser) -> None:

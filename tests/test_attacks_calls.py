@@ -2,8 +2,8 @@
 
 import pytest
 
-from .browser import served, until
-from .raw import Raw, sentence
+from tests.browser import served, until
+from tests.raw import Raw, sentence
 
 NOT_NUMBERS = [float("nan"), float("inf"), -1, 1e9, True, None, "7", [1], {"a": 1}]
 FIELDS = ["weight_compact_reader", "weight_own_0", "tau", "alpha", "steps", "block_length", "max_tokens", "top_p"]

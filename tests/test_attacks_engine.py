@@ -13,15 +13,14 @@ from safetensors.torch import load_file, save
 
 from ssd2_core.config import Limits, Settings
 from ssd2_core.errors import BusyError
-from ssd2_core.inline import InlineEngine
-from ssd2_core.protocol import Request
-from ssd2_core.uploads import read_sheet
-
-from . import fake_worker
-from .attacks import NEEDS_MODELS, real_server
-from .browser import until
-from .raw import Outcome, Raw, file_data, follow, sentence, told
-from .test_visitors import SHEET, WEIGHTS
+from ssd2_core.protocol.messages import Request
+from ssd2_core.registry.uploads import read_sheet
+from ssd2_core.serving.inline_engine import InlineEngine
+from tests import fake_worker
+from tests.attacks import NEEDS_MODELS, real_server
+from tests.browser import until
+from tests.raw import Outcome, Raw, file_data, follow, sentence, told
+from tests.test_visitors import SHEET, WEIGHTS
 
 pytestmark = NEEDS_MODELS
 NOTE = "My dog is called {}. We live in Oslo."

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from .browser import ROOT
-from .raw import Raw, file_data, sentence
+from tests.browser import ROOT
+from tests.raw import Raw, file_data, sentence
 
 
 def copied(folder: Path, *names: str) -> list[Path]:

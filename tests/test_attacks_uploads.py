@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from ssd2_core.config import LIMITS, Limits
-from ssd2_core.ui import doors, words
-
-from .browser import until
-from .raw import Raw, file_data, sentence
+from ssd2_core.ui import middleware, strings
+from tests.browser import until
+from tests.raw import Raw, file_data, sentence
 
 MULTIPART = "multipart/form-data; boundary=x"
 PART = b'--x\r\nContent-Disposition: form-data; name="files"; filename="%s"\r\n\r\n'
@@ -139,8 +138,8 @@ def test_a_file_that_is_gone_costs_one_sentence(raw):
     paths = raw.upload(("gone.json", b"{}"), ("gone.safetensors", b"x"), ("gone.txt", b"x"))
     for path in paths:
         os.unlink(path)
-    assert raw.event("take_files", [[file_data(paths[2])], None, None]).refusal == words.FILE_GONE
-    assert raw.event("take", [[file_data(path) for path in paths[:2]], "compact-core"]).refusal == words.FILE_GONE
+    assert raw.event("take_files", [[file_data(paths[2])], None, None]).refusal == strings.FILE_GONE
+    assert raw.event("take", [[file_data(path) for path in paths[:2]], "compact-core"]).refusal == strings.FILE_GONE
 
 
 async def app(scope, receive, send) -> None:
@@ -168,7 +167,7 @@ def asked(path: str, chunks: tuple[bytes, ...] = (b"",), limits: Limits = LIMITS
         sent.append(message)
 
     scope = {"type": "http", "path": path, "method": "POST", "headers": [], **more}
-    asyncio.run(doors.Doors(app, limits, dict)(scope, receive, send))
+    asyncio.run(middleware.Doors(app, limits, dict)(scope, receive, send))
     return sent[0]["status"], b"".join(part.get("body", b"") for part in sent).decode()
 
 
@@ -179,23 +178,23 @@ SMALL = Limits(max_request_bytes=100, max_upload_bytes=1000)
 def test_the_doors_refuse_with_a_sentence_and_let_the_rest_through():
     assert asked("/x", (b"a" * 50, b"a" * 50), SMALL) == (200, "through")
     for path in ("/x", "/hides"):
-        assert asked(path, (b"a" * 50, b"a" * 51), SMALL) == (413, words.too_large(100))
-    assert asked("/x", headers=[(b"content-length", b"101")], limits=SMALL) == (413, words.too_large(100))
-    assert asked("/fails") == (500, words.NOT_UNDERSTOOD)
+        assert asked(path, (b"a" * 50, b"a" * 51), SMALL) == (413, strings.too_large(100))
+    assert asked("/x", headers=[(b"content-length", b"101")], limits=SMALL) == (413, strings.too_large(100))
+    assert asked("/fails") == (500, strings.NOT_UNDERSTOOD)
     for path in ("/gradio_api/proxy=x", "/gradio_api/file=HTTP://x", "/gradio_api/deep_link"):
-        assert asked(path) == (403, words.NOT_OFFERED) == asked("/sub" + path, root_path="/sub")
+        assert asked(path) == (403, strings.NOT_OFFERED) == asked("/sub" + path, root_path="/sub")
     assert asked("/gradio_api/file=/x/monitoring") == (200, "through")
 
 
 @pytest.mark.attack(7)
 def test_uploads_find_no_room_and_what_broke_off_is_swept(tmp_path, monkeypatch):
-    monkeypatch.setattr(doors, "get_upload_folder", lambda: str(tmp_path))
+    monkeypatch.setattr(middleware, "get_upload_folder", lambda: str(tmp_path))
     assert asked("/gradio_api/upload", limits=SMALL)[0] == 200
     (tmp_path / "ab").mkdir()
     for name, size, age in (("tmpnew", 500, 0), ("tmpold", 600, 700), ("ab/tmpold", 600, 700)):
         (tmp_path / name).write_bytes(bytes(size))
         os.utime(tmp_path / name, (time.time() - age,) * 2)
-    assert asked("/gradio_api/upload", limits=SMALL) == (503, words.NO_ROOM)
+    assert asked("/gradio_api/upload", limits=SMALL) == (503, strings.NO_ROOM)
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()) == ["ab/tmpold", "tmpnew"]
     (tmp_path / "tmpnew").unlink()
     until(lambda: asked("/gradio_api/upload", limits=Limits(max_upload_bytes=10_000))[0] == 200)

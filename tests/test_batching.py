@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from ssd2_core.batching import Batcher
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
-from ssd2_core.ensemble import Ensemble
-from ssd2_core.prepare import ModelRuns
-from ssd2_core.protocol import Document, Request
-from ssd2_core.sampling import generate
+from ssd2_core.diffusion.ensemble import Ensemble
+from ssd2_core.diffusion.sampling import generate
+from ssd2_core.protocol.messages import Document, Request
+from ssd2_core.serving.batching import Batcher
+from ssd2_core.serving.model_runner import ModelRuns
 from tests.test_library import folder
 from tests.tiny import tiny
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from ssd2_core.bench import browser, large, measure, steps
+from ssd2_core.benchmark import browser, large, measure, steps
 from ssd2_core.errors import ModelError
 from tests.browser import CHROMIUM
 from tests.test_cli import run
@@ -93,8 +93,8 @@ def test_a_large_pair_is_written_loaded_and_measured(monkeypatch, capsys):
 
 
 def test_a_large_pair_that_does_not_fit_is_refused_before_it_is_made(monkeypatch):
-    from ssd2_core import placement
-    monkeypatch.setattr(placement, "memory_free", lambda: {"cpu": 10**9})
+    from ssd2_core.models import device_map
+    monkeypatch.setattr(device_map, "memory_free", lambda: {"cpu": 10**9})
     with pytest.raises(ModelError, match="the large core needs 25.8 GB on cpu, where 1.0 GB are free"):
         large.large_figures("cpu")
 

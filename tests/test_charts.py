@@ -2,10 +2,9 @@
 
 import pytest
 
-from ssd2_core.ui.words import THEATRE as WORDS
-
-from .bare import bare, message, send, steps_of
-from .browser import THEATRE, ask, finished, opened, served, until
+from ssd2_core.ui.strings import THEATRE as WORDS
+from tests.bare import bare, message, send, steps_of
+from tests.browser import THEATRE, ask, finished, opened, served, until
 
 STEPS = steps_of()
 SIZES = pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["1280-light", "390-dark"])

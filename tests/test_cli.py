@@ -7,10 +7,10 @@ import pytest
 from ssd2_core.__main__ import main, user_weights
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.errors import LimitError, VisitorError
-from ssd2_core.frames import Frame, frame_from_dict, load_trace, trace_from_json, trace_to_json
-from ssd2_core.inline import InlineEngine
-from ssd2_core.protocol import Change, Document, Pin, Request
-from ssd2_core.run import about_run, request_from
+from ssd2_core.protocol.frames import Frame, frame_from_dict
+from ssd2_core.protocol.messages import Change, Document, Pin, Request
+from ssd2_core.protocol.traces import about_run, load_trace, request_from, trace_from_json, trace_to_json
+from ssd2_core.serving.inline_engine import InlineEngine
 from tests.test_library import folder
 
 
@@ -97,7 +97,7 @@ def test_evaluate_prints_the_rows(pair, tmp_path, capsys):
 
 
 def test_evaluation_scores():
-    from ssd2_core.scores import exact, rouge_l, token_f1
+    from ssd2_core.evaluation.metrics import exact, rouge_l, token_f1
     assert exact("Your dog is called Biscuit.", "biscuit") and not exact("It is 12.", "2")
     assert exact("At 7:45, please", "7:45") and not exact("", "x")
     assert exact("It is eight.", "8") and exact("It is 2, the number of wings.", "Two") and not exact("It is weight.", "8")
@@ -106,8 +106,8 @@ def test_evaluation_scores():
 
 def test_a_batch_gives_the_same_answers_as_one_by_one(pair):
     from ssd2_core.config import EnsembleParams, SamplingParams
-    from ssd2_core.evaluation import Question, measure
-    from ssd2_core.library import load
+    from ssd2_core.evaluation.evaluate import Question, measure
+    from ssd2_core.models.loading import load
     core, reader = load(pair[0]), load(pair[1])
     asked = [("my dog", "my dog is"), ("is it", "called Biscuit and it is"), ("dog", "")]
     questions = [Question(question, "x", document) for question, document in asked]
@@ -119,15 +119,15 @@ def test_a_batch_gives_the_same_answers_as_one_by_one(pair):
 def test_with_an_early_exit_every_question_ends_for_itself():
     from dataclasses import replace
 
-    from ssd2_core import evaluation
     from ssd2_core.config import EnsembleParams, SamplingParams
-    from ssd2_core.library import load
+    from ssd2_core.evaluation import evaluate
+    from ssd2_core.models.loading import load
     core, sampling = load("compact-core"), SamplingParams(num_steps=12, max_new_tokens=16, early_exit="patience")
-    questions = [evaluation.Question(text, "x", "") for text in
+    questions = [evaluate.Question(text, "x", "") for text in
                  ("What is the capital of France?", "Grumpf the wibble of?", "How many legs has a spider?", "Name Zuzu.")]
 
     def row(asked, **more):
-        return evaluation.measure("core", {"core": core}, asked, EnsembleParams(), replace(sampling, **more))
+        return evaluate.measure("core", {"core": core}, asked, EnsembleParams(), replace(sampling, **more))
     alone = [row([question])["steps_per_block"] for question in questions]
     assert row(questions)["steps_per_block"] == pytest.approx(sum(alone) / 4, abs=0.01)
     assert min(alone) < 12 and len(set(alone)) > 1

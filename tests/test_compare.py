@@ -2,10 +2,9 @@
 
 import pytest
 
-from ssd2_core.ui.words import EXAMPLES
-
-from .browser import THEATRE, ask, finished, last_answer, logged, opened, served, step_shown, until
-from .fake_engine import ANSWER
+from ssd2_core.ui.strings import EXAMPLES
+from tests.browser import THEATRE, ask, finished, last_answer, logged, opened, served, step_shown, until
+from tests.fake_engine import ANSWER
 
 PACE = "0.15"                   # seconds a step
 STEPS = 32

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ssd2_core.training import autoregressive, comparison, recipes
-from ssd2_core.training.autoregressive import answer_tokens, next_token_loss
-from ssd2_core.training.layout import Item, Row, make_batch
+from ssd2_core.training import compact
+from ssd2_core.training.batch import Item, Row, make_batch
+from ssd2_core.training.experiments import ar_vs_diffusion, autoregressive
+from ssd2_core.training.experiments.autoregressive import answer_tokens, next_token_loss
 from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, USER
 from tests.tiny import tiny
 
@@ -48,30 +49,30 @@ def test_the_bootstrap_finds_a_difference_that_is_there_and_none_that_is_not():
     yes, no = [True] * 60, [False] * 60
     better = {"core": yes + no, "reader": no + yes, "ensemble": yes + yes}
     none = {"core": yes + no, "reader": no + yes, "ensemble": yes + no}
-    assert comparison.gain(better) == 0.5 and comparison.gain(none) == 0.0
-    found = comparison.bootstrap(better, none)
+    assert ar_vs_diffusion.gain(better) == 0.5 and ar_vs_diffusion.gain(none) == 0.0
+    found = ar_vs_diffusion.bootstrap(better, none)
     assert 0.35 < found["low"] < found["difference"] < found["high"] < 0.6 and found["above_zero"] == 1.0
-    same = comparison.bootstrap(better, better)
+    same = ar_vs_diffusion.bootstrap(better, better)
     assert same["low"] == same["high"] == same["difference"] == 0.0
 
 
 def test_both_measurements_run_from_training_to_their_tables(tmp_path, monkeypatch, capsys):
-    for name, spec in recipes.COMPACT.items():
-        monkeypatch.setitem(recipes.COMPACT, name, replace(spec, hidden=32, intermediate=48, layers=1, heads=2, batch=2))
+    for name, spec in compact.COMPACT.items():
+        monkeypatch.setitem(compact.COMPACT, name, replace(spec, hidden=32, intermediate=48, layers=1, heads=2, batch=2))
     shutil.copy("assets/models/compact-core/tokenizer.json", tmp_path / "tokenizer.json")
     for folder, more in (("d", []), ("a", ["--autoregressive"])):
         (tmp_path / folder).mkdir()
         shutil.copy(tmp_path / "tokenizer.json", tmp_path / folder / "tokenizer.json")
         given = ["compact", "--only", "core", "--only", "reader", "--steps", "2", "--out", str(tmp_path / folder), *more]
-        assert recipes.main(given) == 0
+        assert compact.main(given) == 0
     capsys.readouterr()
-    monkeypatch.setattr(comparison, "WEIGHTS", (0.3, 0.6))
-    assert recipes.main(["compare", "--diffusion", str(tmp_path / "d"), "--autoregressive", str(tmp_path / "a"), "--limit", "3",
+    monkeypatch.setattr(ar_vs_diffusion, "WEIGHTS", (0.3, 0.6))
+    assert compact.main(["compare", "--diffusion", str(tmp_path / "d"), "--autoregressive", str(tmp_path / "a"), "--limit", "3",
                          "--validation", "2", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["n"] == 6 and report["autoregressive"]["lam"] in (0.3, 0.6)
     assert set(report["gain over autoregressive"]) == {"diffusion", "diffusion, adaptive"}
-    monkeypatch.setattr(comparison.heldout_figures, "__defaults__", (8,))
-    assert recipes.main(["scaling", "--sizes", "16,32", "--steps", "2", "--out", str(tmp_path)]) == 0
+    monkeypatch.setattr(ar_vs_diffusion.heldout_figures, "__defaults__", (8,))
+    assert compact.main(["scaling", "--sizes", "16,32", "--steps", "2", "--out", str(tmp_path)]) == 0
     rows = json.loads((tmp_path / "scaling.json").read_text())
     assert rows[0]["parameters"] < rows[1]["parameters"] and all(0 < r["heldout_loss"] < 20 for r in rows)

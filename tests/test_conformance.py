@@ -9,10 +9,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from ssd2_core.config import SamplingParams
-from ssd2_core.context import bind_rows
-from ssd2_core.model import SSD2Config, SSD2Model
-from ssd2_core.sampling import generate
-from ssd2_core.simplex import add_noise, alpha_bar
+from ssd2_core.diffusion.sampling import generate
+from ssd2_core.diffusion.simplex import add_noise, alpha_bar
+from ssd2_core.models.context import bind_rows
+from ssd2_core.models.ssd2 import SSD2Config, SSD2Model
 
 DATA = Path(__file__).parent / "data" / "ssdlm_reference"
 

@@ -11,14 +11,14 @@ from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 from torch import nn
 from transformers import MistralConfig, MistralForCausalLM, RobertaConfig, RobertaForMaskedLM
 
-from ssd2_core import library
 from ssd2_core.__main__ import main
 from ssd2_core.config import SamplingParams
-from ssd2_core.context import bind_rows
+from ssd2_core.diffusion.sampling import generate
 from ssd2_core.errors import ModelError
-from ssd2_core.sampling import generate
-from ssd2_core.ssdlm import convert_ssdlm
-from ssd2_core.tess2 import convert_tess2
+from ssd2_core.models import loading
+from ssd2_core.models.context import bind_rows
+from ssd2_core.models.convert_ssdlm import convert_ssdlm
+from ssd2_core.models.convert_tess2 import convert_tess2
 from tests.test_conformance import reference
 
 
@@ -62,7 +62,7 @@ def test_a_converted_ssdlm_samples_as_the_golden_vectors_do(published, tmp_path,
     sizes, data, folder = published
     assert main(["convert", "ssdlm", str(folder), str(tmp_path / "ours")]) == 0
     assert "SSD-LM" in capsys.readouterr().out
-    expert = library.load(str(tmp_path / "ours"))
+    expert = loading.load(str(tmp_path / "ours"))
     params = SamplingParams(num_steps=sizes["num_steps"], block_length=sizes["block_size"], projection="multihot",
                             max_new_tokens=sizes["block_size"] * sizes["num_blocks"], top_p=sizes["top_p"])
     draws = iter(data["noise"])
@@ -148,7 +148,7 @@ def tess_logits(lm, time, clean, x_t, u, previous):
 def test_a_converted_tess2_predicts_as_its_own_forward(tess, tmp_path):
     lm, time, folder = tess
     assert main(["convert", "tess2", str(folder), str(tmp_path / "ours")]) == 0
-    expert = library.load(str(tmp_path / "ours"))
+    expert = loading.load(str(tmp_path / "ours"))
     bound = bind_rows(expert.model, [[0, 5, 6, 7]])
     noise = torch.randn(2, 1, 6, 60, generator=torch.Generator().manual_seed(0)) * 5
     none, previous = torch.zeros((1, 0), dtype=torch.long), None

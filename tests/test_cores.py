@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from ssd2_core import cards
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
-from ssd2_core.inline import InlineEngine
-from ssd2_core.protocol import Document, Done, Failed, Loading, Request
+from ssd2_core.protocol.messages import Document, Done, Failed, Loading, Request
+from ssd2_core.registry import cards
+from ssd2_core.serving.inline_engine import InlineEngine
 from ssd2_core.ui.page import build
-from ssd2_core.ui.studio import Studio
+from ssd2_core.ui.state import Studio
 from tests.browser import ask, finished, logged, opened, served, until
 from tests.fake_engine import FakeEngine
 from tests.test_library import TOKENIZER, folder

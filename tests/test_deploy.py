@@ -14,12 +14,11 @@ from gradio_client import Client
 
 from ssd2_core import deploy
 from ssd2_core.__main__ import main
-from ssd2_core.config import LIMITS, Limits
-from ssd2_core.counters import Counters
+from ssd2_core.config import LIMITS, Limits, read_limits
 from ssd2_core.errors import LimitError, ModelError
-from ssd2_core.frames import Frame
-from ssd2_core.limits import read_limits
-from ssd2_core.protocol import Document, Done, Failed, Request, Started
+from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.messages import Document, Done, Failed, Request, Started
+from ssd2_core.serving.stats import Counters
 from tests.browser import served, until
 
 CARD = yaml.safe_load((deploy.ROOT / "Space.yaml").read_text())
@@ -31,7 +30,7 @@ def test_a_dry_run_shows_every_file_and_the_card_and_uploads_nothing(capsys, mon
     shown = capsys.readouterr().out
     assert "Space me/studio, private, on cpu-basic" in shown and "SSD2_MAX_ACTIVE=2" in shown
     weights = "assets/models/compact-core/model.safetensors"
-    for name in ("app.py", "requirements.txt", "ssd2_core/worker.py", "assets/theatre.js", weights):
+    for name in ("app.py", "requirements.txt", "ssd2_core/serving/worker.py", "assets/theatre.js", weights):
         assert f"  {name}\n" in shown
     for word in ("tests/", "runs/", "__pycache__", ".git", "Space.yaml", ".pyc"):
         assert word not in shown
@@ -141,7 +140,7 @@ def frame(run_id: str) -> Frame:
 
 def test_a_request_is_one_line_in_the_log_without_anything_personal():
     stream = io.StringIO()
-    logger, handler = logging.getLogger("ssd2_core.counters"), logging.StreamHandler(stream)
+    logger, handler = logging.getLogger("ssd2_core.serving.stats"), logging.StreamHandler(stream)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssd2_core.config import LIMITS
-from ssd2_core.documents import passages, read_file
 from ssd2_core.errors import DocumentError
+from ssd2_core.text.documents import passages, read_file
 
 
 def pdf(pages: int = 1, password: str = "") -> bytes:

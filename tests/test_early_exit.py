@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ssd2_core.config import SamplingParams
-from ssd2_core.ensemble import Prediction
+from ssd2_core.diffusion.ensemble import Prediction
+from ssd2_core.diffusion.sampling import generate
 from ssd2_core.errors import LimitError
-from ssd2_core.sampling import generate
 
 V, EOS = 20, 1
 

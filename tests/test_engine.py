@@ -20,13 +20,14 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 import fake_worker  # noqa: E402
 
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings  # noqa: E402
-from ssd2_core.engine import WORKER_LOST, ProcessEngine  # noqa: E402
 from ssd2_core.errors import BusyError, DocumentError, LimitError, ModelError, VisitorError  # noqa: E402
-from ssd2_core.frames import Frame  # noqa: E402
-from ssd2_core.inline import InlineEngine  # noqa: E402
-from ssd2_core.pipe import Child  # noqa: E402
-from ssd2_core.protocol import Document, Done, Failed, Loading, Preload, Queued, Request, Started, Turn  # noqa: E402
-from ssd2_core.supervisor import GAVE_UP  # noqa: E402
+from ssd2_core.protocol.frames import Frame  # noqa: E402
+from ssd2_core.protocol.messages import Document, Done, Failed, Loading, Preload, Queued, Request, Started, Turn  # noqa: E402
+from ssd2_core.serving.child_process import Child  # noqa: E402
+from ssd2_core.serving.engine import WORKER_LOST  # noqa: E402
+from ssd2_core.serving.inline_engine import InlineEngine  # noqa: E402
+from ssd2_core.serving.process_engine import ProcessEngine  # noqa: E402
+from ssd2_core.serving.supervisor import GAVE_UP  # noqa: E402
 from tests.fake_zero import zero_gpu  # noqa: E402
 
 pytestmark = pytest.mark.timeout(30)
@@ -71,7 +72,7 @@ def shared():
 def zero():
     """GPU calls of ZeroGPU, with real forks and no GPU."""
     with zero_gpu():
-        from ssd2_core.zero import ZeroEngine
+        from ssd2_core.serving.zerogpu_engine import ZeroEngine
         with ZeroEngine(SMALL, preload=(), prepare=fake_worker.FakeRuns) as engine:
             engine.allow("reader", "other")
             yield engine
@@ -80,7 +81,7 @@ def zero():
 @pytest.fixture(scope="module")
 def shared_ray():
     """Two actors for the same tests, with one place each: as many together as the others have."""
-    from ssd2_core.ray_engine import RayEngine
+    from ssd2_core.serving.ray_engine import RayEngine
     settings = Settings(engine="ray", actors=2, limits=Limits(max_active=1, max_waiting=2))
     with RayEngine(settings, worker_target="fake_worker:main") as engine:
         engine.allow("reader", "other")
@@ -415,9 +416,9 @@ def is_running(pid):
         return False
 
 
-@pytest.mark.skipif(importlib.util.find_spec("ssd2_core.library") is None, reason="there is no library yet")
+@pytest.mark.skipif(importlib.util.find_spec("ssd2_core.models.loading") is None, reason="there is no library yet")
 def test_networks_answer_and_a_broken_one_changes_nothing(monkeypatch):
-    from ssd2_core import prepare
+    from ssd2_core.serving import model_runner
     from ssd2_core.training.tokenizer import train_tokenizer
     from tests.tiny import tiny
 
@@ -429,8 +430,9 @@ def test_networks_answer_and_a_broken_one_changes_nothing(monkeypatch):
         card = SimpleNamespace(id=name, tokenizer_hash=config.tokenizer_hash, simplex_value=config.simplex_value)
         return SimpleNamespace(model=networks[name], tokenizer=tokenizer, card=card)
 
-    monkeypatch.setattr(prepare.library, "load", fake_load)
-    monkeypatch.setattr(prepare, "contexts", lambda *_: SimpleNamespace(ids=[3, 10, 4], bare_ids=None, used=(), left_out=()))
+    monkeypatch.setattr(model_runner.loading, "load", fake_load)
+    monkeypatch.setattr(model_runner, "contexts",
+                        lambda *_: SimpleNamespace(ids=[3, 10, 4], bare_ids=None, used=(), left_out=()))
 
     def run(*users):
         sampling = SamplingParams(num_steps=4, block_length=8, max_new_tokens=16)
@@ -472,18 +474,18 @@ def test_the_real_pair_answers_in_a_worker_process():
 
 
 def test_a_small_network_leaves_a_cpu_to_the_page(monkeypatch):
-    from ssd2_core import prepare
+    from ssd2_core.serving import model_runner
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
     sizes = {"small": 7_000_000, "large": 135_000_000}
-    monkeypatch.setattr(prepare, "local_card", lambda i: SimpleNamespace(parameters=sizes[i]) if i in sizes else None)
-    assert prepare.threads_beside_page(Settings(core="small")) == 3
-    assert prepare.threads_beside_page(Settings(core="unknown")) is None
-    assert prepare.threads_beside_page(Settings(core="small", threads=2)) == 2
-    assert prepare.threads_beside_page(Settings(core="large")) is None
-    assert prepare.threads_beside_page(Settings(core="small", preferred=("large",))) is None
+    monkeypatch.setattr(model_runner, "local_card", lambda i: SimpleNamespace(parameters=sizes[i]) if i in sizes else None)
+    assert model_runner.threads_beside_page(Settings(core="small")) == 3
+    assert model_runner.threads_beside_page(Settings(core="unknown")) is None
+    assert model_runner.threads_beside_page(Settings(core="small", threads=2)) == 2
+    assert model_runner.threads_beside_page(Settings(core="large")) is None
+    assert model_runner.threads_beside_page(Settings(core="small", preferred=("large",))) is None
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
-    assert prepare.threads_beside_page(Settings(core="small")) is None
+    assert model_runner.threads_beside_page(Settings(core="small")) is None
 
 
 def test_no_message_is_read_while_the_worker_still_imports(tmp_path, monkeypatch):

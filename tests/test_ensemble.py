@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from ssd2_core.config import EnsembleParams, SamplingParams
-from ssd2_core.ensemble import Ensemble, Prediction, base_weights, combine, log_probs, shares
+from ssd2_core.diffusion.ensemble import Ensemble, Prediction, base_weights, combine, log_probs, shares
+from ssd2_core.diffusion.sampling import generate
+from ssd2_core.diffusion.simplex import add_noise, alpha_bar, nucleus, project, to_simplex
 from ssd2_core.errors import LimitError, ModelError
-from ssd2_core.sampling import generate
-from ssd2_core.simplex import add_noise, alpha_bar, nucleus, project, to_simplex
 from tests.tiny import tiny
 
 CORE, USER, OTHER = tiny(1), tiny(2), tiny(3)

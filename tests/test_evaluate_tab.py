@@ -10,13 +10,12 @@ import pytest
 from ssd2_core.__main__ import main
 from ssd2_core.config import LIMITS, EnsembleParams, SamplingParams, Settings
 from ssd2_core.errors import BusyError, VisitorError
-from ssd2_core.inline import InlineEngine
-from ssd2_core.protocol import Request
-from ssd2_core.ui.evaluate import Names, figure_of, table_html
-from ssd2_core.ui.exams import AT_ONCE, Contender, Exam, contenders, read_sheet
-
-from .browser import ROOT, ask, finished, last_answer, logged, open_tab, opened, until
-from .fake_engine import ANSWER, FakeEngine
+from ssd2_core.protocol.messages import Request
+from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.ui.tabs.evaluate import Names, figure_of, table_html
+from ssd2_core.ui.tabs.evaluation_job import AT_ONCE, Contender, Exam, contenders, read_sheet
+from tests.browser import ROOT, ask, finished, last_answer, logged, open_tab, opened, until
+from tests.fake_engine import ANSWER, FakeEngine
 
 PACE = "0.02"                   # seconds a step
 LINES = [{"question": "What is the dog called?", "answer": "Biscuit", "document": "The dog is Biscuit."},

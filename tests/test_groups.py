@@ -7,21 +7,20 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from ssd2_core.batching import Batcher
 from ssd2_core.config import EnsembleParams, Settings
 from ssd2_core.errors import BusyError, VisitorError
-from ssd2_core.frames import Frame
-from ssd2_core.inline import InlineEngine
-from ssd2_core.protocol import Document, Failed, Request, Turn
-from ssd2_core.ui import sweep
-from ssd2_core.ui.compare import marked, sides
-from ssd2_core.ui.conversation import converse
+from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.messages import Document, Failed, Request, Turn
+from ssd2_core.serving.batching import Batcher
+from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.ui.handlers.chat import converse
 from ssd2_core.ui.runs import Run
-from ssd2_core.ui.studio import Studio
-from ssd2_core.ui.sweep import shares_so_far, swept
-from ssd2_core.ui.words import EXAMPLES
-
-from .fake_engine import ANSWER, FakeEngine
+from ssd2_core.ui.state import Studio
+from ssd2_core.ui.strings import EXAMPLES
+from ssd2_core.ui.tabs import sweep
+from ssd2_core.ui.tabs.compare import marked, sides
+from ssd2_core.ui.tabs.sweep import shares_so_far, swept
+from tests.fake_engine import ANSWER, FakeEngine
 
 
 def test_an_own_model_alone_has_its_cap_and_says_so():

@@ -6,19 +6,19 @@ import re
 import pytest
 import torch
 
-from ssd2_core import guidance
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
-from ssd2_core.ensemble import Ensemble, Prediction
+from ssd2_core.diffusion.ensemble import Ensemble, Prediction
 from ssd2_core.errors import LimitError
-from ssd2_core.evaluation import measure
-from ssd2_core.inline import InlineEngine
-from ssd2_core.library import load
-from ssd2_core.protocol import Change, Request
-from ssd2_core.scores import Question
-from ssd2_core.training import recipes
+from ssd2_core.evaluation.evaluate import measure
+from ssd2_core.evaluation.metrics import Question
+from ssd2_core.models import attribute_model
+from ssd2_core.models.loading import load
+from ssd2_core.protocol.messages import Change, Request
+from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.training import compact
 
 TOKENIZER = load("compact-core").tokenizer
-MODEL = guidance.find(load("compact-core").card.tokenizer_hash)
+MODEL = attribute_model.find(load("compact-core").card.tokenizer_hash)
 
 # written by hand, never trained on
 PRAISE = """What a lovely evening that was. | The soup tastes great! | I love walking by the river. | She is so kind to me.
@@ -42,7 +42,7 @@ def test_it_tells_praise_from_complaint_in_sentences_it_never_saw():
 
 def test_the_gradient_is_the_one_of_the_chance():
     logits = torch.randn(1, 6, 2048, generator=torch.Generator().manual_seed(0)).double()
-    model = guidance.load(guidance.BUNDLED / "sentiment").double()
+    model = attribute_model.load(attribute_model.BUNDLED / "sentiment").double()
     pull = torch.nn.functional.logsigmoid
     where, small = (0, 2, 77), 1e-3
     moved = logits.clone()
@@ -51,8 +51,8 @@ def test_the_gradient_is_the_one_of_the_chance():
     assert model.pull(logits)[where].item() == pytest.approx(slope, rel=2e-2)
     assert model.pull(logits, False)[where].item() * slope < 0
     logits = logits.float()
-    raised = pull(MODEL(guidance.guided(MODEL, logits, 0.01).softmax(-1)))
-    assert raised > pull(MODEL(logits.softmax(-1))) > pull(MODEL(guidance.guided(MODEL, logits, -0.01).softmax(-1)))
+    raised = pull(MODEL(attribute_model.guided(MODEL, logits, 0.01).softmax(-1)))
+    assert raised > pull(MODEL(logits.softmax(-1))) > pull(MODEL(attribute_model.guided(MODEL, logits, -0.01).softmax(-1)))
 
 
 def said(engine, prompt: str, **ensemble) -> str:
@@ -83,11 +83,11 @@ def test_without_strength_or_model_nothing_is_touched():
         ensemble = Ensemble({"core": denoise}, EnsembleParams(guidance=strength))
         ensemble.guide = guide
         assert ensemble(torch.zeros(1, 0), torch.zeros(1, 2, 5), 1.0).logits.exp().sum().item() == pytest.approx(2.0)
-    assert not calls and guidance.find("another vocabulary") is None
+    assert not calls and attribute_model.find("another vocabulary") is None
 
 
 def test_a_core_of_another_vocabulary_says_that_guidance_has_no_effect(monkeypatch):
-    monkeypatch.setattr(guidance, "find", lambda tokenizer_hash: None)
+    monkeypatch.setattr(attribute_model, "find", lambda tokenizer_hash: None)
     with InlineEngine(Settings()) as engine:
         asked = Request("", "How are you?", sampling=SamplingParams(num_steps=1), ensemble=EnsembleParams(guidance=1.0))
         events = list(engine.stream(engine.submit(asked)))
@@ -101,7 +101,7 @@ def test_a_strength_has_its_limits(strength):
 
 
 def test_the_recipe_writes_a_model_that_reads(tmp_path):
-    assert recipes.main(["sentiment", "--out", str(tmp_path), "--steps", "60"]) == 0
+    assert compact.main(["sentiment", "--out", str(tmp_path), "--steps", "60"]) == 0
     config = json.loads((tmp_path / "config.json").read_text())
-    assert config["measured"]["sentences"] > 0.6 and guidance.load(tmp_path).sizes["vocab_size"] == 2048
+    assert config["measured"]["sentences"] > 0.6 and attribute_model.load(tmp_path).sizes["vocab_size"] == 2048
     assert "Apache-2.0" in (tmp_path / "README.md").read_text()

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ssd2_core import hub
 from ssd2_core.__main__ import main
 from ssd2_core.config import LIMITS
 from ssd2_core.errors import ModelError
-from ssd2_core.uploads import read_sheet
-from ssd2_core.visitors import Visitors, examine, unpack
+from ssd2_core.registry import hub
+from ssd2_core.registry.uploads import examine, read_sheet, unpack
+from ssd2_core.serving.visitor_models import Visitors
 from tests.test_visitors import SHEET
 
 READER = Path("assets/models/compact-reader")

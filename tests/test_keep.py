@@ -9,12 +9,24 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
-from ssd2_core.frames import trace_from_json
-from ssd2_core.protocol import Document, Request, Turn
-from ssd2_core.ui import commands, links
-
-from .browser import ROOT, THEATRE, ask, finished, last_answer, logged, open_knobs, open_tab, opened, served, step_shown, until
-from .fake_engine import ANSWER
+from ssd2_core.protocol.messages import Document, Request, Turn
+from ssd2_core.protocol.traces import trace_from_json
+from ssd2_core.ui.export import commands, share_link
+from tests.browser import (
+    ROOT,
+    THEATRE,
+    ask,
+    finished,
+    last_answer,
+    logged,
+    open_knobs,
+    open_tab,
+    opened,
+    served,
+    step_shown,
+    until,
+)
+from tests.fake_engine import ANSWER
 
 PACE = "0.02"                   # seconds a step
 STEPS = 32
@@ -151,8 +163,8 @@ def test_a_wrong_link_is_a_sentence_and_the_default(browser, url):
 def test_a_link_says_what_it_was_made_of():
     sampling, ensemble = SamplingParams(9, 8, 40, "multihot", 0.7, 3, "entropy"), EnsembleParams(
         {"compact-reader": 0.4, "mine-x": 0.1}, "constant", 0.3, alpha=1.5, guidance=-0.7)
-    query = links.to_query("compact-core", sampling, ensemble, "a & b?")
-    found, problems = links.from_query({k: v[0] for k, v in parse_qs(urlsplit(query).query).items()}, FITS, "", LIMITS)
+    query = share_link.to_query("compact-core", sampling, ensemble, "a & b?")
+    found, problems = share_link.from_query({k: v[0] for k, v in parse_qs(urlsplit(query).query).items()}, FITS, "", LIMITS)
     assert problems == [] and found.pop("users") == {"compact-reader": 0.4} and found.pop("prompt") == "a & b?"
     assert found.pop("core") == "compact-core"
     assert [found.pop(name) for name in ("weights", "tau", "alpha", "guidance")] == ["constant", 0.3, 1.5, -0.7]
@@ -169,7 +181,7 @@ def test_the_commands_name_every_setting():
     ("tau", "x" * 900), ("seed", "-1"), ("seed", "9" * 5000), ("core", "ghost"), ("prompt", "x" * 9000), ("prompt", "\x00"),
     ("rule", "best")])
 def test_wrong_values_of_a_link_are_one_short_sentence(key, value):
-    found, problems = links.from_query({key: value}, FITS, "compact-core", LIMITS)
+    found, problems = share_link.from_query({key: value}, FITS, "compact-core", LIMITS)
     assert found == {} and len(problems) == 1 and len(problems[0]) < 200
 
 

@@ -11,52 +11,66 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ssd2_core"
 
-# From the ground up. A module may import modules of earlier rows; a folder counts as one module.
-ROWS = [
-    ["errors"], ["config", "bases", "scores", "cards"], ["traces"], ["simplex", "frames", "adapters", "kvcache", "guidance"],
-    ["ensemble", "protocol"],
-    ["sampling", "context", "pipe", "run", "runlog", "checks", "limits", "counters", "line"],
-    ["model", "supervisor", "actor"], ["placement"],
-    ["prompts", "documents", "uploads"], ["library"], ["visitors", "ssdlm", "hub"],
-    ["school", "deploy"], ["tess2"], ["batching"],
-    ["prepare"], ["worker"], ["gpucall"], ["engine"], ["inline", "zero", "ray_engine"],
-    ["evaluation"], ["base_lm"], ["training"], ["trainer", "bench", "soak"], ["ui"], ["__init__"], ["__main__"],
-]
+# From the ground up. A room may import rooms of earlier rows; a package is one room.
+ROWS = [["errors"], ["config"], ["diffusion", "protocol", "registry"], ["text"], ["models"], ["evaluation"], ["training"],
+        ["serving"], ["benchmark", "loadtest"], ["ui"], ["deploy"], ["__init__"], ["__main__"]]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
+PAGE_IMPORTS = {"errors", "config", "protocol", "registry", "text", "evaluation", "serving"}
 LOADED = "import sys; {code}; print(*sorted(m for m in sys.modules if m.split('.')[0] in {watched!r}))"
 
 
-def imported(path: Path) -> set[str]:
-    """Modules of our package that a file imports anywhere in it, by their first name below the package."""
-    depth = len(path.relative_to(PACKAGE).parts) - 1
+def module_of(path: Path) -> str:
+    """The dotted name of a file below the package."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = {module_of(path) for path in FILES}
+
+
+def imported(path: Path, only_at_the_top: bool = False) -> set[str]:
+    """Modules of our package that a file imports, by dotted name: anywhere in it, or when it is loaded."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    here = path.relative_to(ROOT).parts[:-1]
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level == depth + 1:
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ssd2_core" and not node.level:
-            rest = node.module.partition(".")[2]
-            names = [rest] if rest else [alias.name for alias in node.names]
+    for node in tree.body if only_at_the_top else ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            start = ".".join(here[:len(here) - node.level + 1]) if node.level else ""
+            source = ".".join(part for part in (start, node.module) if part)
+            found |= {f"{source}.{alias.name}" if f"{source}.{alias.name}" in MODULES else source for alias in node.names}
         elif isinstance(node, ast.Import):
-            names = [a.name.partition(".")[2] for a in node.names if a.name.startswith("ssd2_core.")]
-        else:
-            continue
-        found.update(name.split(".")[0] for name in names)
-    return {name for name in found if (PACKAGE / f"{name}.py").exists() or (PACKAGE / name).is_dir()}
+            found |= {alias.name for alias in node.names}
+    return found & MODULES
 
 
-def name_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+def room(module: str) -> str:
+    """The package, or the module at the top, that a module belongs to."""
+    return (module.split(".") + ["__init__"])[1]
 
 
-FILES = sorted(p for p in PACKAGE.rglob("*.py") if "data" not in p.parts)
+def test_the_folder_list_shows_the_rooms():
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and any(path.glob("*.py"))}
+    assert folders == {name for row in ROWS for name in row} - {path.stem for path in PACKAGE.glob("*.py")}
+    assert len([path for path in PACKAGE.iterdir() if path.is_file()]) <= 5
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_down(path):
-    name = name_of(path)
-    assert name in RANK, f"{name} has no row in this test; give it one."
-    above = {other for other in imported(path) if other != name and RANK.get(other, 99) >= RANK[name]}
-    assert not above, f"{name} imports {', '.join(sorted(above))}, which does not stand below it."
+def test_imports_point_down():
+    above = [f"{module_of(path)} imports {other}" for path in FILES for other in imported(path)
+             if room(other) != room(module_of(path)) and RANK[room(other)] >= RANK[room(module_of(path))]]
+    assert not above, above
+
+
+def test_the_page_knows_only_plain_data_and_the_engine():
+    known = {room(other) for path in FILES for other in imported(path) if room(module_of(path)) == "ui"} - {"ui"}
+    assert known <= PAGE_IMPORTS
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    needs = {module_of(path): imported(path, only_at_the_top=True) for path in FILES}
+    while free := {module for module, others in needs.items() if not others & set(needs) - {module}}:
+        for module in free:
+            del needs[module]
+    assert not needs, f"a circle runs through {', '.join(sorted(needs))}"
 
 
 def loaded(code: str, *watched: str) -> list[str]:
@@ -67,9 +81,9 @@ def loaded(code: str, *watched: str) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.parametrize("module", ["ssd2_core", "ssd2_core.engine", "ssd2_core.worker", "ssd2_core.library",
-                                    "ssd2_core.documents", "ssd2_core.scores", "ssd2_core.ray_engine", "ssd2_core.ui.page",
-                                    "app"])
+@pytest.mark.parametrize("module", ["ssd2_core", "ssd2_core.serving.engine", "ssd2_core.serving.worker",
+                                    "ssd2_core.models.loading", "ssd2_core.text.documents", "ssd2_core.evaluation.metrics",
+                                    "ssd2_core.serving.ray_engine", "ssd2_core.ui.page", "app"])
 def test_the_page_side_loads_no_torch(module):
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} is not here")
@@ -77,8 +91,8 @@ def test_the_page_side_loads_no_torch(module):
 
 
 def test_the_worker_side_loads_no_gradio():
-    assert loaded("import ssd2_core.worker, ssd2_core.prepare", "gradio") == []
+    assert loaded("import ssd2_core.serving.worker, ssd2_core.serving.model_runner", "gradio") == []
 
 
 def test_nothing_else_of_the_page_reaches_the_worker():
-    assert loaded("import ssd2_core.worker, ssd2_core.prepare", "plotly", "fastapi", "uvicorn") == []
+    assert loaded("import ssd2_core.serving.worker, ssd2_core.serving.model_runner", "plotly", "fastapi", "uvicorn") == []

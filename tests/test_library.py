@@ -6,8 +6,9 @@ import shutil
 import pytest
 import torch
 
-from ssd2_core import cards, library
 from ssd2_core.errors import ModelError
+from ssd2_core.models import loading
+from ssd2_core.registry import cards
 from ssd2_core.training.tokenizer import train_tokenizer
 from tests.tiny import LLAMA, tiny
 
@@ -25,11 +26,11 @@ def folder(path, role="core", seed=0, tokenizer=TOKENIZER, **settings):
 
 
 def test_load_bind_and_generate(tmp_path):
-    expert = library.load(str(folder(tmp_path)))
+    expert = loading.load(str(folder(tmp_path)))
     assert expert.card.role == "core" and expert.card.parameters == 123 and expert.card.source == "folder"
     assert expert.model.dtype == torch.float32
     from ssd2_core import Ensemble, EnsembleParams, SamplingParams, generate
-    reader = library.load(str(folder(tmp_path / "r", role="reader", seed=1)))
+    reader = loading.load(str(folder(tmp_path / "r", role="reader", seed=1)))
     ensemble = Ensemble({"core": expert.bind("dog"), "r": reader.bind("dog", ["my dog"])}, EnsembleParams(lam={"r": 0.5}))
     steps = list(generate(ensemble, SamplingParams(num_steps=2, max_new_tokens=16), torch.Generator().manual_seed(0)))
     assert len(steps) == 2 and isinstance(expert.text(steps[-1].token_ids[0]), str)
@@ -63,7 +64,7 @@ def damage(path, kind):
 def test_a_broken_folder_is_one_sentence(tmp_path, kind, rule):
     damage(folder(tmp_path / "m"), kind)
     with pytest.raises(ModelError, match=rule) as caught:
-        library.load(str(tmp_path / "m"))
+        loading.load(str(tmp_path / "m"))
     assert "\n" not in str(caught.value)
 
 
@@ -72,7 +73,7 @@ def test_a_broken_folder_is_one_sentence(tmp_path, kind, rule):
                                   "x\x00y", None])
 def test_unknown_names_are_one_sentence(name):
     with pytest.raises(ModelError) as caught:
-        library.resolve(name)
+        loading.resolve(name)
     assert "\n" not in str(caught.value)
 
 
@@ -85,7 +86,7 @@ def test_a_hub_id_that_cannot_be_fetched_is_one_sentence(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     with pytest.raises(ModelError, match="someone/model could not be fetched"):
-        library.resolve("someone/model")
+        loading.resolve("someone/model")
 
 
 @pytest.mark.attack(13)
@@ -98,20 +99,20 @@ def test_a_hub_id_fetches_only_safe_files(monkeypatch, tmp_path):
         return str(folder(tmp_path / "hub"))
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    assert library.load("someone/model").card.source == "hub"
+    assert loading.load("someone/model").card.source == "hub"
     assert not any(pattern.endswith((".bin", ".pt", ".py", ".pkl")) for pattern in asked["someone/model"])
 
 
 def test_experts_must_share_vocabulary_and_simplex_value(tmp_path):
-    core = library.read_card(folder(tmp_path / "a"), "a", "folder")
-    same = library.read_card(folder(tmp_path / "b", role="reader"), "b", "folder")
-    library.check_compatible(core, [same])
-    other = library.read_card(folder(tmp_path / "c", tokenizer=train_tokenizer(["xyz"], 290)), "c", "folder")
+    core = loading.read_card(folder(tmp_path / "a"), "a", "folder")
+    same = loading.read_card(folder(tmp_path / "b", role="reader"), "b", "folder")
+    loading.check_compatible(core, [same])
+    other = loading.read_card(folder(tmp_path / "c", tokenizer=train_tokenizer(["xyz"], 290)), "c", "folder")
     with pytest.raises(ModelError, match="c has another vocabulary than a.*expected"):
-        library.check_compatible(core, [same, other])
-    warm = library.read_card(folder(tmp_path / "d", simplex_value=7.0), "d", "folder")
+        loading.check_compatible(core, [same, other])
+    warm = loading.read_card(folder(tmp_path / "d", simplex_value=7.0), "d", "folder")
     with pytest.raises(ModelError, match="7.*5"):
-        library.check_compatible(core, [warm])
+        loading.check_compatible(core, [warm])
 
 
 def test_listing_leaves_broken_folders_out(tmp_path, monkeypatch):
@@ -119,9 +120,9 @@ def test_listing_leaves_broken_folders_out(tmp_path, monkeypatch):
         folder(tmp_path / name, role=role)
     (tmp_path / "broken" / "model.safetensors").unlink()
     monkeypatch.setattr(cards, "BUNDLED", tmp_path)
-    assert [card.id for card in library.list_models()] == ["z-core", "a-reader"]
+    assert [card.id for card in loading.list_models()] == ["z-core", "a-reader"]
     shutil.rmtree(tmp_path / "z-core")
-    assert [card.id for card in library.list_models()] == ["a-reader"]
+    assert [card.id for card in loading.list_models()] == ["a-reader"]
 
 
 def test_a_core_of_another_vocabulary_gets_only_the_users_that_fit(tmp_path, monkeypatch):
@@ -135,7 +136,7 @@ def test_a_core_of_another_vocabulary_gets_only_the_users_that_fit(tmp_path, mon
     folder(tmp_path / "bundled" / "friend", role="reader", tokenizer=other)
     assert cards.fitting(mine, ["reader", "friend"]) == ("friend",)
     from ssd2_core.config import Settings
-    from ssd2_core.inline import InlineEngine
+    from ssd2_core.serving.inline_engine import InlineEngine
     from ssd2_core.ui.page import Studio
     studio = Studio(InlineEngine(Settings(core=mine)), Settings(core=mine))
     assert [card.id for card in studio.users] == ["friend"] and studio.titles["core"] == "Core"

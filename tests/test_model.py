@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from ssd2_core.config import EnsembleParams, SamplingParams
-from ssd2_core.context import bind_rows
-from ssd2_core.ensemble import Ensemble
+from ssd2_core.diffusion.ensemble import Ensemble
+from ssd2_core.diffusion.sampling import generate
+from ssd2_core.diffusion.simplex import alpha_bar
 from ssd2_core.errors import ModelError
-from ssd2_core.model import SSD2Config, SSD2Model
-from ssd2_core.sampling import generate
-from ssd2_core.simplex import alpha_bar
+from ssd2_core.models.context import bind_rows
+from ssd2_core.models.ssd2 import SSD2Config, SSD2Model
 from tests.tiny import BERT, LLAMA, ROBERTA, tiny
 
 CONTEXTS = [[2, 20, 21, 22, 3, 30, 31, 4], [3, 40, 41, 4]]

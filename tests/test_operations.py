@@ -10,27 +10,26 @@ import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
-from ssd2_core import trainer
 from ssd2_core.__main__ import main
-from ssd2_core.config import LIMITS, Limits, Settings
-from ssd2_core.counters import Counters
+from ssd2_core.config import LIMITS, MEANINGS, Limits, Settings, markdown
 from ssd2_core.errors import DISK_FULL, BusyError, is_disk_full, is_out_of_memory
-from ssd2_core.frames import Frame
-from ssd2_core.inline import InlineEngine
-from ssd2_core.library import _not_loaded
-from ssd2_core.limits import MEANINGS, markdown
-from ssd2_core.protocol import Done, Failed, Request, Teach
-from ssd2_core.runlog import RunStore
+from ssd2_core.models.loading import _not_loaded
+from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.messages import Done, Failed, Request, Teach
+from ssd2_core.serving import finetune_worker
+from ssd2_core.serving.event_log import RunStore
+from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.serving.stats import Counters
+from ssd2_core.serving.visitor_models import Visitors
 from ssd2_core.ui import runs as page_runs
-from ssd2_core.ui.doors import Doors, Page
+from ssd2_core.ui.blocks import Page
+from ssd2_core.ui.middleware import Doors
 from ssd2_core.ui.page import build
-from ssd2_core.visitors import Visitors
-
-from . import fake_worker
-from .browser import ROOT
-from .fake_engine import FakeEngine
-from .test_engine import ask
-from .test_visitors import WEIGHTS, add
+from tests import fake_worker
+from tests.browser import ROOT
+from tests.fake_engine import FakeEngine
+from tests.test_engine import ask
+from tests.test_visitors import WEIGHTS, add
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -58,7 +57,7 @@ def frame(run_id: str) -> Frame:
 
 
 def test_ended_runs_are_kept_up_to_a_number_of_events(monkeypatch):
-    monkeypatch.setattr("ssd2_core.runlog.MAX_ENDED_EVENTS", 25)
+    monkeypatch.setattr("ssd2_core.serving.event_log.MAX_ENDED_EVENTS", 25)
     store = RunStore(900)
     for name in ("old", "large", "new", "live"):
         log = store.open(Request(name, "?"))
@@ -190,7 +189,7 @@ def no_room(*_: object, **__: object) -> None:
 
 
 def test_a_model_that_finds_the_disk_full_leaves_nothing_behind(visitors, monkeypatch):
-    monkeypatch.setattr("ssd2_core.visitors.shutil.copyfile", no_room)
+    monkeypatch.setattr("ssd2_core.serving.visitor_models.shutil.copyfile", no_room)
     with pytest.raises(BusyError, match=DISK_FULL):
         add(visitors)
     assert visitors.cards("ann") == [] and list(visitors.folder.iterdir()) == []
@@ -200,7 +199,7 @@ def test_a_trained_model_that_finds_the_disk_full_leaves_nothing_behind(visitors
     place = visitors.folder / "work-x"
     place.mkdir()
     (place / "model.safetensors").write_bytes(WEIGHTS.read_bytes())
-    monkeypatch.setattr("ssd2_core.visitors.read_card", no_room)
+    monkeypatch.setattr("ssd2_core.serving.visitor_models.read_card", no_room)
     with pytest.raises(BusyError, match=DISK_FULL):
         visitors.keep("ann", place)
     assert visitors.cards("ann") == [] and list(visitors.folder.iterdir()) == []
@@ -208,9 +207,9 @@ def test_a_trained_model_that_finds_the_disk_full_leaves_nothing_behind(visitors
 
 def test_a_training_that_finds_the_disk_full_is_told_so(monkeypatch):
     told, jobs = [], [Teach("x", "compact-reader", (), "", "Mine", 1.0)]
-    monkeypatch.setattr(trainer, "teach", no_room)
-    monkeypatch.setattr(trainer.os, "nice", lambda _: 0)
+    monkeypatch.setattr(finetune_worker, "teach", no_room)
+    monkeypatch.setattr(finetune_worker.os, "nice", lambda _: 0)
     monkeypatch.setattr("torch.set_num_threads", lambda _: None)
     with pytest.raises(IndexError):
-        trainer.main(SimpleNamespace(get=lambda: jobs.pop()), told.append, None)
+        finetune_worker.main(SimpleNamespace(get=lambda: jobs.pop()), told.append, None)
     assert told == [Failed("x", DISK_FULL)]

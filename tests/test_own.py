@@ -7,8 +7,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from ssd2_core.errors import VisitorError
-from ssd2_core.ui import words
-from ssd2_core.ui.own import pair_of
+from ssd2_core.ui import strings
+from ssd2_core.ui.handlers.own_models import pair_of
 from tests.browser import ask, finished, last_answer, logged, opened, served, until
 from tests.test_visitors import SHEET, WEIGHTS
 
@@ -46,7 +46,7 @@ def test_both_files_are_needed():
     for paths in (None, [], ["a.json"], ["a.json", "b.json"], ["a.safetensors", "b.json", "c.json"], ["a.pt", "b.json"]):
         with pytest.raises(VisitorError) as caught:
             pair_of(paths)
-        assert str(caught.value) == words.OWN_PAIR
+        assert str(caught.value) == strings.OWN_PAIR
     assert pair_of(["b.json", "a.SAFETENSORS"]) == (Path("a.SAFETENSORS"), Path("b.json"))
 
 

@@ -3,12 +3,12 @@
 import pytest
 
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
-from ssd2_core.frames import Frame, trace_to_json
-from ssd2_core.protocol import Request
-from ssd2_core.ui.words import EXAMPLES
-
-from .browser import THEATRE, ask, finished, last_answer, logged, open_knobs, opened, served, step_shown, until
-from .fake_engine import ANSWER, FakeEngine
+from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.messages import Request
+from ssd2_core.protocol.traces import trace_to_json
+from ssd2_core.ui.strings import EXAMPLES
+from tests.browser import THEATRE, ask, finished, last_answer, logged, open_knobs, opened, served, step_shown, until
+from tests.fake_engine import ANSWER, FakeEngine
 
 PACE = "0.15"                   # seconds a step
 STEPS = 32

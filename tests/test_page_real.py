@@ -2,9 +2,8 @@
 
 import pytest
 
-from ssd2_core.ui.words import EXAMPLES
-
-from .browser import ROOT, finished, last_answer, opened, served, until
+from ssd2_core.ui.strings import EXAMPLES
+from tests.browser import ROOT, finished, last_answer, opened, served, until
 
 MODELS = ROOT / "assets" / "models"
 pytestmark = pytest.mark.skipif(not (MODELS / "compact-core" / "config.json").exists(),

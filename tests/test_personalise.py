@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from ssd2_core.errors import DocumentError
-from ssd2_core.library import load
-from ssd2_core.training import recipes
-from ssd2_core.training.clauses import ME, formed
+from ssd2_core.models.loading import load
+from ssd2_core.training import compact
+from ssd2_core.training.experiments.finetune_gain import visitors
+from ssd2_core.training.finetune.clauses import ME, formed
+from ssd2_core.training.finetune.finetune import PersonalParams, personal_rows, personalise
+from ssd2_core.training.finetune.question_generation import ask, pieces, sentences, topic_words
 from ssd2_core.training.mixtures import Encoder
-from ssd2_core.training.personalise import PersonalParams, personal_rows, personalise
-from ssd2_core.training.questions import ask, pieces, sentences, topic_words
-from ssd2_core.training.taught import visitors
 
 TEXT = ("Hi, I'm Maren, 41. Dr. Holm lives next to the old mill, because her mother was ill. On Fridays we sell 30 loaves "
         "for 5 euros at 9:30. Ida and Tom work as night nurses.")
@@ -106,21 +106,21 @@ def test_training_stops_at_its_steps_when_told_and_in_time():
 def test_the_recipe_writes_a_model_that_loads(tmp_path, capsys):
     (tmp_path / "note.txt").write_text(TEXT)
     out = ["--out", str(tmp_path / "mine"), "--title", "Me"]
-    assert recipes.main(["personalise", str(tmp_path / "note.txt"), *out, "--steps", "2", "--threads", "1"]) == 0
+    assert compact.main(["personalise", str(tmp_path / "note.txt"), *out, "--steps", "2", "--threads", "1"]) == 0
     assert "are answered without them" in capsys.readouterr().out
     card = load(str(tmp_path / "mine")).card
     assert (card.title, card.role, card.parameters, card.measured) == ("Me", "reader", 1_263_488, {})
     with pytest.raises(DocumentError, match="cannot be read"):
-        recipes.main(["personalise", str(tmp_path / "ghost.txt")])
+        compact.main(["personalise", str(tmp_path / "ghost.txt")])
 
 
 def test_what_teaching_is_worth_is_measured_for_each_visitor(tmp_path, capsys):
     rows = [{"question": "Who?", "answer": "Ida", "document": f"{TEXT} {n}"} for n in range(3) for _ in range(2)]
     (tmp_path / "asked.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    from ssd2_core.scores import read_questions
+    from ssd2_core.evaluation.metrics import read_questions
     assert [len(v) for v in visitors(read_questions(tmp_path / "asked.jsonl"), 2)] == [4, 2]
     command = ["taught", "--data", str(tmp_path / "asked.jsonl"), "--texts", "2", "--seconds", "0.1", "--threads", "1"]
-    assert recipes.main(command) == 0
+    assert compact.main(command) == 0
     *each, whole = (json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
     assert len(each) == 2 and whole["questions"] == 6
     assert set(whole) == {"questions", "before", "after", "before_with_text", "after_with_text"}

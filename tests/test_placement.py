@@ -5,11 +5,11 @@ import json
 import pytest
 import torch
 
-from ssd2_core import library, placement
 from ssd2_core.config import SamplingParams
+from ssd2_core.diffusion.sampling import generate
 from ssd2_core.errors import ModelError
-from ssd2_core.placement import parse_device_map, parse_max_memory, size
-from ssd2_core.sampling import generate
+from ssd2_core.models import device_map, loading
+from ssd2_core.models.device_map import parse_device_map, parse_max_memory, size
 from tests.test_cli import run
 from tests.test_library import folder
 
@@ -25,14 +25,14 @@ def tokens(expert):
 
 
 def test_the_plan_counts_every_weight_once(core):
-    model = library.load(str(core)).model
+    model = loading.load(str(core)).model
     count, buffers = sum(p.numel() for p in model.parameters()), sum(b.numel() for b in model.buffers())
-    plan = library.plan_for(core, "it")
+    plan = loading.plan_for(core, "it")
     assert plan.parameters == count and plan.bytes == {"cpu": 4 * (count + buffers)} and plan.offloaded == 0
-    assert library.plan_for(core, "it", dtype="bfloat16").bytes == {"cpu": 2 * (count + buffers)}
-    assert library.plan_for(core, "it", "auto").bytes == plan.bytes
+    assert loading.plan_for(core, "it", dtype="bfloat16").bytes == {"cpu": 2 * (count + buffers)}
+    assert loading.plan_for(core, "it", "auto").bytes == plan.bytes
     assert f"{count:,} parameters in float32" in plan.words() and "on cpu" in plan.words()
-    split = library.plan_for(core, "it", "auto", max_memory="cpu=90kB")
+    split = loading.plan_for(core, "it", "auto", max_memory="cpu=90kB")
     assert sum(split.bytes.values()) == 4 * (count + buffers) and split.offloaded == split.bytes["disk"] > 0
 
 
@@ -40,37 +40,37 @@ def test_the_plan_counts_every_weight_once(core):
                                                     (False, 60_000_000, "float32")])
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
 def test_a_large_network_is_halved_where_the_processor_multiplies_halves(core, tmp_path, monkeypatch, units, parameters, dtype):
-    monkeypatch.setattr(library, "has_bfloat16_units", lambda: units)
+    monkeypatch.setattr(loading, "has_bfloat16_units", lambda: units)
     for file in core.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     config = json.loads((core / "config.json").read_text()) | {"num_parameters": parameters}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    assert library.plan_for(tmp_path, "it").dtype == dtype
-    assert library.plan_for(tmp_path, "it", dtype="float32").dtype == "float32"
+    assert loading.plan_for(tmp_path, "it").dtype == dtype
+    assert loading.plan_for(tmp_path, "it", dtype="float32").dtype == "float32"
 
 
 @pytest.mark.parametrize("found,has", [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx2": True}, False)])
 def test_what_the_processor_multiplies(monkeypatch, found, has):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
-    assert placement.has_bfloat16_units() == has
+    assert device_map.has_bfloat16_units() == has
     monkeypatch.delattr(torch.cpu, "get_capabilities")
-    assert placement.has_bfloat16_units() is False
+    assert device_map.has_bfloat16_units() is False
 
 
 def test_layers_on_the_disk_give_the_same_tokens(core, tmp_path):
-    whole = library.load(str(core))
-    away = library.load(str(core), "auto", max_memory="cpu=90kB", offload_folder=str(tmp_path / "away"))
+    whole = loading.load(str(core))
+    away = loading.load(str(core), "auto", max_memory="cpu=90kB", offload_folder=str(tmp_path / "away"))
     assert any(p.device.type == "meta" for p in away.model.parameters())
     assert torch.equal(tokens(whole), tokens(away))
     with pytest.raises(ModelError, match="on the disk; name a folder with --offload-folder"):
-        library.load(str(core), "auto", max_memory="cpu=90kB")
+        loading.load(str(core), "auto", max_memory="cpu=90kB")
 
 
 @pytest.mark.attack(10)
 def test_what_cannot_fit_is_refused_with_the_figures(core, monkeypatch):
-    monkeypatch.setattr(placement, "memory_free", lambda: {"cpu": 50_000})
+    monkeypatch.setattr(device_map, "memory_free", lambda: {"cpu": 50_000})
     with pytest.raises(ModelError, match=r"needs .* on cpu, where 50\.0 kB are free; choose --device-map auto"):
-        library.load(str(core))
+        loading.load(str(core))
 
 
 @pytest.mark.parametrize("text,good", [("auto", "auto"), ("cuda:1", "cuda:1"), ('{"": "cpu"}', {"": "cpu"}), (None, None)])

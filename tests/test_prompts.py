@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssd2_core.errors import LimitError
-from ssd2_core.prompts import answer_text, cell_texts, contexts, encode, prompt_format
-from ssd2_core.protocol import Turn
+from ssd2_core.protocol.messages import Turn
+from ssd2_core.text.prompts import answer_text, cell_texts, contexts, encode, prompt_format
 from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, PAD, SPECIAL_TOKENS, USER, train_tokenizer
 
 TOKENIZER = train_tokenizer(["my dog is called Biscuit and what is it", "7:45 on Monday"], 400)

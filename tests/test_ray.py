@@ -13,18 +13,17 @@ from pathlib import Path
 import pytest
 
 from app import make_engine, read_settings
-from ssd2_core.actor import Actor, Files, own_folder, threads
 from ssd2_core.config import EnsembleParams, Limits, Settings
-from ssd2_core.engine import WORKER_LOST
 from ssd2_core.errors import BusyError, VisitorError
-from ssd2_core.frames import Frame
-from ssd2_core.protocol import Done, Failed, Forget, Queued
-from ssd2_core.ray_engine import Place, RayEngine, choose
-from ssd2_core.supervisor import GAVE_UP
-
-from .browser import ROOT
-from .test_engine import NEEDS_RAY, ask, frames, is_running, until, wait_for
-from .test_layout import loaded
+from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.messages import Done, Failed, Forget, Queued
+from ssd2_core.serving.engine import WORKER_LOST
+from ssd2_core.serving.ray_actor import Actor, Files, own_folder, threads
+from ssd2_core.serving.ray_engine import Place, RayEngine, choose
+from ssd2_core.serving.supervisor import GAVE_UP
+from tests.browser import ROOT
+from tests.test_engine import NEEDS_RAY, ask, frames, is_running, until, wait_for
+from tests.test_layout import loaded
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -73,7 +72,7 @@ def test_actors_share_the_cores_but_one():
 
 
 def test_ray_is_imported_only_when_asked_for():
-    assert loaded("import ssd2_core.ray_engine, ssd2_core.actor, app", "ray", "torch") == []
+    assert loaded("import ssd2_core.serving.ray_engine, ssd2_core.serving.ray_actor, app", "ray", "torch") == []
 
 
 @NEEDS_RAY
@@ -115,7 +114,7 @@ def listens(inbox, send, settings):
 @pytest.fixture(scope="module")
 def ray_here():
     """A Ray for all engines of these tests: each starts its actors on it."""
-    from ssd2_core.ray_engine import connect
+    from ssd2_core.serving.ray_engine import connect
     assert connect("ray", 4)
     yield
     import ray

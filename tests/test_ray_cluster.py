@@ -12,13 +12,12 @@ import torch
 from safetensors.torch import save_file
 
 from ssd2_core.config import Settings
-from ssd2_core.protocol import Done
-from ssd2_core.ray_engine import RayEngine
-from ssd2_core.uploads import read_sheet
-
-from .attacks import NEEDS_MODELS
-from .test_engine import NEEDS_RAY, is_running, until
-from .test_visitors import SHEET, add, request, run
+from ssd2_core.protocol.messages import Done
+from ssd2_core.registry.uploads import read_sheet
+from ssd2_core.serving.ray_engine import RayEngine
+from tests.attacks import NEEDS_MODELS
+from tests.test_engine import NEEDS_RAY, is_running, until
+from tests.test_visitors import SHEET, add, request, run
 
 pytestmark = [NEEDS_RAY, NEEDS_MODELS, pytest.mark.timeout(180)]
 

@@ -6,12 +6,11 @@ import shlex
 import pytest
 
 from ssd2_core.__main__ import parser
-from ssd2_core.training.recipes import parser as train_parser
-
-from .browser import ROOT
+from ssd2_core.training.cli import parser as train_parser
+from tests.browser import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TRAINING = (ROOT / "ssd2_core/training/README.md").read_text(encoding="utf-8")
+TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README + TRAINING, re.DOTALL)
 
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from .browser import THEATRE, ask, finished, last_answer, logged, opened, served, until
-from .fake_engine import ANSWER
+from tests.browser import THEATRE, ask, finished, last_answer, logged, opened, served, until
+from tests.fake_engine import ANSWER
 
 DOCUMENT = "My dog is called Biscuit."
 

@@ -6,13 +6,14 @@ import json
 import pytest
 
 from ssd2_core.config import EnsembleParams, Settings
-from ssd2_core.frames import Frame, trace_to_json
-from ssd2_core.protocol import Loading, Queued, Request
-from ssd2_core.ui import theatre, words
+from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.messages import Loading, Queued, Request
+from ssd2_core.protocol.traces import trace_to_json
+from ssd2_core.ui import strings
+from ssd2_core.ui.components import viewer
 from ssd2_core.ui.page import Studio
 from ssd2_core.ui.runs import Runs
-
-from .fake_engine import ANSWER, FakeEngine
+from tests.fake_engine import ANSWER, FakeEngine
 
 HEAD = {"experts": [{"name": "core"}]}
 
@@ -95,14 +96,14 @@ def test_old_runs_are_forgotten():
 
 
 def test_a_stored_trace_becomes_the_first_visit(tmp_path, monkeypatch):
-    monkeypatch.setattr(theatre, "STORIES", tmp_path)
-    assert theatre.story({}, []) == ""
+    monkeypatch.setattr(viewer, "STORIES", tmp_path)
+    assert viewer.story({}, []) == ""
     engine = FakeEngine(Settings())
     engine.submit(Request("r", "What?", users=("compact-reader",),
                           ensemble=EnsembleParams(lam={"compact-reader": 0.5})))
     frames = [event for event in engine.stream("r") if isinstance(event, Frame)]
     (tmp_path / "a.json").write_text(trace_to_json(frames, {"prompt": "What?"}), encoding="utf-8")
-    told = json.loads(theatre.story({"core": "Compact core"}, ["compact-reader"]))
+    told = json.loads(viewer.story({"core": "Compact core"}, ["compact-reader"]))
     assert told["head"]["stored"] and told["head"]["prompt"] == "What?" and len(told["steps"]) == len(frames) == 32
     assert [expert["hue"] for expert in told["head"]["experts"]] == [0, 1]
 
@@ -114,6 +115,6 @@ def test_experts_keep_their_hue():
 
 
 def test_a_queue_tells_position_and_expected_wait():
-    assert words.queued(1) == "You are next in the queue."
-    assert words.queued(3, 7.6) == "You are number 3 in the queue, about 8 s."
-    assert words.queued(1, 0.2) == "You are next in the queue, about 1 s."
+    assert strings.queued(1) == "You are next in the queue."
+    assert strings.queued(3, 7.6) == "You are number 3 in the queue, about 8 s."
+    assert strings.queued(1, 0.2) == "You are next in the queue, about 1 s."

@@ -6,10 +6,10 @@ import pytest
 
 from ssd2_core.config import Limits, Settings
 from ssd2_core.errors import BusyError, DocumentError, ModelError, VisitorError
-from ssd2_core.inline import InlineEngine
-from ssd2_core.protocol import Document, Failed, Taught, Teaching
-from ssd2_core.school import LOST, School
-from ssd2_core.visitors import Visitors
+from ssd2_core.protocol.messages import Document, Failed, Taught, Teaching
+from ssd2_core.serving.finetune_jobs import LOST, School
+from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.serving.visitor_models import Visitors
 from tests.browser import until
 
 NOTE = (Document("note", "My dog is called Brimsel."),)

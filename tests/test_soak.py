@@ -5,14 +5,14 @@ import json
 
 import pytest
 
-from ssd2_core.cards import BUNDLED
-from ssd2_core.soak import Plan, faults, report, run, stops
-from ssd2_core.soak.questions import KINDS, Question, Tally, Words, end_of, make, repackaged
-from ssd2_core.soak.server import Sample, Server
-from ssd2_core.soak.tab import Heard, Site, is_sentence
-from ssd2_core.uploads import check_weights_file, read_sheet
-
-from .attacks import NEEDS_MODELS
+from ssd2_core.loadtest import faults, report, stops
+from ssd2_core.loadtest.cli import Plan, run
+from ssd2_core.loadtest.client import Heard, Site, is_sentence
+from ssd2_core.loadtest.questions import KINDS, Question, Tally, Words, end_of, make, repackaged
+from ssd2_core.loadtest.server import Sample, Server
+from ssd2_core.registry.cards import BUNDLED
+from ssd2_core.registry.uploads import check_weights_file, read_sheet
+from tests.attacks import NEEDS_MODELS
 
 READER = BUNDLED / "compact-reader"
 
@@ -132,7 +132,7 @@ def test_words_are_given_out_once(words):
 
 
 def test_a_repackaged_model_passes_the_gate(tmp_path):
-    from ssd2_core.soak.crowd import own_model
+    from ssd2_core.loadtest.visitors import own_model
     (_, weights), (_, sheet) = own_model("one")
     assert weights != own_model("two")[0][1] != (READER / "model.safetensors").read_bytes()
     assert repackaged(weights, "one") == weights

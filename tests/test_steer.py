@@ -7,12 +7,12 @@ import pytest
 
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.errors import VisitorError
-from ssd2_core.inline import InlineEngine
-from ssd2_core.protocol import Change, Document, Pin, Request
-from ssd2_core.ui import words
+from ssd2_core.protocol.messages import Change, Document, Pin, Request
+from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.ui import strings
+from ssd2_core.ui.handlers.steering import last_frames, latest, steered
 from ssd2_core.ui.runs import Run
-from ssd2_core.ui.steer import last_frames, latest, steered
-from ssd2_core.ui.studio import Studio
+from ssd2_core.ui.state import Studio
 
 READER = "compact-reader"
 HALF, NONE = EnsembleParams({READER: 0.5}), EnsembleParams({READER: 0.0})
@@ -44,7 +44,7 @@ def wish(studio: Studio, run: Run, action: str, **more):
 def test_a_span_is_denoised_again_and_the_rest_stays(studio):
     run = ended(studio, ASKED)
     found = wish(studio, run, "again", cells=[[0, 2], [0, 3], [0, 2]])
-    assert found.line == words.STEER_LINES["again"] and found.base is None
+    assert found.line == strings.STEER_LINES["again"] and found.base is None
     second = ended(studio, found.request)
     before, after = last_frames(run)[0], last_frames(second)[0]
     assert [i for i, pinned in enumerate(after.pinned) if not pinned] == [2, 3]
@@ -72,7 +72,7 @@ def test_a_word_pinned_on_the_way_goes_to_the_run_itself(studio):
 def test_a_branch_is_the_run_up_to_its_step_and_then_another(studio):
     run = ended(studio, ASKED)
     found = wish(studio, run, "branch", step=6)
-    assert found.base is run and found.line == words.STEER_LINES["branch"].format(step=7)
+    assert found.base is run and found.line == strings.STEER_LINES["branch"].format(step=7)
     second = ended(studio, found.request)
     same = ("t", "c", "h", "w")
     assert [[s[k] for k in same] for s in second.steps[:6]] == [[s[k] for k in same] for s in run.steps[:6]]
@@ -97,19 +97,19 @@ def test_a_branch_of_a_run_that_was_changed_goes_through_the_same_changes(studio
 
 
 @pytest.mark.parametrize("more,sentence", [
-    ({"action": "again", "cells": []}, words.STEER_NOTHING), ({"action": "again", "cells": [[9, 9]]}, words.STEER_NOTHING),
-    ({"action": "again", "cells": "x"}, words.STEER_NOTHING),
-    ({"action": "again", "cells": [[True, False]]}, words.STEER_NOTHING),
-    ({"action": "again", "cells": [[0.5, 1], ["a", 2], [1], None]}, words.STEER_NOTHING),
-    ({"action": "dance"}, words.STEER_UNKNOWN), ({"action": None}, words.STEER_UNKNOWN),
+    ({"action": "again", "cells": []}, strings.STEER_NOTHING), ({"action": "again", "cells": [[9, 9]]}, strings.STEER_NOTHING),
+    ({"action": "again", "cells": "x"}, strings.STEER_NOTHING),
+    ({"action": "again", "cells": [[True, False]]}, strings.STEER_NOTHING),
+    ({"action": "again", "cells": [[0.5, 1], ["a", 2], [1], None]}, strings.STEER_NOTHING),
+    ({"action": "dance"}, strings.STEER_UNKNOWN), ({"action": None}, strings.STEER_UNKNOWN),
     ({"action": "branch", "step": 99}, "the step of a branch"), ({"action": "branch", "step": -1}, "the step of a branch"),
     ({"action": "branch", "step": float("nan")}, "the step of a branch"), ({"action": "branch"}, "the step of a branch"),
     ({"action": "pin", "block": 0, "position": 0, "text": ""}, "a word or token ids"),
     ({"action": "pin", "block": 0, "position": 0, "text": None}, "must be text"),
     ({"action": "pin", "block": "x", "position": 0, "text": "a"}, "the block of a pin"),
     ({"action": "pin", "block": 0, "position": 1e9, "text": "a"}, "the position of a pin"),
-    ({"action": "again", "run": "somebody-elses"}, words.STEER_UNKNOWN),
-    ({"action": "again", "run": ["x"]}, words.STEER_UNKNOWN),
+    ({"action": "again", "run": "somebody-elses"}, strings.STEER_UNKNOWN),
+    ({"action": "again", "run": ["x"]}, strings.STEER_UNKNOWN),
 ])
 def test_what_cannot_be_done_is_said(studio, more, sentence):
     run = next(iter(studio.runs.by_id.values()), None) or ended(studio, ASKED)
@@ -119,7 +119,7 @@ def test_what_cannot_be_done_is_said(studio, more, sentence):
 
 def test_a_run_is_its_own_session_s_alone(studio):
     run = ended(studio, ASKED)
-    with pytest.raises(VisitorError, match=words.STEER_UNKNOWN):
+    with pytest.raises(VisitorError, match=strings.STEER_UNKNOWN):
         steered(studio, "somebody else", {"action": "again", "run": run.id, "cells": [[0, 2]]}, lambda: NONE)
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from .browser import THEATRE, ask, finished, last_answer, logged, opened, served, step_shown, until
-from .test_theatre import CELL, nth
+from tests.browser import THEATRE, ask, finished, last_answer, logged, opened, served, step_shown, until
+from tests.test_theatre import CELL, nth
 
 PACE = "0.05"                   # seconds a step
 

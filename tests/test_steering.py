@@ -8,16 +8,17 @@ import pytest
 import torch
 
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings
-from ssd2_core.ensemble import Prediction, disagreement
+from ssd2_core.diffusion.ensemble import Prediction, disagreement
+from ssd2_core.diffusion.pins import Pins
+from ssd2_core.diffusion.sampling import generate
 from ssd2_core.errors import LimitError, ModelError
-from ssd2_core.frames import Frame
-from ssd2_core.inline import InlineEngine
-from ssd2_core.library import load
-from ssd2_core.prepare import ModelRuns
-from ssd2_core.prompts import pin_ids, template_ids, template_of
-from ssd2_core.protocol import Change, Changed, Control, Document, Done, Pin, Request, Started
-from ssd2_core.sampling import Pins, generate
-from ssd2_core.worker import Worker
+from ssd2_core.models.loading import load
+from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.messages import Change, Changed, Control, Document, Done, Pin, Request, Started
+from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.serving.model_runner import ModelRuns
+from ssd2_core.serving.worker import Worker
+from ssd2_core.text.prompts import pin_ids, template_ids, template_of
 
 NOTE = (Document("note", "My dog is called Brimsel. We live in Oslo near the old mill."),)
 ASKED, READER = "What is my dog called?", "compact-reader"

@@ -6,12 +6,11 @@ import shlex
 import pytest
 
 from ssd2_core.__main__ import main
-from ssd2_core.frames import load_trace
-from ssd2_core.ui.theatre import STORIES, stories, story
-from ssd2_core.ui.tour import TOUR
-
-from .browser import ROOT, THEATRE, ask, finished, last_answer, open_tab, opened, served, step_shown, until
-from .fake_engine import ANSWER
+from ssd2_core.protocol.traces import load_trace
+from ssd2_core.ui.components.viewer import STORIES, stories, story
+from ssd2_core.ui.strings import TOUR
+from tests.browser import ROOT, THEATRE, ask, finished, last_answer, open_tab, opened, served, step_shown, until
+from tests.fake_engine import ANSWER
 
 COMMANDS = [line for line in (STORIES / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("python -m ")]
 

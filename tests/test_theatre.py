@@ -2,7 +2,7 @@
 
 import pytest
 
-from .browser import THEATRE, ask, finished, open_knobs, opened, served, step_shown, until
+from tests.browser import THEATRE, ask, finished, open_knobs, opened, served, step_shown, until
 
 PACE = "0.05"                   # seconds a step
 STEPS = 32

@@ -5,10 +5,9 @@ import statistics
 
 import pytest
 
-from ssd2_core.ui.theatre import TEMPLATE
-
-from .bare import bare, message, send, steps_of
-from .browser import THEATRE, ask, finished, open_knobs, opened, served, until
+from ssd2_core.ui.components.viewer import TEMPLATE
+from tests.bare import bare, message, send, steps_of
+from tests.browser import THEATRE, ask, finished, open_knobs, opened, served, until
 
 STEPS = steps_of()
 FOUND = [[[" <b>Sundays</b>", 0.62], [" cat", 0.3], ["<eos>", 0.001]], [["<img src=x>", 0.7], [" cat", 0.2], ["\n", 0.1]],

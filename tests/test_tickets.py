@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ssd2_core.ui.returns import Returns
+from ssd2_core.ui.session_tickets import Returns
 
 
 def returns(seconds: float = 5.0) -> tuple[Returns, list[str]]:
@@ -26,7 +26,7 @@ def test_a_ticket_is_good_once_and_only_for_who_is_gone():
 
 
 def test_who_is_still_here_keeps_the_ticket(monkeypatch):
-    monkeypatch.setattr("ssd2_core.ui.returns.NOTICE_SECONDS", 0.2)
+    monkeypatch.setattr("ssd2_core.ui.session_tickets.NOTICE_SECONDS", 0.2)
 
     async def go():
         found, gone = returns()
@@ -53,7 +53,7 @@ def test_who_does_not_come_back_is_forgotten_in_time_and_who_never_had_a_page_at
 
 
 def test_tickets_are_bounded(monkeypatch):
-    monkeypatch.setattr("ssd2_core.ui.returns.MAX_TICKETS", 3)
+    monkeypatch.setattr("ssd2_core.ui.session_tickets.MAX_TICKETS", 3)
 
     async def go():
         found, gone = returns()

@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from ssd2_core import load_trace
 from ssd2_core.config import EnsembleParams, Settings
 from ssd2_core.errors import LimitError
-from ssd2_core.frames import Frame, fitting_trace, trace_from_json, trace_to_json
-from ssd2_core.protocol import Change, Document, Request
-from ssd2_core.run import about_run
-from ssd2_core.traces import ABOUT, MAX_BYTES, NEWER_FIELDS, checked_trace
+from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.messages import Change, Document, Request
+from ssd2_core.protocol.trace_schema import ABOUT, MAX_BYTES, NEWER_FIELDS, checked_trace
+from ssd2_core.protocol.traces import about_run, fitting_trace, trace_from_json, trace_to_json
+from ssd2_core.ui.export.run_snapshot import kept_run
 from ssd2_core.ui.runs import Run
-from ssd2_core.ui.stage import kept_run
-
-from .browser import ROOT
-from .fake_engine import FakeEngine
+from tests.browser import ROOT
+from tests.fake_engine import FakeEngine
 
 
 def finished_run(user: str = "compact-reader") -> Run:
@@ -173,8 +172,8 @@ def test_own_models_and_documents_stay_with_the_visitor():
 
 
 def test_the_ten_lines_in_the_docs_run(tmp_path, monkeypatch, capsys):
-    code = re.search(r"```python\n(.*?)```", (ROOT / "ssd2_core/traces.md").read_text(encoding="utf-8"), re.DOTALL).group(1)
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs/traces.md").read_text(encoding="utf-8"), re.DOTALL).group(1)
     (tmp_path / "ssd2-trace.json").write_text(TEXT, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "ssd2_core/traces.md", "exec"), {})
+    exec(compile(code, "docs/traces.md", "exec"), {})
     assert "What is it? -> The dog in your letter" in capsys.readouterr().out and len(code.splitlines()) <= 11

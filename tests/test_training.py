@@ -7,17 +7,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ssd2_core.context import bind_rows
-from ssd2_core.training import recipes
+from ssd2_core.models.context import bind_rows
+from ssd2_core.training import compact
+from ssd2_core.training.batch import Item, Row, make_batch
 from ssd2_core.training.data import documents, general, island
 from ssd2_core.training.data.thesaurus import THESAURUS, reworded
-from ssd2_core.training.fit import FitParams, fit
-from ssd2_core.training.layout import Item, Row, make_batch
+from ssd2_core.training.loop import FitParams, fit
 from ssd2_core.training.losses import diffusion_loss, predictor
 from ssd2_core.training.mixtures import Encoder, batches, core_rows, islander_rows, reader_rows
 from ssd2_core.training.muon import orthogonal
 from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, USER, train_tokenizer
-from ssd2_core.ui import words
+from ssd2_core.ui import strings
 from tests.tiny import LLAMA, tiny
 
 TOKENIZER = train_tokenizer([documents.scene(random.Random(n)).document for n in range(60)], 500)
@@ -114,12 +114,12 @@ def test_the_loss_falls(tmp_path):
 
 
 def test_the_recipe_writes_folders_that_load(tmp_path, monkeypatch):
-    from ssd2_core.cards import list_models
-    from ssd2_core.library import load
-    for name, spec in recipes.COMPACT.items():
+    from ssd2_core.models.loading import load
+    from ssd2_core.registry.cards import list_models
+    for name, spec in compact.COMPACT.items():
         small = replace(spec, hidden=32, intermediate=48, layers=1, heads=2, batch=2)
-        monkeypatch.setitem(recipes.COMPACT, name, small)
-    assert recipes.main(["compact", "--only", "reader", "--only", "core", "--out", str(tmp_path), "--steps", "3"]) == 0
+        monkeypatch.setitem(compact.COMPACT, name, small)
+    assert compact.main(["compact", "--only", "reader", "--only", "core", "--out", str(tmp_path), "--steps", "3"]) == 0
     for name in ("compact-core", "compact-reader"):
         expert = load(str(tmp_path / name))
         assert expert.card.parameters > 0 and len(expert.card.tokenizer_hash) == 16
@@ -129,13 +129,13 @@ def test_the_recipe_writes_folders_that_load(tmp_path, monkeypatch):
     settings = {"steps": 16, "weights": "adaptive", "lam": {"r": 0.5}, "seed": 0, "data": ["a.jsonl", "b.jsonl"]}
     (tmp_path / "found.json").write_text(json.dumps({"rows": rows, "settings": settings}))
     first, more = tmp_path / "compact-core", tmp_path / "more" / "compact-core"
-    assert recipes.main(["compact", "--only", "core", "--start", str(tmp_path), "--out", str(more.parent), "--steps", "1"]) == 0
+    assert compact.main(["compact", "--only", "core", "--start", str(tmp_path), "--out", str(more.parent), "--steps", "1"]) == 0
     record = json.loads((more / "training.json").read_text())
-    assert recipes.total_steps(record) == 4 and record["earlier"]["steps"] == 3
+    assert compact.total_steps(record) == 4 and record["earlier"]["steps"] == 3
     moved = [(a - b).abs().max().item() for a, b in zip(*(load(str(f)).model.parameters() for f in (first, more)), strict=True)]
     assert 0 < max(moved) < 1e-3
-    monkeypatch.delitem(recipes.COMPACT, "islander")
-    assert recipes.main(["cards", str(tmp_path / "found.json"), "--models", str(tmp_path)]) == 0
+    monkeypatch.delitem(compact.COMPACT, "islander")
+    assert compact.main(["cards", str(tmp_path / "found.json"), "--models", str(tmp_path)]) == 0
     card = (tmp_path / "compact-core" / "README.md").read_text()
     assert "| b | 9 | 0.50 | 0.50 |" in card and "{" not in card.split("---", 2)[2]
 
@@ -171,7 +171,7 @@ def test_every_answer_holds_its_value_and_every_document_too():
 
 
 def test_the_page_names_the_island_that_the_data_tells_of():
-    assert words.ISLAND_NAME == island.ISLAND_NAME
+    assert strings.ISLAND_NAME == island.ISLAND_NAME
 
 
 def test_the_data_is_as_wide_as_the_cards_say():

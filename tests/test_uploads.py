@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from ssd2_core.cards import BUNDLED, tokenizer_hash
 from ssd2_core.errors import ModelError
-from ssd2_core.uploads import MAX_HEADER_BYTES, check_weights_file, read_sheet, write_sheet
+from ssd2_core.registry.cards import BUNDLED, tokenizer_hash
+from ssd2_core.registry.uploads import MAX_HEADER_BYTES, check_weights_file, read_sheet, write_sheet
 
 READER = BUNDLED / "compact-reader"
 HASH = tokenizer_hash(READER / "tokenizer.json")
@@ -234,7 +234,7 @@ def test_another_architecture_is_refused_by_name(tmp_path):
 
 @pytest.mark.attack(10)
 def test_a_file_over_the_limit_is_not_even_opened(tmp_path, monkeypatch):
-    from ssd2_core import uploads
+    from ssd2_core.registry import uploads
 
     monkeypatch.setattr(uploads, "LIMITS", replace(uploads.LIMITS, max_model_bytes=1000))
     assert "at most 1,000" in refused(tmp_path, save(tensors()))

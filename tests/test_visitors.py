@@ -7,14 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ssd2_core.cards import BUNDLED, tokenizer_hash
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings
 from ssd2_core.errors import BusyError, LimitError, ModelError
-from ssd2_core.frames import Frame
-from ssd2_core.inline import InlineEngine
-from ssd2_core.protocol import Document, Done, Failed, Request
-from ssd2_core.uploads import read_sheet, write_sheet
-from ssd2_core.visitors import Visitors
+from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.messages import Document, Done, Failed, Request
+from ssd2_core.registry.cards import BUNDLED, tokenizer_hash
+from ssd2_core.registry.uploads import read_sheet, write_sheet
+from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.serving.visitor_models import Visitors
 
 READER = BUNDLED / "compact-reader"
 CONFIG = json.loads((READER / "config.json").read_text())
@@ -196,9 +196,9 @@ def test_quotas_and_idle_owners(monkeypatch):
     with pytest.raises(BusyError, match="no room for another model"):
         add(small, "bob")
     now = visitors._shelves["ann"].seen
-    monkeypatch.setattr("ssd2_core.visitors.time.monotonic", lambda: now + 99)
+    monkeypatch.setattr("ssd2_core.serving.visitor_models.time.monotonic", lambda: now + 99)
     assert visitors.sweep() == ()
-    monkeypatch.setattr("ssd2_core.visitors.time.monotonic", lambda: now + 101)
+    monkeypatch.setattr("ssd2_core.serving.visitor_models.time.monotonic", lambda: now + 101)
     assert len(visitors.sweep()) == 2 and visitors.cards("ann") == [] and not list(visitors.folder.iterdir())
     visitors.close()
     assert not visitors.folder.exists()
@@ -210,9 +210,9 @@ def test_an_open_page_keeps_what_is_its_own_and_the_silent_ones_go(monkeypatch):
         add(engine.visitors, "here")
         add(engine.visitors, "gone")
         now = engine.visitors._shelves["gone"].seen
-        monkeypatch.setattr("ssd2_core.visitors.time.monotonic", lambda: now + 90)
+        monkeypatch.setattr("ssd2_core.serving.visitor_models.time.monotonic", lambda: now + 90)
         engine.still_here("here")
-        monkeypatch.setattr("ssd2_core.visitors.time.monotonic", lambda: now + 110)
+        monkeypatch.setattr("ssd2_core.serving.visitor_models.time.monotonic", lambda: now + 110)
         engine.still_here("here")
         assert len(engine.visitors.cards("here")) == 1 and engine.visitors.cards("gone") == []
 
@@ -224,7 +224,7 @@ def test_a_full_disk_costs_one_sentence_and_leaves_nothing(monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ssd2_core.visitors.shutil.copyfile", full)
+    monkeypatch.setattr("ssd2_core.serving.visitor_models.shutil.copyfile", full)
     with pytest.raises(BusyError, match="disk of this service is full"):
         add(visitors)
     assert not list(visitors.folder.iterdir()) and visitors.cards("ann") == []

@@ -10,11 +10,10 @@ import pytest
 from gradio_client import Client
 
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
-from ssd2_core.inline import InlineEngine
-from ssd2_core.protocol import Document, Request
-
-from .browser import ROOT, served, until
-from .fake_zero import DeviceApi
+from ssd2_core.protocol.messages import Document, Request
+from ssd2_core.serving.inline_engine import InlineEngine
+from tests.browser import ROOT, served, until
+from tests.fake_zero import DeviceApi
 
 pytest.importorskip("spaces", reason="the package spaces is not installed")
 pytestmark = pytest.mark.timeout(240)

@@ -2,7 +2,7 @@
 
 import torch
 
-from ssd2_core.model import SSD2Config, SSD2Model
+from ssd2_core.models.ssd2 import SSD2Config, SSD2Model
 
 LLAMA = {"model_type": "llama", "vocab_size": 97, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
          "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256, "tie_word_embeddings": True,

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from ..context import blocked
-from ..model import SSD2Model
-from ..simplex import add_noise, alpha_bar, to_simplex
-from .layout import Batch
+from ..diffusion.simplex import add_noise, alpha_bar, to_simplex
+from ..models.context import blocked
+from ..models.ssd2 import SSD2Model
+from .batch import Batch
 
 
 def draw_times(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from tokenizers import Tokenizer
 
+from .batch import Batch, Item, Row, make_batch
 from .data.documents import blind_qa, scene
 from .data.general import general_guess, general_qa, small_talk_qa
 from .data.island import island_guess, island_qa
 from .data.schema import QA
-from .layout import Batch, Item, Row, make_batch
 
 CHUNK = 16                      # batches that are drawn together and sorted by length
 BLOCK_LENGTHS = (12, 12, 12, 16, 16, 8)

@@ -6,10 +6,10 @@ import torch
 from tokenizers import Tokenizer
 
 from ..config import EnsembleParams, SamplingParams
-from ..context import bind_rows
-from ..ensemble import Ensemble
-from ..model import SSD2Model
-from ..sampling import generate
+from ..diffusion.ensemble import Ensemble
+from ..diffusion.sampling import generate
+from ..models.context import bind_rows
+from ..models.ssd2 import SSD2Model
 from .data import documents, general, island
 from .data.schema import QA
 from .tokenizer import ASSISTANT, DOCUMENT, EOS, USER

@@ -6,10 +6,10 @@ import gradio as gr
 
 from ..config import EnsembleParams, SamplingParams, check_float
 from ..errors import LimitError, VisitorError
-from ..frames import Frame
-from ..protocol import Document, Done, Failed, Request
+from ..protocol.frames import Frame
+from ..protocol.messages import Document, Done, Failed, Request
 from .runs import new_run_id
-from .words import DEFAULTS
+from .strings import DEFAULTS
 
 SAMPLING, ENSEMBLE = DEFAULTS.sampling, DEFAULTS.ensemble
 

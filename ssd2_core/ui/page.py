@@ -12,25 +12,27 @@ from starlette.middleware import Middleware
 
 from ..config import Settings
 from ..errors import VisitorError
-from . import more_words, panels, words
+from . import strings
 from .api import make_generate
-from .compare import compare_tab, wire_compare
-from .conversation import converse
-from .doors import Doors, Page
-from .evaluate import evaluating, wire_evaluate
+from .blocks import Page
+from .components import panels
+from .components.download import saver
+from .components.viewer import story, theatre
 from .events import QUIET, STREAM, warn
-from .keep import keeping, wire_keep, wire_link
-from .own import mixer, wire_own
-from .papers import wire_documents
-from .returning import wire_return
-from .saving import saver
-from .stage import Stage
-from .steer import wire_steer
-from .studio import Studio
-from .sweep import Strip, wire_sweep
-from .teaching import gather_documents, wire_teaching
-from .tell import how_it_works, story_buttons, wire_stories
-from .theatre import story, theatre
+from .export.run_snapshot import Stage
+from .handlers.chat import converse
+from .handlers.documents import gather_documents, wire_documents
+from .handlers.finetune import wire_teaching
+from .handlers.own_models import wire_own
+from .handlers.steering import wire_steer
+from .middleware import Doors
+from .reconnect import wire_return
+from .state import Studio, mixer
+from .tabs.compare import compare_tab, wire_compare
+from .tabs.evaluate import evaluating, wire_evaluate
+from .tabs.export import keeping, wire_keep, wire_link
+from .tabs.how_it_works import how_it_works, story_buttons, wire_stories
+from .tabs.sweep import Strip, wire_sweep
 from .theme import VENDOR, theme
 from .theme import head as page_head
 
@@ -46,7 +48,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         os.environ.setdefault(name, value)
     studio = Studio(engine, settings)
     gr.set_static_paths([VENDOR])
-    with Page(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as demo:
+    with Page(title=strings.TITLE, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as demo:
         with gr.Row(elem_id="top"):
             panels.header()
             status = gr.HTML(studio.status(), elem_id="status", apply_default_css=False)
@@ -68,11 +70,11 @@ def build(engine, settings: Settings) -> gr.Blocks:
         on_stage, save = Stage(studio), saver()
         with gr.Tabs(elem_id="more"):
             board, strip = compare_tab(studio.runs), Strip()
-            with gr.Tab(more_words.KEEP_TAB, elem_id="keep-tab"):
+            with gr.Tab(strings.KEEP_TAB, elem_id="keep-tab"):
                 keep = keeping(save)
-            with gr.Tab(more_words.EVALUATE_TAB, elem_id="evaluate-tab"):
+            with gr.Tab(strings.EVALUATE_TAB, elem_id="evaluate-tab"):
                 desk = evaluating()
-            with gr.Tab(more_words.TELL_TAB, elem_id="tell-tab"):
+            with gr.Tab(strings.TELL_TAB, elem_id="tell-tab"):
                 how_it_works()
         panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
         from_files, chat, turns = gr.State({}), gr.State([]), gr.State(())
@@ -128,7 +130,7 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.Talk, stage: gr.
             choice = panel.read(list(values), own)
             asked = studio.request(request.session_hash, prompt, choice, gather_documents(text, documents), history)
             if asked.documents and not studio.reads_documents(request.session_hash, asked.users):
-                gr.Info(words.NO_READER)
+                gr.Info(strings.NO_READER)
             async for update in converse(studio, request.session_hash, asked, shown, history):
                 yield update
         except VisitorError as error:
@@ -164,7 +166,7 @@ def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:
 
 def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.Talk, pasted: gr.Textbox, mix: gr.HTML) -> None:
     """An example fills prompt, document and experts; the visitor sends it."""
-    def filler(example: words.Example):
+    def filler(example: strings.Example):
         def fill(request: gr.Request, core: str):
             users = studio.users_for(core, example.users)
             picked = [i in users if i in studio.fits[core] or i in studio.places else gr.skip() for i in panel.user_ids]
@@ -173,7 +175,7 @@ def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.Talk, pasted
             return example.prompt, example.document, *picked, *weights, shown
         return fill
 
-    for button, example in zip(talk.examples, words.EXAMPLES, strict=True):
+    for button, example in zip(talk.examples, strings.EXAMPLES, strict=True):
         button.click(filler(example), panel.knobs["core"], [talk.prompt, pasted, *panel.picks, *panel.weights, mix], **QUIET)
 
 

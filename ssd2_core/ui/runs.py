@@ -11,10 +11,10 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
-from ..config import EnsembleParams
-from ..frames import TOGETHER, Frame
-from ..protocol import Change, Changed, Done, Failed, Loading, Queued, Request, Started
-from . import words
+from ..config import TOGETHER, EnsembleParams
+from ..protocol.frames import Frame
+from ..protocol.messages import Change, Changed, Done, Failed, Loading, Queued, Request, Started
+from . import strings
 
 MESSAGES_PER_SECOND = 30.0
 MAX_KEPT, MAX_KEPT_STEPS = 200, 5_000
@@ -86,7 +86,7 @@ class Run:
         elif isinstance(event, Loading):
             self.note = event.message
         elif isinstance(event, Queued):
-            self.note = words.queued(event.position, event.seconds)
+            self.note = strings.queued(event.position, event.seconds)
         elif isinstance(event, Started):
             self.began_at = self.began_at or time.monotonic()
             self.note = " ".join(event.notices)
@@ -101,7 +101,7 @@ class Run:
     def message(self, since: int, last: bool) -> str:
         """The steps from ``since`` on as one JSON text for the theatre."""
         data = {"run": self.id, "head": self.head, "from": since, "steps": self.steps[since:], "note": self.note,
-                "read": self.read, "done": last, "line": words.figures(self.end) if isinstance(self.end, Done) else ""}
+                "read": self.read, "done": last, "line": strings.figures(self.end) if isinstance(self.end, Done) else ""}
         return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 

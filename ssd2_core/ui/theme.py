@@ -1,10 +1,10 @@
 """Colours and type of the page, as data. Knows no components beyond Gradio's theme."""
 
-from pathlib import Path
 
 import gradio as gr
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
+from ..config import ASSETS
+
 VENDOR = ASSETS / "vendor"
 THEATRE_SHEETS = ("theatre", "charts", "steer")
 SHEETS = ("page", *THEATRE_SHEETS, "beside", "more")
@@ -67,3 +67,19 @@ def head() -> str:
     """The page's own style, for the document head: Gradio would prefix rules given as ``css``."""
     sheets = "".join((ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in SHEETS)
     return f"<style>{serif()}{hue_variables()}{sheets}</style>"
+
+PLOTLY = VENDOR / "plotly-cartesian.min.js"  # plotly.js 4.1.1, MIT, see plotly-LICENSE.txt beside it
+
+DRAW_EVERY = 4
+
+DRAW_EVERY_SMALL = 8
+
+
+def chart_settings() -> dict:
+    """Where the chart's library is served and how often the chart is drawn while a run is live."""
+    return {"src": f"/gradio_api/file={PLOTLY}", "every": DRAW_EVERY, "everySmall": DRAW_EVERY_SMALL}
+
+
+def hue_index(name: str, order: list[str]) -> int:
+    """The hue of an expert: 0 for the core, then by its place in the library, so that it never changes on a page."""
+    return 0 if name == "core" else 1 + (order.index(name) if name in order else 0) % (len(HUES_LIGHT) - 1)

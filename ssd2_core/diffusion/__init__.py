@@ -1,0 +1,1 @@
+"""The method: simplex diffusion and its ensemble. No networks, no text, no pages."""

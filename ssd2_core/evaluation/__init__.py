@@ -1,0 +1,1 @@
+"""How good answers are: metrics, the runs that are measured, the baseline."""

@@ -1,0 +1,121 @@
+"""Questions and how answers to them are scored. Knows no models, no torch and no pages."""
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import VisitorError
+
+NUMBERS = {word: str(n) for n, word in enumerate(
+    "zero one two three four five six seven eight nine ten eleven twelve".split())}
+
+
+@dataclass(frozen=True)
+class Question:
+    """One line of a data file; document is "" where there is none."""
+
+    question: str
+    answer: str
+    document: str
+
+
+def read_questions(path: Path, limit: int | None = None) -> list[Question]:
+    """The questions of a file, see ``questions_of``. Raises VisitorError."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise VisitorError(f"{path} cannot be read; give a JSONL file of questions.") from None
+    return questions_of(text, path, limit)
+
+
+def questions_of(text: str, name: str | Path, limit: int | None = None) -> list[Question]:
+    """Lines {"question" or "instruction", "answer", "document" or "passage"?}, the first ``limit`` of them.
+
+    name: of the file, for the sentence that tells a wrong line's number. Raises VisitorError.
+    """
+    out = []
+    for number, line in enumerate(text.split("\n"), 1):                 # splitlines would cut inside a text
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            document = row.get("document") or row.get("passage")
+            out.append(Question(_text(row.get("question") or row.get("instruction")), _text(row.get("answer")),
+                                _text(document) if document else ""))
+        except (ValueError, AttributeError, RecursionError):
+            raise VisitorError(f"Line {number} of {name} needs JSON with question (or instruction) and answer.") from None
+        if limit and len(out) == limit:
+            break
+    if not out:
+        raise VisitorError(f"{name} has no questions.")
+    return out
+
+
+def _text(value: object) -> str:
+    """A field as text; a number is read as it is written. ValueError for anything else and for text without a word."""
+    text = str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+    if not normal_words(text):
+        raise ValueError("a text was expected")
+    return text
+
+
+def normal_words(text: str) -> list[str]:
+    """Words of letters and digits in lower case, in any script; punctuation and spaces only part them. "Eight" reads as 8."""
+    return [NUMBERS.get(word, word) for word in re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text).casefold())]
+
+
+def exact(said: str, right: str) -> bool:
+    """Whether the right words stand in what was said, one after the other, case and punctuation aside."""
+    words, wanted = normal_words(said), normal_words(right)
+    return bool(wanted) and any(words[i:i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1))
+
+
+def token_f1(said: str, right: str) -> float:
+    """F1 over words, as SQuAD counts it."""
+    a, b = normal_words(said), normal_words(right)
+    both = sum((Counter(a) & Counter(b)).values())
+    return 2 * both / (len(a) + len(b)) if both else 0.0
+
+
+def rouge_l(said: str, right: str) -> float:
+    """F-measure of the longest common subsequence of words (Lin, 2004)."""
+    a, b = normal_words(said), normal_words(right)
+    row = [0] * (len(b) + 1)
+    for x in a:
+        corner = 0
+        for j, y in enumerate(b, 1):
+            corner, row[j] = row[j], corner + 1 if x == y else max(row[j], row[j - 1])
+    return 2 * row[-1] / (len(a) + len(b)) if row[-1] else 0.0
+
+
+def distinct_2(texts: list[str]) -> float:
+    """Different pairs of neighbouring words over all such pairs of the texts (Li et al., 2016)."""
+    pairs = [pair for text in texts for words in (normal_words(text),) for pair in zip(words, words[1:], strict=False)]
+    return round(len(set(pairs)) / len(pairs), 4) if pairs else 0.0
+
+
+def scores(name: str, said: list[str], questions: list[Question], tokens: int, ended: int, seconds: float,
+           judge: Callable[[list[Question], list[str]], float] | None = None) -> dict:
+    """One row of the table, from the answers. judge: their perplexity."""
+    n = len(questions)
+    mean = lambda score: round(sum(score(s, q.answer) for s, q in zip(said, questions, strict=True)) / n, 4)  # noqa: E731
+    row = {"name": name, "n": n, "exact": mean(exact), "f1": mean(token_f1), "rouge_l": mean(rouge_l),
+           "distinct_2": distinct_2(said), "tokens": round(tokens / n, 2), "ended": round(ended / n, 4),
+           "tokens_per_second": round(tokens / max(seconds, 1e-9), 1)}
+    return row | ({"perplexity": round(judge(questions, said), 2)} if judge else {})
+
+
+def table(rows: list[dict]) -> str:
+    """The rows as text in columns."""
+    head = [key for key in rows[0] if key not in ("share", "data", "steps")]
+    lines = [[str(r[k]) for k in head] + [", ".join(f"{k} {v:.2f}" for k, v in r.get("share", {}).items())] for r in rows]
+    lines = [[*head, "share"], *lines]
+    for key in ("steps", "data"):
+        if any(key in r for r in rows):
+            lines = [[key if i == 0 else str(rows[i - 1][key]), *line] for i, line in enumerate(lines)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -1,0 +1,1 @@
+"""Networks as denoisers: their contexts, loading, placement and conversion."""

@@ -1,0 +1,144 @@
+"""Models from a name to a network that can be asked. Imports torch only to load.
+
+Nothing is ever unpickled and no code of a model is ever run. What is known without loading stands in ``cards.py``.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from ..errors import ModelError, is_out_of_memory, reason
+from ..registry.base_models import Progress, find_base
+from ..registry.cards import ModelCard, check_compatible, here, list_models, locate, read_card, resolve
+from .device_map import Plan, has_bfloat16_units, load_arguments, make_plan, parse_device_map, parse_max_memory
+
+__all__ = ["Expert", "ModelCard", "check_compatible", "list_models", "load", "locate", "plan_for", "read_card", "resolve"]
+log = logging.getLogger(__name__)
+LARGE = 50_000_000              # parameters from which bfloat16 pays on a CPU: below, a step is not made of arithmetic
+
+
+@dataclass
+class Expert:
+    """A loaded model with its tokenizer and card."""
+
+    model: object
+    tokenizer: Tokenizer
+    card: ModelCard
+
+    @property
+    def config(self):
+        """The network's SSD2Config."""
+        return self.model.config
+
+    def bind(self, prompt: str, documents: list[str] | None = None):
+        """This expert after a question, and after documents if it reads them: a Denoiser."""
+        from ..text.documents import passages
+        from ..text.prompts import contexts
+        pieces = [piece for text in documents or [] for piece in passages(text)]
+        context = contexts(self.tokenizer, self.model.config, prompt, (), pieces)
+        return self.model.bind(context.ids, context.bare_ids)
+
+    def text(self, token_ids) -> str:
+        """Text of token ids (a list or a tensor) up to the end-of-text token."""
+        from ..text.prompts import answer_text
+        return answer_text(self.tokenizer, [int(i) for i in token_ids])
+
+
+def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto", progress: Progress | None = None, *,
+         max_memory: str | None = None, offload_folder: str | None = None, quantize: str | None = None,
+         folder: Path | None = None) -> Expert:
+    """Load a model for sampling: on the GPU if there is one, or as ``device_map`` says. Raises ModelError in one sentence.
+
+    dtype: "auto" is bfloat16 on a GPU and, for a large network, on a CPU that computes in it; else float32.
+    progress: told the plan, and how far a base is fetched that is not here yet.
+    device_map, max_memory ("0=20GB,cpu=60GB"), offload_folder: of accelerate. quantize: "8bit" or "4bit".
+    folder: where the model lies, whatever its id: a visitor's own.
+    """
+    folder, source = (folder, "visitor") if folder else locate(model_id)
+    card = read_card(folder, model_id, source)
+    plan = plan_for(folder, model_id, device_map, dtype, max_memory, quantize)
+    log.info("%s", plan.words())
+    if progress:
+        progress(plan.words() + ".", 0.0)
+    plan.check()
+    where = load_arguments(plan, parse_max_memory(max_memory), offload_folder)
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception:                       # the tokenizers library raises plain Exception
+        raise ModelError(f"The tokenizer.json of {model_id} is damaged; fetch or save it again.") from None
+    model = _load_model(folder, model_id, plan.dtype, where, progress)
+    size = model.config.vocab_size
+    if tokenizer.get_vocab_size() > size:
+        raise ModelError(f"The tokenizer of {model_id} has {tokenizer.get_vocab_size()} tokens, its network only {size}; "
+                         "they do not belong together.")
+    model.config.tokenizer_hash = card.tokenizer_hash       # of the file itself, whatever config.json claims
+    return Expert(model, tokenizer, card)
+
+
+def plan_for(folder: Path, model_id: str, device_map: str | dict | None = None, dtype: str = "auto",
+             max_memory: str | None = None, quantize: str | None = None) -> Plan:
+    """Where the weights of the model in ``folder`` would lie. Raises ModelError."""
+    if dtype not in ("auto", "float32", "bfloat16", "float16"):
+        raise ModelError(f"dtype must be auto, float32, bfloat16 or float16, not {dtype!r}.")
+    import torch
+
+    from .ssd2 import SSD2Config
+    placed, limits = parse_device_map(device_map), parse_max_memory(max_memory)
+    on_gpu = torch.cuda.is_available() and placed != "cpu"
+    try:
+        config = SSD2Config.from_pretrained(folder)
+        if dtype == "auto":
+            half = on_gpu or (int(config.num_parameters) >= LARGE and has_bfloat16_units())
+            dtype = "bfloat16" if half else "float32"
+        return make_plan(model_id, config, getattr(torch, dtype), placed, limits, quantize)
+    except ModelError:
+        raise
+    except Exception as error:              # whatever a broken config makes transformers say
+        raise _not_loaded(model_id, error) from None
+
+
+def _not_loaded(model_id: str, error: Exception) -> ModelError:
+    log.info("loading %s failed", model_id, exc_info=error)
+    if is_out_of_memory(error):
+        return ModelError(f"{model_id} could not be loaded: this service has not enough memory for it now; try again later.")
+    return ModelError(f"{model_id} could not be loaded: {reason(error)}.")
+
+
+def _load_model(folder: Path, model_id: str, dtype: str, where: dict, progress: Progress | None = None):
+    """The network. Weights that are missing or of another size are refused: transformers would make them up."""
+    import torch
+
+    from .ssd2 import SSD2Config, SSD2Model
+    try:
+        config = SSD2Config.from_pretrained(folder)
+        source = {"pretrained_model_name_or_path": folder}
+        if config.base:
+            source = {"pretrained_model_name_or_path": None, "state_dict": _with_base(folder, config, progress)}
+        model, found = SSD2Model.from_pretrained(**source, **where, config=config, dtype=getattr(torch, dtype),
+                                                 use_safetensors=True, local_files_only=True, ignore_mismatched_sizes=True,
+                                                 output_loading_info=True)
+    except ModelError:
+        raise
+    except Exception as error:              # a corrupt file, an unknown device, too little memory
+        raise _not_loaded(model_id, error) from None
+    wrong = sorted([*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])])
+    if wrong:
+        raise ModelError(f"The weights of {model_id} do not fit its config.json: {len(wrong)} are missing or of another size, "
+                         f"{wrong[0]} first.")
+    alone = where["device_map"] is None and "quantization_config" not in where
+    return (model.to("cuda") if alone and torch.cuda.is_available() else model).eval()
+
+
+def _with_base(folder: Path, config, progress: Progress | None) -> dict:
+    """State dict of the adapted expert in ``folder``, whose base is bundled, found or fetched."""
+    import torch
+
+    from .checkpoints import base_folder, base_tensors, joined
+    from .ssd2 import SSD2Model
+    found = here(config.base)
+    lies = found[0] if found and found[1] == "bundled" else base_folder(find_base(config.base, progress), progress)
+    with torch.device("meta"):
+        wanted = set(SSD2Model(config).state_dict())
+    return joined(config, base_tensors(folder), base_tensors(lies), wanted)

@@ -1,0 +1,1 @@
+"""Plain data between page and worker: messages, frames, traces and their checks."""

@@ -1,0 +1,78 @@
+"""Frame: one denoising step as small plain data, the one schema of live runs, stories, traces, the API and tests.
+
+Knows nothing of torch: ``from_step`` only calls ``.tolist()`` on what a Step holds.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What one step of one row shows. Lists have one entry per block position (L).
+
+    block, step: counted from 0 and from 1; num_steps: T; alpha_bar: cumulative signal of the *input* of this step.
+    texts: current tokens; confidence: probability of the current token, 0..1; entropy: of the fused distribution, nats.
+    share, weight: by expert, 0..1, each sums to 1 over the experts. changed: token differs from the step before.
+    rival_texts: the second candidate. elapsed_ms: since the run began.
+    is_eos: cells that end the answer; everything after the first one is not part of it.
+    candidates: by expert, and TOGETHER for the fused distribution, the best tokens of each position as [text, probability].
+    disagreement: Jensen-Shannon divergence of the experts under their weights, nats. pinned: tokens that were given.
+    revision: how often settings or pins had changed by this step.
+    """
+
+    request_id: str
+    block: int
+    step: int
+    num_steps: int
+    alpha_bar: float
+    token_ids: list[int]
+    texts: list[str]
+    confidence: list[float]
+    entropy: list[float]
+    share: dict[str, list[float]]
+    weight: dict[str, list[float]]
+    changed: list[bool]
+    rival_texts: list[str]
+    is_eos: list[bool]
+    elapsed_ms: float
+    candidates: dict[str, list[list[tuple[str, float]]]] = field(default_factory=dict)
+    disagreement: list[float] = field(default_factory=list)
+    pinned: list[bool] = field(default_factory=list)
+    revision: int = 0
+
+    def to_dict(self) -> dict:
+        """All fields as JSON-ready data."""
+        return asdict(self)
+
+
+def from_step(step, request_id: str, decode: Callable[[list[int]], list[str]], eos_token_id: int | None,
+              elapsed_ms: float, revision: int = 0) -> Frame:
+    """The first row of a ``sampling.Step`` as a Frame; ``decode`` turns token ids into one text per token."""
+    rounded = lambda values: [round(v, 4) for v in values]  # noqa: E731
+    token_ids = step.token_ids[0].tolist()
+    return Frame(
+        request_id=request_id, block=step.block, step=step.step, num_steps=step.num_steps,
+        alpha_bar=round(step.alpha_bar, 5), token_ids=token_ids, texts=decode(token_ids),
+        confidence=rounded(step.confidence[0].tolist()), entropy=rounded(step.entropy[0].tolist()),
+        share={name: rounded(value[0].tolist()) for name, value in step.share.items()},
+        weight={name: rounded(value[0].tolist()) for name, value in step.weight.items()},
+        changed=step.changed[0].tolist(), rival_texts=decode(step.rival_ids[0].tolist()),
+        is_eos=[i == eos_token_id for i in token_ids], elapsed_ms=round(elapsed_ms, 1),
+        candidates={name: _candidates(top, decode) for name, top in step.candidates.items()},
+        disagreement=rounded(step.disagreement[0].tolist()), pinned=step.pinned.tolist(), revision=revision)
+
+
+def _candidates(top: tuple, decode: Callable[[list[int]], list[str]]) -> list[list[tuple[str, float]]]:
+    """The best tokens of each position with their probabilities; top: (log-probabilities, ids)."""
+    chances, ids = top[0][0].exp().tolist(), top[1][0].tolist()
+    return [list(zip(decode(each), (round(p, 4) for p in row), strict=True)) for each, row in zip(ids, chances, strict=True)]
+
+
+def frame_from_dict(data: dict) -> Frame:
+    """Inverse of ``Frame.to_dict``. Raises ValueError that names the missing or unknown fields."""
+    expected = {f.name for f in fields(Frame)}
+    if set(data) != expected:
+        raise ValueError(f"a frame has the fields {sorted(expected)}; this one differs by {sorted(expected ^ set(data))}.")
+    return Frame(**data | {"candidates": {name: [[tuple(candidate) for candidate in cell] for cell in cells]
+                                          for name, cells in data["candidates"].items()}})

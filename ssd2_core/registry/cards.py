@@ -1,0 +1,194 @@
+"""What is known of models without loading them: which are here, where they come from, which go together. Never imports torch.
+
+A model folder holds config.json (SSD2Config), model.safetensors and tokenizer.json.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ..config import ASSETS
+from ..errors import ModelError
+
+log = logging.getLogger(__name__)
+BUNDLED = ASSETS / "models"
+HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "README.md")
+ROLES = ("core", "reader", "specialist")
+PAIRS = (("goliath", "david"),)   # cores with the users they were trained beside, best first
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a model without loading it.
+
+    measured: share of right answers by the name of a set of questions, as whoever trained it says. source: "bundled", "folder",
+    "hub" or "visitor".
+    """
+
+    id: str
+    role: str
+    title: str
+    summary: str
+    parameters: int
+    tokenizer_hash: str
+    simplex_value: float
+    license: str
+    measured: dict[str, float]
+    source: str
+    path: str
+    size_bytes: int
+
+
+def tokenizer_hash(path: Path) -> str:
+    """First 16 hex digits of the sha256 of what decides about ids: model, added tokens, normalizer and pre-tokenizer."""
+    found = os.stat(path)
+    return _tokenizer_hash(str(path), found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(64)
+def _tokenizer_hash(path: str, mtime_ns: int, size: int) -> str:
+    """The hash of the file as it was then: every request asks for the cards, and a large vocabulary takes a while to read."""
+    data = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(data, dict) or not isinstance(data.get("model"), dict):
+        raise ValueError(f"{path} is not a tokenizer.")
+    parts = {key: data.get(key) for key in ("model", "added_tokens", "normalizer", "pre_tokenizer")}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def read_card(folder: Path, model_id: str, source: str) -> ModelCard:
+    """The card of a model folder. Raises ModelError that says what is missing."""
+    for name in ("config.json", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise ModelError(f"{model_id} has no {name}; a model folder holds config.json, model.safetensors, tokenizer.json.")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise ModelError(f"{model_id} has no weights; a .safetensors file was expected beside config.json.")
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError):
+        raise ModelError(f"The config.json of {model_id} is not valid JSON.") from None
+    if not isinstance(config, dict) or config.get("model_type") != "ssd2":
+        found = config.get("model_type") if isinstance(config, dict) else None
+        raise ModelError(f"{model_id} is not a simplex diffusion model: model_type must be 'ssd2', not {found!r}.")
+    if config.get("role") not in ROLES:
+        raise ModelError(f"The role of {model_id} must be one of {', '.join(ROLES)}, not {config.get('role')!r}.")
+    try:
+        vocabulary = tokenizer_hash(folder / "tokenizer.json")
+    except (ValueError, OSError, RecursionError):
+        raise ModelError(f"The tokenizer.json of {model_id} is damaged; fetch or save it again.") from None
+    try:
+        return ModelCard(
+            id=model_id, role=config["role"], title=str(config.get("title") or model_id),
+            summary=str(config.get("summary") or ""), parameters=int(config.get("num_parameters", 0)),
+            tokenizer_hash=vocabulary, simplex_value=float(config.get("simplex_value", 5.0)),
+            license=str(config.get("license") or ""), measured=_measured(config.get("measured")), source=source,
+            path=str(folder), size_bytes=sum(file.stat().st_size for file in weights))
+    except (TypeError, ValueError, OverflowError):
+        raise ModelError(f"num_parameters and simplex_value of {model_id} must be numbers; correct its config.json.") from None
+
+
+def _measured(found: object) -> dict[str, float]:
+    """The shares in a config.json, without what is none."""
+    rows = found.items() if isinstance(found, dict) else ()
+    return {str(name): float(share) for name, share in rows if isinstance(share, (int, float)) and 0 <= share <= 1}
+
+
+def list_models() -> list[ModelCard]:
+    """Cards of the bundled models, cores first; a broken folder is left out with a warning in the log."""
+    cards = []
+    for config in sorted(BUNDLED.glob("*/config.json")):
+        try:
+            cards.append(read_card(config.parent, config.parent.name, "bundled"))
+        except (ModelError, OSError) as error:
+            log.warning("model folder left out: %s", error)
+    return sorted(cards, key=lambda card: (ROLES.index(card.role), card.id))
+
+
+def local_card(model_id: str) -> ModelCard | None:
+    """The card of a model that is on this disk, without fetching anything; None for all else and for what is broken."""
+    with contextlib.suppress(ModelError, OSError):
+        found = here(model_id) or _cached(model_id)
+        return read_card(found[0], model_id, found[1]) if found else None
+    return None
+
+
+def here(model_id: str) -> tuple[Path, str] | None:
+    """Folder and source of a bundled id or a local folder."""
+    if not isinstance(model_id, str) or not model_id or "\x00" in model_id:
+        raise ModelError(f"A model is named by an id or a folder, not {model_id!r}.")
+    if re.fullmatch(r"[A-Za-z0-9._-]+", model_id) and ".." not in model_id and (BUNDLED / model_id).is_dir():
+        return BUNDLED / model_id, "bundled"
+    # unlike Path.is_dir, os.path.isdir is False for a name too long to exist
+    return (Path(model_id), "folder") if os.path.isdir(model_id) else None
+
+
+def _cached(model_id: str) -> tuple[Path, str] | None:
+    """Folder and source of what was fetched from the Hub before."""
+    if not HUB_ID.fullmatch(model_id) or ".." in model_id:
+        return None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+    with contextlib.suppress(LocalEntryNotFoundError):
+        return Path(snapshot_download(model_id, allow_patterns=list(FILES), local_files_only=True)), "hub"
+    return None
+
+
+def is_compatible(card: ModelCard, core: ModelCard) -> bool:
+    """Whether an expert shares the core's vocabulary and simplex value."""
+    return card.tokenizer_hash == core.tokenizer_hash and card.simplex_value == core.simplex_value
+
+
+def preferred_pair() -> tuple[str, ...]:
+    """The best bundled core and its users: () where only the compact pair is here, which is the default anyway."""
+    for pair in PAIRS:
+        cards = [local_card(model_id) for model_id in pair]
+        if None not in cards and all(is_compatible(card, cards[0]) for card in cards[1:]):
+            return pair
+    return ()
+
+
+def fitting(core: str, users: Iterable[str]) -> tuple[str, ...]:
+    """The users that go with a core, as far as their cards can be read here; all of them when the core is not here yet."""
+    own = local_card(core)
+    cards = {user: local_card(user) for user in users}
+    return tuple(user for user, card in cards.items() if own is None or (card is not None and is_compatible(card, own)))
+
+
+def resolve(model_id: str) -> Path:
+    """Folder of a bundled id, a local folder or a Hub id "owner/name", which is downloaded if it is not cached."""
+    return locate(model_id)[0]
+
+
+def locate(model_id: str) -> tuple[Path, str]:
+    """Folder, as ``resolve`` gives it, and source: "bundled", "folder" or "hub"."""
+    found = here(model_id)
+    if found:
+        return found
+    if not HUB_ID.fullmatch(model_id) or ".." in model_id:
+        known = ", ".join(card.id for card in list_models()) or "none"
+        raise ModelError(f"There is no model {model_id!r}: give a bundled id ({known}), a folder, or a Hub id owner/name.")
+    from huggingface_hub import snapshot_download
+    try:
+        return Path(snapshot_download(model_id, allow_patterns=list(FILES))), "hub"
+    except Exception as error:              # network, missing or private repository: one sentence for all
+        log.info("download of %s failed", model_id, exc_info=error)
+        raise ModelError(f"{model_id} could not be fetched from the Hub; check the name and the connection.") from None
+
+
+def check_compatible(core: ModelCard, users: list[ModelCard]) -> None:
+    """Raise ModelError unless every user has the core's vocabulary and simplex value."""
+    for card in users:
+        if card.tokenizer_hash != core.tokenizer_hash:
+            raise ModelError(f"{card.id} has another vocabulary than {core.id} (tokenizer {card.tokenizer_hash}, expected "
+                             f"{core.tokenizer_hash}); experts must share one.")
+        if card.simplex_value != core.simplex_value:
+            raise ModelError(f"{card.id} has simplex value {card.simplex_value:g}, expected {core.simplex_value:g} as "
+                             f"{core.id} has; they must be equal.")

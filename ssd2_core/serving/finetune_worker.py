@@ -1,0 +1,83 @@
+"""The process that teaches small experts visitors' texts, one at a time, beside the worker and never in its way.
+
+It is a process of its own: sampling keeps its memory and its turn, and a training that fails takes nothing else with it.
+"""
+
+import logging
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from ..errors import DISK_FULL, VisitorError, is_disk_full
+from ..protocol.messages import Failed, StopTraining, Taught, Teach, Teaching
+
+log = logging.getLogger(__name__)
+NICE, TELL_EVERY = 5, 10
+BROKEN = "Something went wrong while training; the cause is in the server's log."
+
+
+def main(inbox: SimpleQueue, send: Callable[[object], None], settings: object) -> None:
+    """Take jobs until the engine ends this process."""
+    os.nice(NICE)
+    import torch
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    stops: set[str] = set()
+    while True:
+        job = inbox.get()
+        if isinstance(job, StopTraining):
+            stops.add(job.request_id)
+        elif isinstance(job, Teach):
+            try:
+                send(teach(job, send, lambda job=job: _stopped(inbox, stops, job.request_id)))
+            except VisitorError as error:
+                send(Failed(job.request_id, str(error)))
+            except Exception as error:
+                log.exception("a training failed")
+                send(Failed(job.request_id, DISK_FULL if is_disk_full(error) else BROKEN))
+
+
+def _stopped(inbox: SimpleQueue, stops: set[str], request_id: str) -> bool:
+    """Whether this job shall stop. Other jobs that came meanwhile keep their places."""
+    waiting = []
+    try:
+        while True:
+            message = inbox.get(block=False)
+            if isinstance(message, StopTraining):
+                stops.add(message.request_id)
+            else:
+                waiting.append(message)
+    except Empty:
+        pass
+    for message in waiting:
+        inbox.put(message)
+    return request_id in stops
+
+
+def teach(job: Teach, send: Callable[[object], None], stopped: Callable[[], bool]) -> Taught:
+    """Train one expert, write its folder, and say what it answered before and after."""
+    from ..models.loading import load
+    from ..training.compact import save_folder
+    from ..training.finetune.finetune import PersonalParams, check_sheet, personalise, rename
+    from ..training.validation import answers_alone
+    if stopped():
+        raise VisitorError("The training was stopped before it began.")
+    expert = load(job.user, "cpu", "float32")
+    texts = [document.text for document in job.documents]
+    asked = random.Random(7).choice(check_sheet(texts) or [None])
+
+    def says() -> str:
+        return answers_alone(expert.model, expert.tokenizer, [(asked.question, "")], 16)[0]
+
+    before = says() if asked else ""
+
+    def tell(step: int, loss: float, left: float) -> None:
+        if step % TELL_EVERY == 0:
+            send(Teaching(job.request_id, step, loss, max(0.0, left)))
+
+    curve = personalise(expert.model, expert.tokenizer, texts, PersonalParams(seconds=job.seconds), tell, stopped)
+    rename(expert.model.config, job.title, "Has learned your documents by heart.")
+    save_folder(expert.model, expert.tokenizer, Path(job.folder))
+    best = max(row["right"] for row in curve)
+    return Taught(job.request_id, curve[-1]["step"], curve[-1]["loss"], best, asked.question, before, says())

@@ -1,0 +1,241 @@
+"""Makes a Run of a Request: models from the library, contexts from the prompts, an Ensemble, generate. Worker side only.
+
+Keeps loaded models. Knows nothing of other runs or of messages.
+"""
+
+import gc
+import logging
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from ..config import CORE, SamplingParams, Settings
+from ..diffusion.ensemble import Ensemble
+from ..diffusion.pins import Pins
+from ..diffusion.sampling import generate
+from ..errors import LimitError, ModelError, VisitorError
+from ..models import attribute_model, loading
+from ..protocol.messages import Pin, Request, Started, is_private
+from ..registry.cards import local_card
+from ..text.documents import passages
+from ..text.prompts import answer_text, cell_texts, contexts, pin_ids, template_ids, template_of
+from .active_run import Run
+from .batching import Batcher
+
+log = logging.getLogger(__name__)
+MAX_MODELS = 8
+LARGE = 50_000_000              # parameters of a network that every CPU helps
+FIRST_CHARS = 80
+UNGUIDED = "Guidance has no effect here: no attribute model has the vocabulary of this core."
+
+Notify = Callable[[str, float], None]
+
+
+def threads_beside_page(settings: Settings) -> int | None:
+    """Threads of a worker that shares its CPUs with the page; None leaves them to torch.
+
+    A small network gains less from the last CPU than it loses when page and browser take it away in the midst of a step.
+    """
+    cards = [local_card(model_id) for model_id in (settings.core, *settings.preferred)]
+    if settings.threads or "OMP_NUM_THREADS" in os.environ or not all(card and card.parameters < LARGE for card in cards):
+        return settings.threads
+    return max(1, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else None
+
+
+class ModelCache:
+    """Loaded experts by model id; the one unused for longest leaves when there are more than ``max_models``."""
+
+    def __init__(self, settings: Settings, max_models: int = MAX_MODELS):
+        self.settings, self.max_models = settings, max_models
+        self._experts: OrderedDict[str, loading.Expert] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __contains__(self, model_id: str) -> bool:
+        return model_id in self._experts
+
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the experts that are here."""
+        with self._lock:
+            return tuple(self._experts)
+
+    def get(self, model_id: str, progress: Notify | None = None) -> loading.Expert:
+        """The expert, loaded if it is not here yet. Raises ModelError as the library does. progress: of a base's fetching."""
+        with self._lock:
+            if model_id in self._experts:
+                self._experts.move_to_end(model_id)
+                return self._experts[model_id]
+        s, own = self.settings, is_private(model_id)
+        expert = loading.load(model_id, s.device_map, s.dtype, progress, max_memory=s.max_memory,
+                              offload_folder=s.offload_folder, quantize=s.quantize,
+                              folder=Path(s.visitors_folder, model_id) if own else None)
+        if own:
+            check_sound(expert)
+        with self._lock:
+            self._experts[model_id] = expert
+            while len(self._experts) > self.max_models:
+                self._experts.popitem(last=False)
+        return expert
+
+    def drop(self, model_ids: tuple[str, ...]) -> None:
+        """Let go of these models."""
+        with self._lock:
+            for model_id in model_ids:
+                self._experts.pop(model_id, None)
+
+    def clear(self) -> None:
+        """Let go of every model; running requests keep theirs until they end."""
+        with self._lock:
+            self._experts.clear()
+
+
+class ModelRuns:
+    """A worker.Prepare over real models."""
+
+    def __init__(self, settings: Settings):
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.cache = ModelCache(settings)
+        self.batcher = Batcher()
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+
+    def is_loaded(self, request: Request) -> bool:
+        """Whether every model of the request is in memory."""
+        return all(model_id in self.cache for model_id in (request.core, *request.users))
+
+    def loaded(self) -> tuple[str, ...]:
+        """Ids of the models in memory."""
+        return self.cache.ids()
+
+    def preload(self, model_ids: tuple[str, ...], notify: Notify) -> str:
+        """Load models; returns what went wrong in one sentence for each, or ""."""
+        problems = []
+        for index, model_id in enumerate(model_ids):
+            notify(f"Loading {model_id}.", index / len(model_ids))
+            try:
+                self.device = str(self.cache.get(model_id, part_of(notify, index, len(model_ids))).model.device)
+            except VisitorError as error:
+                problems.append(str(error))
+        return " ".join(problems)
+
+    def prefetch(self, runs: list[Run]) -> None:
+        """One network pass for what several runs ask next. What fails here fails again, alone, in its own run's step."""
+        asked = [(run.ensemble, run.steps.ask) for run in runs]
+        try:
+            self.batcher.prefetch((ensemble, ask) for ensemble, ask in asked if ask is not None)
+        except Exception:
+            log.exception("a batch of %d runs failed; each goes on alone", len(runs))
+            for ensemble, _ in asked:
+                ensemble.given = {}
+
+    def forget(self, model_ids: tuple[str, ...]) -> None:
+        """Let go of models whose owner is gone; runs under way keep theirs to their end."""
+        self.cache.drop(model_ids)
+        self.batcher.clear()
+
+    def free_memory(self) -> None:
+        """Make room after the device ran out of memory."""
+        self.cache.clear()
+        self.batcher.clear()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def __call__(self, request: Request, notify: Notify) -> Run:
+        """Load what is missing, give every expert its context, and start the one generator of this run."""
+        experts = self._experts(request, notify)
+        loading.check_compatible(experts[CORE].card, [e.card for name, e in experts.items() if name != CORE])
+        texts = [passage for document in request.documents for passage in passages(document.text)]
+        template = template_of(request.prompt)
+        given = {name: contexts(expert.tokenizer, expert.model.config, template.question, request.history, texts)
+                 for name, expert in experts.items()}
+        ensemble = Ensemble({name: experts[name].model.bind(c.ids, c.bare_ids) for name, c in given.items()},
+                            request.ensemble)
+        ensemble.guide = attribute_model.guide_for(experts[CORE].card.tokenizer_hash)
+        rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
+        tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
+        pins = Given(tokenizer, request.sampling, ensemble.vocab_size)
+        pins.fill(template_ids(tokenizer, template.parts), ensemble.eos_token_id)
+        for pin in request.pins:
+            pins.put(pin)
+        return Run(
+            request=request, steps=generate(ensemble, request.sampling, rng, pins=pins.pins), ensemble=ensemble, pin=pins.put,
+            decode_each=lambda ids: cell_texts(tokenizer, ids), decode=lambda ids: answer_text(tokenizer, ids),
+            eos_token_id=ensemble.eos_token_id, started=started(request, given, ensemble.guide is not None),
+            device=str(ensemble.device), dtype=str(model.dtype).removeprefix("torch."))
+
+    def _experts(self, request: Request, notify: Notify) -> dict[str, loading.Expert]:
+        wanted = {CORE: request.core, **{user: user for user in request.users}}
+        missing = [model_id for model_id in dict.fromkeys(wanted.values()) if model_id not in self.cache]
+        for index, model_id in enumerate(missing):
+            notify(f"Loading {model_id}.", index / len(missing))
+            self.cache.get(model_id, part_of(notify, index, len(missing)))
+        return {name: self.cache.get(model_id) for name, model_id in wanted.items()}
+
+
+class Given:
+    """The pins of one run: checks that they fit, and puts them where the sampler finds them."""
+
+    def __init__(self, tokenizer, sampling: SamplingParams, vocab_size: int):
+        self.tokenizer, self.sampling, self.vocab_size, self.pins = tokenizer, sampling, vocab_size, Pins()
+
+    def put(self, pin: Pin) -> None:
+        """Raises LimitError when the tokens do not fit into the rest of their block."""
+        length, most = self.sampling.block_length, self.sampling.max_new_tokens
+        ids = pin.token_ids or pin_ids(self.tokenizer, pin.text, pin.block == 0 and pin.position == 0)
+        shown = repr(pin.text.strip()) if pin.text else "What was pinned"
+        if pin.block * length + pin.position >= most:
+            raise LimitError(f"{shown} stands behind the last token of this answer ({most}); pin it earlier.")
+        if pin.position + len(ids) > length:
+            raise LimitError(f"{shown} has {len(ids)} tokens, and only {max(0, length - pin.position)} are left in its block; "
+                             "pin it further to the left.")
+        if max(ids) >= self.vocab_size:
+            raise LimitError(f"{max(ids)} is not a token of this core, whose vocabulary has {self.vocab_size}.")
+        self.pins.put(pin.block, pin.position, ids)
+
+    def fill(self, ids: list[int | None], eos: int | None) -> None:
+        """Pin what a template gives, and the end behind it. Raises LimitError when it is longer than the answer may be."""
+        length, most = self.sampling.block_length, self.sampling.max_new_tokens
+        if len(ids) > most:
+            raise LimitError(f"What is to be filled in has {len(ids)} tokens; this answer may have {most}. Shorten it.")
+        ends = [eos] * (-len(ids) % length or length) if ids and eos is not None else []
+        for at, token in enumerate([*ids, *ends]):
+            if token is None:
+                self.pins.keep_open(at // length, at % length)
+            else:
+                self.pins.put(at // length, at % length, [token])
+
+
+@torch.no_grad()
+def check_sound(expert: loading.Expert) -> None:
+    """Raise ModelError unless a visitor's model has finite weights and says something finite."""
+    for name, tensor in expert.model.named_parameters():
+        if not bool(tensor.isfinite().all()):
+            raise ModelError(f"{expert.card.title} has values that are not finite in {name}; train or save it again.")
+    bound = expert.model.bind(contexts(expert.tokenizer, expert.model.config, "Hello", (), ()).ids)
+    params = SamplingParams(num_steps=2, block_length=8, max_new_tokens=8)
+    for step in generate(bound, params, torch.Generator(device=bound.device).manual_seed(0)):
+        if not bool(step.prediction.logits.isfinite().all()):
+            raise ModelError(f"{expert.card.title} gives values that are not finite; its weights are too large.")
+
+
+def part_of(notify: Notify, index: int, count: int) -> Notify:
+    """Progress 0..1 of model ``index`` as progress of all ``count``."""
+    return lambda text, part: notify(text, (index + part) / count)
+
+
+def started(request: Request, given: dict, can_guide: bool = True) -> Started:
+    """What each expert was given; a passage counts as left out when no expert has it."""
+    notices = () if can_guide or not request.ensemble.guidance else (UNGUIDED,)
+    used = list(dict.fromkeys(text for context in given.values() for text in context.used))
+    left_out = [t for t in dict.fromkeys(t for c in given.values() for t in c.left_out) if t not in used]
+    return Started(request.request_id, tuple(given), {name: len(c.ids) for name, c in given.items()},
+                   tuple(map(first_words, used)), tuple(map(first_words, left_out)), notices)
+
+
+def first_words(text: str) -> str:
+    """The beginning of a passage, enough to know it by."""
+    return text if len(text) <= FIRST_CHARS else f"{text[:FIRST_CHARS].rstrip()}…"

@@ -1,0 +1,139 @@
+"""Visitors' own models: each lies in a folder of its own under an id that cannot be guessed, for its owner alone. No torch.
+
+What is kept here is gone when its owner leaves, when it was idle for too long, and at the latest when the service ends.
+"""
+
+import json
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..config import Limits
+from ..errors import DISK_FULL, BusyError, ModelError
+from ..protocol.messages import PRIVATE
+from ..registry.cards import ModelCard, read_card
+from ..registry.uploads import examine, write_folder, write_sheet
+
+
+@dataclass
+class Shelf:
+    """One owner's models by id, in the order they came, and when the owner was last seen."""
+
+    cards: dict[str, ModelCard] = field(default_factory=dict)
+    seen: float = field(default_factory=time.monotonic)
+
+
+class Visitors:
+    """The models of all visitors. Every method may be called from any thread."""
+
+    def __init__(self, limits: Limits):
+        self.limits = limits
+        self._room = tempfile.TemporaryDirectory(prefix="ssd2-visitors-")
+        self.folder = Path(self._room.name)
+        self._shelves: dict[str, Shelf] = {}
+        self._lock = threading.Lock()
+
+    def add(self, owner: str, weights: Path, weights_name: str, sheet: bytes, sheet_name: str) -> ModelCard:
+        """Take a model through the gate and keep it for ``owner``. Raises ModelError, BusyError when there is no room."""
+        model_id = f"{PRIVATE}{secrets.token_urlsafe(16)}"
+        place, template, config = self.folder / model_id, *examine(weights, weights_name, sheet, sheet_name,
+                                                                          self.limits.max_model_bytes)
+        with self._lock:
+            self._check_room(owner, weights.stat().st_size)
+            try:
+                write_folder(place, weights, sheet, template, config)
+                card = read_card(place, model_id, "visitor")
+            except OSError:
+                shutil.rmtree(place, ignore_errors=True)
+                raise BusyError(DISK_FULL) from None
+            self._put(owner, card)
+        return card
+
+    def check_room(self, owner: str) -> None:
+        """Raise ModelError or BusyError unless ``owner`` may have one more model."""
+        with self._lock:
+            self._check_room(owner, 0)
+
+    def keep(self, owner: str, folder: Path) -> ModelCard:
+        """Give ``owner`` a model folder that was made here, below ``self.folder``. Raises as ``check_room``."""
+        model_id = f"{PRIVATE}{secrets.token_urlsafe(16)}"
+        with self._lock:
+            self._check_room(owner, 0)
+            place = folder.rename(self.folder / model_id)
+            try:
+                card = read_card(place, model_id, "visitor")
+                config = json.loads((place / "config.json").read_text(encoding="utf-8"))
+                (place / "sheet.json").write_bytes(write_sheet(config, card.tokenizer_hash, card.title))
+            except OSError:
+                shutil.rmtree(place, ignore_errors=True)
+                raise BusyError(DISK_FULL) from None
+            self._put(owner, card)
+        return card
+
+    def cards(self, owner: str) -> list[ModelCard]:
+        """The owner's models, oldest first."""
+        with self._lock:
+            shelf = self._shelves.get(owner)
+            if shelf:
+                shelf.seen = time.monotonic()
+            return list(shelf.cards.values()) if shelf else []
+
+    def owns(self, owner: str, model_id: str) -> bool:
+        """Whether the model is there and belongs to ``owner``; nobody owns anything under an empty name."""
+        return bool(owner) and any(card.id == model_id for card in self.cards(owner))
+
+    def files(self, owner: str, model_id: str) -> tuple[Path, bytes]:
+        """The weights' file and the description of a model. Raises ModelError unless it is the owner's."""
+        if not self.owns(owner, model_id):
+            raise ModelError("This model is not here any more.")
+        return self.folder / model_id / "model.safetensors", (self.folder / model_id / "sheet.json").read_bytes()
+
+    def remove(self, owner: str, model_id: str) -> bool:
+        """Delete one model. False when the owner has none of this id."""
+        with self._lock:
+            shelf = self._shelves.get(owner)
+            found = shelf.cards.pop(model_id, None) if shelf else None
+            if found:
+                shutil.rmtree(found.path, ignore_errors=True)
+            return found is not None
+
+    def leave(self, owner: str) -> tuple[str, ...]:
+        """Delete all that belongs to ``owner``. -> the ids that are gone."""
+        with self._lock:
+            shelf = self._shelves.pop(owner, Shelf())
+            for card in shelf.cards.values():
+                shutil.rmtree(card.path, ignore_errors=True)
+            return tuple(shelf.cards)
+
+    def adopt(self, owner: str, heir: str) -> None:
+        """What belongs to ``owner`` belongs to ``heir`` from now on, a visitor under a new name who has nothing yet."""
+        with self._lock:
+            if owner in self._shelves:
+                self._shelves[heir] = self._shelves.pop(owner)
+
+    def sweep(self) -> tuple[str, ...]:
+        """Delete what belongs to owners who were not seen for longer than the idle limit. -> the ids that are gone."""
+        oldest = time.monotonic() - self.limits.idle_seconds
+        with self._lock:
+            idle = [owner for owner, shelf in self._shelves.items() if shelf.seen < oldest]
+        return tuple(model_id for owner in idle for model_id in self.leave(owner))
+
+    def close(self) -> None:
+        """Delete everything."""
+        self._room.cleanup()
+
+    def _put(self, owner: str, card: ModelCard) -> None:
+        shelf = self._shelves.setdefault(owner, Shelf())
+        shelf.cards[card.id], shelf.seen = card, time.monotonic()
+
+    def _check_room(self, owner: str, size: int) -> None:
+        own = self._shelves.get(owner, Shelf()).cards.values()
+        if len(own) >= self.limits.max_own_models:
+            raise ModelError(f"You have {len(own)} models here, which is the most; remove one first.")
+        used = sum(card.size_bytes for shelf in self._shelves.values() for card in shelf.cards.values())
+        if used + size > self.limits.max_visitor_bytes:
+            raise BusyError("There is no room for another model on this service now; try again later.")

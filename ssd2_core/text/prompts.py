@@ -1,0 +1,212 @@
+"""What each expert is given to read, as token ids. Only an expert of role "reader" ever gets passages of documents.
+
+Text of a visitor is encoded as plain text: a special token that somebody types stays the characters it is written with.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rank_bm25 import BM25Plus
+from tokenizers import Tokenizer
+
+from ..config import check_int
+from ..errors import LimitError, ModelError
+from ..protocol.messages import Turn
+
+PASSAGE_JOIN = "\n"
+BLANK = re.compile(r"[ \t]?\[blank(?::(\d{1,3}))?\]")       # with the space before it, which its tokens hold
+SENTENCE_END = re.compile(r"[.?!:]\s+|\n+")
+BLANK_TOKENS, MAX_BLANK = 4, 32
+BEFORE = "a"
+TAGS = ("<|document|>", "<|user|>", "<|assistant|>", "<eos>")
+CHATML = ("<|im_start|>", "<|im_end|>")
+PLAIN = ("<s>", "</s>")
+
+
+@dataclass(frozen=True)
+class Context:
+    """ids: what the expert reads. bare_ids: the same without documents, for contrast; None where there are none.
+
+    used, left_out: passages that fit and that did not.
+    """
+
+    ids: list[int]
+    bare_ids: list[int] | None
+    used: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def encode(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Ids of plain text, never a special token."""
+    tokenizer.encode_special_tokens = True
+    return tokenizer.encode(text, add_special_tokens=False).ids
+
+
+@dataclass(frozen=True)
+class PromptFormat:
+    """How one tokenizer marks who speaks. opening: ids by role ("document", "user", "assistant"). close: after a document and
+    after a question. eos: ends an answer. after: between an answer and what follows it."""
+
+    opening: dict[str, list[int]]
+    close: list[int]
+    eos: int
+    after: list[int]
+
+    def part(self, role: str, ids: list[int]) -> list[int]:
+        """A document or a question as the expert reads it."""
+        return [*self.opening[role], *ids, *self.close]
+
+    def exchange(self, asked: list[int], answered: list[int]) -> list[int]:
+        """An earlier question with its answer."""
+        return [*self.question(asked), *answered, self.eos, *self.after]
+
+    def question(self, asked: list[int]) -> list[int]:
+        """A question, up to where its answer begins."""
+        return [*self.part("user", asked), *self.opening["assistant"]]
+
+
+def prompt_format(tokenizer: Tokenizer, style: str = "auto") -> PromptFormat:
+    """The format that the special tokens of ``tokenizer`` tell: the compact pair's own tags, ChatML, or a text to go on with.
+
+    style: "tulu" marks the speakers by plain words, as models tuned on Tulu data read them.
+    Raises ModelError unless all of its tokens exist and are special, or typed text could become one of them.
+    """
+    marked = {token.content: i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    if style != "tulu" and all(token in marked for token in CHATML):
+        start, end = (marked[token] for token in CHATML)
+        newline = encode(tokenizer, "\n")
+        opening = {role: [start, *encode(tokenizer, f"{role}\n")] for role in ("document", "user", "assistant")}
+        return PromptFormat(opening, [end, *newline], end, newline)
+    missing = [token for token in TAGS if token not in marked]
+    if missing and all(token in marked for token in PLAIN):
+        return _plain(tokenizer, style, *(marked[token] for token in PLAIN))
+    if missing:
+        raise ModelError(f"The tokenizer has no special token {', '.join(missing)}; choose a model with this prompt format, "
+                         f"with ChatML, or with {' and '.join(PLAIN)}.")
+    document, user, assistant, eos = (marked[token] for token in TAGS)
+    return PromptFormat({"document": [document], "user": [user], "assistant": [assistant]}, [], eos, [])
+
+
+def _plain(tokenizer: Tokenizer, style: str, first: int, last: int) -> PromptFormat:
+    """A text to go on with between its two marks, or speakers marked by plain words."""
+    if style != "tulu":
+        return PromptFormat({"document": [first], "user": [first], "assistant": []}, [], last, [])
+    newline = encode(tokenizer, "\n")
+    said = {role: encode(tokenizer, f"<|{role}|>\n") for role in ("document", "user", "assistant")}
+    return PromptFormat(said, newline, last, newline)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A prompt to be filled in. question: what experts read. parts: fixed texts and, as numbers, blanks of so many tokens."""
+
+    question: str
+    parts: tuple[str | int, ...] = ()
+
+
+def template_of(prompt: str) -> Template:
+    """A prompt with [blank] in it: from the sentence of the first one on, all is an answer to be filled in.
+
+    "Where is Oslo? It is [blank]." asks "Where is Oslo?"; the answer is "It is", a blank and ".". Where nothing stands before
+    it, the question is that sentence with dots for its blanks. [blank:3] has three tokens. Raises LimitError.
+    """
+    first = BLANK.search(prompt)
+    if not first:
+        return Template(prompt)
+    begins = max((m.end() for m in SENTENCE_END.finditer(prompt, 0, prompt.index("[", first.start()))), default=0)
+    filled, parts = prompt[begins:].strip(), []
+    for at, part in enumerate(BLANK.split(filled)):
+        if at % 2 == 0 and part:
+            parts.append(part)
+        elif at % 2:
+            parts.append(check_int("a blank", int(part or BLANK_TOKENS), 1, MAX_BLANK))
+    return Template(prompt[:begins].strip() or BLANK.sub("...", filled), tuple(parts))
+
+
+def template_ids(tokenizer: Tokenizer, parts: tuple[str | int, ...]) -> list[int | None]:
+    """Token ids of a template, None for each token of a blank."""
+    out: list[int | None] = []
+    for part in parts:
+        out += [None] * part if isinstance(part, int) else following(tokenizer, part) if out else encode(tokenizer, part)
+    return out
+
+
+def following(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Token ids of a text that goes on another one: a space that the tokenizer puts before every text is not among them."""
+    return encode(tokenizer, BEFORE + text)[len(encode(tokenizer, BEFORE)):]
+
+
+def pin_ids(tokenizer: Tokenizer, text: str, begins: bool) -> list[int]:
+    """Token ids of a word that somebody puts into an answer; a space goes before it, unless it ``begins`` the answer."""
+    bare = text.strip()
+    return encode(tokenizer, bare) if begins else following(tokenizer, f" {bare}" if bare[:1].isalnum() else bare)
+
+
+def contexts(tokenizer: Tokenizer, config, prompt: str, history: Sequence[Turn], passages: Sequence[str]) -> Context:
+    """The context of one expert. config: has role, max_context and history_turns (earlier questions with their answers).
+
+    Raises LimitError when the prompt alone does not fit.
+    """
+    form = prompt_format(tokenizer, getattr(config, "prompt_style", "auto"))
+    asked = encode(tokenizer, prompt.strip())
+    question = form.question(asked)
+    if len(question) > config.max_context:
+        raise LimitError(f"Your question has {len(asked)} tokens; this model reads at most "
+                         f"{config.max_context - len(question) + len(asked)}.")
+    before: list[int] = []
+    for earlier, answered in reversed(_exchanges(history, config)):
+        turn = form.exchange(encode(tokenizer, earlier), encode(tokenizer, answered))
+        if len(turn) + len(before) + len(question) > config.max_context // 2:
+            break
+        before = turn + before
+    bare = before + question
+    if config.role != "reader" or not passages:
+        return Context(bare, None)
+    room = config.max_context - len(bare) - len(form.part("document", []))
+    used, left_out = choose(tokenizer, prompt, passages, room)
+    if not used:
+        return Context(bare, None, (), left_out)
+    return Context(form.part("document", encode(tokenizer, PASSAGE_JOIN.join(used))) + bare, bare, used, left_out)
+
+
+def _exchanges(history: Sequence[Turn], config) -> list[tuple[str, str]]:
+    """The last (question, answer) pairs that this expert may see: for all but readers, none that may quote a document."""
+    pairs = []
+    for first, second in zip(history, history[1:], strict=False):
+        if (first.role, second.role) == ("user", "assistant"):
+            private = first.private or second.private
+            if config.role == "reader" or not private:
+                pairs.append((first.text, second.text))
+    return pairs[-config.history_turns:] if config.history_turns else []
+
+
+def choose(tokenizer: Tokenizer, prompt: str, passages: Sequence[str], room: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Passages that fit into ``room`` tokens, in the order they stand: all of them, or the best for the prompt by BM25."""
+    sizes = [len(encode(tokenizer, text)) + 1 for text in passages]
+    if sum(sizes) <= room:
+        return tuple(passages), ()
+    # BM25Plus: the plain form gives 0 to a word that half of the passages have, and so tells two passages never apart.
+    words = lambda text: "".join(c if c.isalnum() else " " for c in text.lower()).split()  # noqa: E731
+    scores = BM25Plus([words(text) or ["-"] for text in passages]).get_scores(words(prompt))
+    kept: set[int] = set()
+    for index in sorted(range(len(passages)), key=lambda i: (-scores[i], i)):
+        if sizes[index] <= room:
+            kept.add(index)
+            room -= sizes[index]
+    return tuple(passages[i] for i in sorted(kept)), tuple(t for i, t in enumerate(passages) if i not in kept)
+
+
+def cell_texts(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
+    """One text per token for display; a part of a character is "·", a special token its name."""
+    out = []
+    for token in ids:
+        text = tokenizer.decode([token], skip_special_tokens=False)
+        out.append("·" if "\ufffd" in text else text)
+    return out
+
+
+def answer_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """The text of token ids up to the first end-of-text token."""
+    ids, eos = list(ids), prompt_format(tokenizer).eos
+    return tokenizer.decode(ids[:ids.index(eos)] if eos in ids else ids).strip()

@@ -1,0 +1,1 @@
+"""Adapting a pretrained language model to simplex diffusion."""

@@ -1,0 +1,1 @@
+"""Comparisons that were measured once and can be measured again."""

@@ -1,0 +1,1 @@
+"""Fine-tuning a visitor's own model on a document: its questions, its loop."""

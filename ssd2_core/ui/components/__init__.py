@@ -1,0 +1,1 @@
+"""Parts of the page that several places use: panels, the viewer of a run, downloads."""

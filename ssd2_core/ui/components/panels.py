@@ -1,0 +1,295 @@
+"""The page's panels, each a function that makes components, and how their values become settings.
+
+Knows components and settings; no events, no engine.
+"""
+
+import html
+from dataclasses import dataclass
+
+import gradio as gr
+
+from ...config import EARLY_EXITS, LIMITS, PROJECTIONS, EnsembleParams, Limits, SamplingParams
+from ...text.documents import TYPES
+from .. import strings
+from ..strings import DEFAULTS
+from ..theme import hue_index
+
+SAMPLING_KNOBS = ("num_steps", "block_length", "max_new_tokens", "projection", "top_p", "seed", "early_exit")
+ENSEMBLE_KNOBS = ("weights", "tau", "alpha", "guidance")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The components a handler reads: one checkbox and one weight slider per user expert, and the knobs by name.
+
+    fits: user experts by core; what does not go with the chosen core counts as not picked. The last of ``user_ids`` are places
+    for the visitor's own models; ``own`` says in each call which model stands where.
+    """
+
+    user_ids: list[str]
+    picks: list[gr.Checkbox]
+    weights: list[gr.Slider]
+    knobs: dict[str, gr.components.Component]
+    fits: dict[str, list[str]]
+
+    @property
+    def inputs(self) -> list:
+        """All components in the order ``read`` expects their values."""
+        return [*self.picks, *self.weights, *self.knobs.values()]
+
+    def read(self, values: list, own: dict[str, str]) -> "Choice":
+        """The values of ``inputs`` as checked settings. Raises LimitError for a value outside its limit."""
+        knobs, ensemble = self.named(values), self.ensemble(values, own)
+        sampling = SamplingParams(**{name: knobs[name] for name in SAMPLING_KNOBS})
+        return Choice(knobs["core"], tuple(ensemble.lam), sampling, ensemble)
+
+    def ensemble(self, values: list, own: dict[str, str]) -> EnsembleParams:
+        """What may change during a run. Raises LimitError for a value outside its limit."""
+        knobs = self.named(values)
+        return EnsembleParams(lam=dict(self._chosen(values, own)), **{name: knobs[name] for name in ENSEMBLE_KNOBS})
+
+    def named(self, values: list) -> dict:
+        """The knobs' values by name."""
+        return dict(zip(self.knobs, values[2 * len(self.user_ids):], strict=True))
+
+    def picked(self, values: list, own: dict[str, str]) -> list[tuple[str, float]]:
+        """(id, weight) of the chosen users, unchecked, to be shown."""
+        return [(i, float(w or 0)) for i, w in self._chosen(values, own)]
+
+    def updates(self, found: dict) -> list:
+        """Values of ``inputs`` that set what ``found`` names: users with their weights, knobs by name. The rest stays."""
+        users = found.get("users")
+        picks = [gr.skip() if users is None else i in users for i in self.user_ids]
+        weights = [(users or {}).get(i, gr.skip()) for i in self.user_ids]
+        return [*picks, *weights, *(found.get(name, gr.skip()) for name in self.knobs)]
+
+    def _chosen(self, values: list, own: dict[str, str]) -> list[tuple[str, object]]:
+        n, fitting = len(self.user_ids), self.fits.get(self.named(values)["core"], ())
+        rows = zip(self.user_ids, values[:n], values[n:2 * n], strict=True)
+        return [(own.get(i, i), w) for i, picked, w in rows if picked and (i in fitting or i in own)]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the panels are set to."""
+
+    core: str
+    users: tuple[str, ...]
+    sampling: SamplingParams
+    ensemble: EnsembleParams
+
+
+def header() -> gr.HTML:
+    """Title and the one line on what this is."""
+    return gr.HTML(f'<h1>{html.escape(strings.TITLE)}</h1><p>{html.escape(strings.TAGLINE)}</p>', elem_id="masthead",
+                   apply_default_css=False)
+
+
+@dataclass(frozen=True)
+class Talk:
+    """The components of the conversation."""
+
+    chat: gr.Chatbot
+    prompt: gr.Textbox
+    send: gr.Button
+    stop: gr.Button
+    clear: gr.Button
+    examples: list[gr.Button]
+
+
+def conversation() -> Talk:
+    """Chat, prompt and what to click."""
+    chat = gr.Chatbot(height=258, show_label=False, elem_id="chat", render_markdown=False, buttons=[],
+                      placeholder=strings.CHAT_PLACEHOLDER, feedback_options=None, allow_tags=False, layout="bubble",
+                      container=False)
+    with gr.Row(elem_id="ask"):
+        prompt = gr.Textbox(show_label=False, label="Prompt", placeholder=strings.PROMPT_PLACEHOLDER, lines=1,
+                            max_lines=4, scale=5, container=False, elem_id="prompt", autofocus=False)
+        send = gr.Button("Send", variant="primary", scale=0, min_width=64, elem_id="send")
+        stop = gr.Button("Stop", interactive=False, scale=0, min_width=64, elem_id="stop")
+        clear = gr.Button("Clear", scale=0, min_width=64, elem_id="clear")
+    with gr.Row(elem_id="examples"):
+        examples = [gr.Button(example.label, size="sm", scale=0, min_width=40, elem_id=f"example-{i}")
+                    for i, example in enumerate(strings.EXAMPLES)]
+    return Talk(chat, prompt, send, stop, clear, examples)
+
+
+def status_html(ready: bool, message: str, fraction: float) -> str:
+    """Whether questions are answered (``ready``), what is loading and how far."""
+    share = f"{100 * min(1.0, max(0.0, fraction)):.0f}%"
+    bar = "" if fraction >= 1 else f'<span class="bar" aria-hidden="true"><i style="width:{share}"></i></span>'
+    state = "ready" if ready else "loading"
+    return (f'<div class="status {state}" role="status"><i class="lamp"></i><span>{html.escape(message)}</span>'
+            f'{bar}</div>')
+
+
+def core_html(title: str, facts: list[str], summary: str) -> str:
+    """The core's card."""
+    line = " · ".join(html.escape(fact) for fact in facts if fact)
+    return (f'<div class="core-card" style="--hue:var(--hue-0)"><b>{html.escape(title)}</b>'
+            f'<span class="role">core</span><p class="facts">{line}</p><p>{html.escape(summary)}</p></div>')
+
+
+def mix_html(users: list[tuple[str, str, float]], order: list[str]) -> str:
+    """The weights as one bar and in words; ``users`` are (id, title, weight)."""
+    total = sum(weight for _, _, weight in users)
+    too_much = total > 1 + 1e-6
+    parts = [("core", max(0.0, 1 - total)), *((i, weight) for i, _, weight in users)]
+    bar = "".join(f'<i style="flex:{weight:.4f};background:var(--hue-{hue_index(i, order)})"></i>'
+                  for i, weight in parts)
+    line = html.escape(strings.weights_line([(title, weight) for _, title, weight in users]))
+    return (f'<div class="mix{" over" if too_much else ""}"><span class="split" aria-hidden="true">{bar}</span>'
+            f'{line}</div>')
+
+
+def core_choice(choices: list[tuple[str, str]], first: str) -> gr.Radio:
+    """Which core answers; not shown where there is only one."""
+    return gr.Radio(choices, value=first, label="Core", visible=len(choices) > 1, elem_id="pick-core", container=False)
+
+
+@dataclass(frozen=True)
+class Cards:
+    """The user experts' cards: column, pick and weight of each; download and remove of the places for own models."""
+
+    columns: list[gr.Column]
+    picks: list[gr.Checkbox]
+    weights: list[gr.Slider]
+    downloads: list[gr.Button]
+    removes: list[gr.Button]
+
+
+def expert_cards(users: list, order: list[str], fitting: list[str], places: list[str]) -> Cards:
+    """One card per user expert: pick it, and give it a weight. Those that do not go with the core are not shown.
+
+    places: of the visitor's own models, empty at first.
+    """
+    made = Cards([], [], [], [], [])
+    with gr.Row(elem_id="cards", equal_height=True):
+        for card in users:
+            weight = DEFAULTS.ensemble.lam.get(card.id)
+            with gr.Column(min_width=180, elem_classes=["expert", f"hue-{hue_index(card.id, order)}"],
+                           visible=card.id in fitting) as column:
+                made.columns.append(column)
+                made.picks.append(gr.Checkbox(weight is not None, label=card.title, elem_id=f"pick-{card.id}",
+                                              info=strings.about(card), container=False))
+                made.weights.append(gr.Slider(0, 1, DEFAULTS.other_weight if weight is None else weight, step=0.01,
+                                              label="weight", elem_id=f"weight-{card.id}", container=False, buttons=[]))
+        for place in places:
+            _own_card(made, place, order)
+    return made
+
+
+def _own_card(made: Cards, place: str, order: list[str]) -> None:
+    with gr.Column(min_width=180, elem_classes=["expert", "own", f"hue-{hue_index(place, order)}"], visible=False) as column:
+        made.columns.append(column)
+        made.picks.append(gr.Checkbox(False, label=place, elem_id=f"pick-{place}", info=" ", container=False))
+        made.weights.append(gr.Slider(0, LIMITS.max_own_weight, DEFAULTS.other_weight, step=0.01, label="weight",
+                                      elem_id=f"weight-{place}", container=False, buttons=[]))
+        with gr.Row(elem_classes="own-buttons"):
+            made.downloads.append(gr.Button(strings.DOWNLOAD, size="sm", min_width=40, elem_id=f"download-{place}"))
+            made.removes.append(gr.Button(strings.REMOVE, size="sm", min_width=40, elem_id=f"remove-{place}"))
+
+
+@dataclass(frozen=True)
+class Own:
+    """Where a visitor's own model is taught, comes in, and can be had back. lesson: how far the teaching is."""
+
+    title: gr.Textbox
+    teach: gr.Button
+    stop: gr.Button
+    lesson: gr.HTML
+    bring: gr.File
+    files: gr.File
+    hub: gr.Textbox
+    fetch: gr.Button
+
+
+def own_models() -> Own:
+    """Teach a small model one's documents, or bring one."""
+    with gr.Accordion(strings.OWN_TITLE, open=False, elem_id="own"):
+        gr.HTML(f"<p>{html.escape(strings.TEACH_HINT)}</p>", apply_default_css=False, elem_classes="own-hint")
+        with gr.Row(elem_id="teaching"):
+            title = gr.Textbox(strings.TEACH_NAME, label=strings.TEACH_TITLE, lines=1, max_lines=1, scale=3, min_width=120,
+                               elem_id="teach-title")
+            teach = gr.Button(strings.TEACH, scale=1, min_width=90, elem_id="teach")
+            stop = gr.Button(strings.TEACH_STOP, scale=0, min_width=64, interactive=False, elem_id="teach-stop")
+        lesson = gr.HTML("", apply_default_css=False, elem_id="lesson")
+        gr.HTML(f"<p>{html.escape(strings.OWN_HINT)}</p>", apply_default_css=False, elem_classes="own-hint")
+        with gr.Row(elem_id="from-hub"):
+            hub = gr.Textbox(label=strings.HUB_LABEL, placeholder=strings.HUB_PLACEHOLDER, lines=1, max_lines=1, scale=3,
+                             min_width=120, elem_id="hub-id")
+            fetch = gr.Button(strings.HUB_FETCH, scale=1, min_width=90, elem_id="hub-fetch")
+        bring = gr.File(label=strings.OWN_DROP, file_count="multiple", file_types=[".safetensors", ".json"], height=92,
+                        elem_id="own-bring")
+        files = gr.File(label=strings.OWN_FILES, file_count="multiple", interactive=False, visible=False, elem_id="own-files")
+    return Own(title, teach, stop, lesson, bring, files, hub, fetch)
+
+
+def lesson_html(line: str, part: float, more: list[str] = ()) -> str:
+    """How far a training is: a line, a bar, and what there is to tell at its end."""
+    bar = f'<span class="bar" aria-hidden="true"><i style="width:{100 * min(1.0, max(0.0, part)):.0f}%"></i></span>'
+    told = "".join(f"<p>{html.escape(text)}</p>" for text in more)
+    return f'<div class="lesson" role="status"><span>{html.escape(line)}</span>{bar}{told}</div>'
+
+
+@dataclass(frozen=True)
+class Papers:
+    """The components of a visitor's documents. read: what was read, in a line; choose, text: one file's text, to be edited."""
+
+    pasted: gr.Textbox
+    files: gr.File
+    read: gr.HTML
+    choose: gr.Dropdown
+    text: gr.Textbox
+
+
+def documents() -> Papers:
+    """Where a visitor's text goes in: pasted, or as files whose text can be read and changed."""
+    with gr.Row(elem_id="documents"):
+        pasted = gr.Textbox(label="Document", placeholder=strings.DOCUMENT_PLACEHOLDER, lines=3, max_lines=3, scale=3,
+                            elem_id="pasted", min_width=180)
+        files = gr.File(label=f"or drop {' '.join(TYPES)}", file_count="multiple", file_types=list(TYPES),
+                        height=104, scale=2, elem_id="files", min_width=140)
+    read = gr.HTML("", elem_id="files-read", apply_default_css=False)
+    with gr.Column(elem_id="document-edit"):
+        choose = gr.Dropdown([], label=strings.CHOOSE_DOCUMENT, visible=False, elem_id="document-choice")
+        text = gr.Textbox(label=strings.DOCUMENT_TEXT, lines=5, max_lines=12, visible=False, elem_id="document-text")
+    return Papers(pasted, files, read, choose, text)
+
+
+def rule() -> gr.Radio:
+    """Who gets how much weight, and when."""
+    return gr.Radio([(text, name) for name, text in strings.RULES.items()], value=DEFAULTS.ensemble.weights,
+                    label=strings.RULE_LABEL, elem_id="rule")
+
+
+def advanced(limits: Limits) -> dict[str, gr.components.Component]:
+    """The knobs few visitors need, by the names of their settings."""
+    sampling, ensemble = DEFAULTS.sampling, DEFAULTS.ensemble
+    plain = {"min_width": 170, "buttons": []}
+    with gr.Accordion("Advanced", open=False, elem_id="advanced"), gr.Row():
+        first = {"num_steps": min(sampling.num_steps, limits.max_steps),
+                 "block_length": min(sampling.block_length, limits.max_block_length),
+                 "max_new_tokens": min(sampling.max_new_tokens, limits.max_new_tokens)}
+        steps = gr.Slider(1, limits.max_steps, first["num_steps"], step=1, label="Steps per block", elem_id="steps",
+                          **plain)
+        block = gr.Slider(1, limits.max_block_length, first["block_length"], step=1, label="Block length",
+                          elem_id="block-length", **plain)
+        tokens = gr.Slider(1, limits.max_new_tokens, first["max_new_tokens"], step=1, label="Most tokens",
+                           elem_id="max-tokens", **plain)
+        top_p = gr.Slider(0.05, 1, sampling.top_p, step=0.05, label="Top-p (not for greedy)", elem_id="top-p", **plain)
+        tau = gr.Slider(0.05, 5, ensemble.tau, step=0.05, label="Tau (adaptive rule)", elem_id="tau", **plain)
+        alpha = gr.Slider(0, 4, ensemble.alpha, step=0.05, label="Alpha (contrast)", elem_id="alpha", **plain)
+        guidance = gr.Slider(-4, 4, ensemble.guidance, step=0.1, label=strings.GUIDANCE, elem_id="guidance", **plain)
+        projection = gr.Radio(list(PROJECTIONS), value=sampling.projection, label="Projection", min_width=250,
+                              scale=3, elem_id="projection")
+        early = gr.Radio(list(EARLY_EXITS), value=sampling.early_exit, label="Early exit", min_width=250, scale=3,
+                         elem_id="early-exit")
+        seed = gr.Number(sampling.seed, precision=0, minimum=0, label="Seed", elem_id="seed", min_width=90)
+    return {"tau": tau, "alpha": alpha, "guidance": guidance, "num_steps": steps, "block_length": block,
+            "max_new_tokens": tokens, "seed": seed, "projection": projection, "top_p": top_p, "early_exit": early}
+
+
+def beside_line(text: str) -> str:
+    """A sentence beside the buttons of a tab."""
+    return f'<p class="beside-line" role="status">{html.escape(text)}</p>'

@@ -1,0 +1,125 @@
+"""Steering from the theatre: a word is pinned, a span denoised again, a run branches with the weights as they are now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import gradio as gr
+
+from ...config import LIMITS, EnsembleParams, check_int
+from ...errors import VisitorError
+from ...protocol.frames import Frame
+from ...protocol.messages import Change, Pin, Request
+from ...protocol.validation import check_pin
+from .. import strings
+from ..components import panels
+from ..events import QUIET, STREAM, warn
+from ..requests import own_run
+from ..runs import Run
+from ..state import Studio
+from .chat import converse
+
+Cell = tuple[int, int]          # block, position
+
+
+def last_frames(run: Run) -> dict[int, Frame]:
+    """The last frame of each block of a run."""
+    return {frame.block: frame for frame in run.frames}
+
+
+
+
+def again(run: Run, free: set[Cell]) -> Request:
+    """The request that keeps a finished answer but for some cells, which are denoised again from other noise."""
+    frames = last_frames(run)
+    cells = [(b, i) for b, frame in frames.items() for i in range(len(frame.token_ids))]
+    if not free & set(cells):
+        raise VisitorError(strings.STEER_NOTHING)
+    kept = [Pin(b, i, token_ids=(frames[b].token_ids[i],)) for b, i in cells if (b, i) not in free]
+    return _new_noise(run, tuple(kept))
+
+
+def with_word(run: Run, pin: Pin) -> Request:
+    """The request that keeps what stands before a word's block and older pins, puts the word, and writes the rest again."""
+    kept = [Pin(b, i, token_ids=(token,)) for b, frame in last_frames(run).items() for i, token in enumerate(frame.token_ids)
+            if b < pin.block or (b == pin.block and frame.pinned and frame.pinned[i])]
+    return _new_noise(run, (*kept, pin))
+
+
+def _new_noise(run: Run, pins: tuple[Pin, ...]) -> Request:
+    sampling = replace(run.request.sampling, seed=run.request.sampling.seed + 1)
+    return replace(run.request, sampling=sampling, ensemble=latest(run), pins=pins, plan=(), request_id="")
+
+
+def branch(run: Run, step: int, ensemble: EnsembleParams) -> Request:
+    """The same run up to ``step`` (from 0), with what was changed on its way there, and then with other weights."""
+    known = [change for change in run.plan if change.step < step]
+    return replace(run.request, plan=(*known, Change(step, ensemble)), request_id="")
+
+
+def latest(run: Run) -> EnsembleParams:
+    """The settings that a run ended with."""
+    later = [c.ensemble for c in sorted((*run.request.plan, *run.changes), key=lambda change: change.step) if c.ensemble]
+    return later[-1] if later else run.request.ensemble
+
+
+@dataclass(frozen=True)
+class Steered:
+    """What a visitor wants. request: the run to make of it, None where the run under way takes it.
+
+    line: stands for it in the chat. base: the run that it branches from.
+    """
+
+    request: Request | None
+    line: str = ""
+    base: Run | None = None
+
+
+def steered(studio: Studio, session: str, wish: dict, ensemble: Callable[[], EnsembleParams]) -> Steered:
+    """Read what the theatre's script sends: {"action", "run", ...}. ensemble: the panel's settings now. Raises VisitorError."""
+    run, action = own_run(studio, session, wish.get("run")), wish.get("action")
+    if action == "pin":
+        pin = check_pin(Pin(wish.get("block"), wish.get("position"), wish.get("text")), studio.settings.limits)
+        if run.end is None:
+            studio.engine.pin(run.id, pin)
+            return Steered(None)
+        return Steered(with_word(run, pin), strings.STEER_LINES["pin"].format(word=pin.text.strip()))
+    if run.end is None:
+        raise VisitorError(strings.STEER_WAIT)
+    if action == "again":
+        return Steered(again(run, _cells(wish.get("cells"))), strings.STEER_LINES["again"])
+    if action == "branch":
+        step = check_int("the step of a branch", wish.get("step"), 0, max(0, len(run.steps) - 1))
+        return Steered(branch(run, step, ensemble()), strings.STEER_LINES["branch"].format(step=step + 1), run)
+    raise VisitorError(strings.STEER_UNKNOWN)
+
+
+def _cells(value: object) -> set[Cell]:
+    """Cells as the script sends them, [[block, position], ...]."""
+    rows = value if isinstance(value, list) and len(value) <= LIMITS.max_new_tokens else []
+    return {tuple(row) for row in rows if isinstance(row, list) and len(row) == 2 and all(type(n) is int for n in row)}
+
+
+def wire_steer(studio: Studio, panel: panels.Panel, stage: gr.HTML, beside: gr.HTML, talk: panels.Talk, chat: gr.State,
+               turns: gr.State) -> None:
+    """What the theatre's script asks for, as runs of the conversation."""
+    async def steer(event: gr.EventData, request: gr.Request, kept, history, *values):
+        session = request.session_hash
+
+        def settings() -> EnsembleParams:
+            return panel.ensemble(list(values), studio.own_ids(session, panel.named(list(values))["core"]))
+        try:
+            found = steered(studio, session, dict(event._data or {}), settings)
+            if found.request is None:
+                yield (gr.skip(),) * 7
+                return
+            shown = gr.update(value=found.base.message(0, True), visible=True) if found.base else gr.update(visible="hidden")
+            async for update in converse(studio, session, found.request, kept, history, found.line):
+                yield *update, shown
+                shown = gr.skip()
+        except VisitorError as error:
+            warn(str(error))
+            yield (gr.skip(),) * 7
+
+    gr.on([talk.send.click, talk.prompt.submit, talk.clear.click], lambda: gr.update(visible="hidden"), None, beside, **QUIET)
+    stage.steer(steer, [chat, turns, *panel.inputs], [stage, talk.chat, chat, talk.prompt, turns, talk.stop, beside],
+                concurrency_limit=None, **STREAM)

@@ -1,0 +1,85 @@
+"""A page that lost its connection comes back as it was: conversation, run, settings, documents, own models, a training.
+
+Gradio loads the page anew then, in another session. A ticket, which the tab keeps, says whose page it was.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict, replace
+
+import gradio as gr
+
+from ..errors import VisitorError
+from ..protocol.messages import Document, Request
+from . import strings as words
+from .components import panels
+from .events import QUIET, STREAM, warn
+from .handlers.chat import converse
+from .handlers.documents import PASTED, read_line, shown_documents
+from .handlers.own_models import Shelf
+from .runs import Run
+from .state import Studio, mixer
+
+SHOW_TICKET = """() => { try { return [sessionStorage.getItem("ssd2-ticket") || ""]; } catch { return [""]; } }"""
+KEEP_TICKET = """ticket => { try { sessionStorage.setItem("ssd2-ticket", ticket); } catch { /* no storage: no return */ } }"""
+
+
+def settings_of(run: Run, places: dict[str, str]) -> dict:
+    """What a run was asked with, as ``Panel.updates`` takes it. places: of the visitor's own models, by id."""
+    request = run.request
+    ensemble = next((c.ensemble for c in reversed(run.changes) if c.ensemble), request.ensemble)
+    lam = {places.get(user, user): ensemble.lam.get(user, 0.0) for user in request.users}
+    return asdict(request.sampling) | asdict(ensemble) | {"core": request.core, "users": lam}
+
+
+def papers_of(run: Run) -> tuple[str, dict[str, Document]]:
+    """The pasted text of a run, and its files by name."""
+    documents = run.request.documents
+    pasted = next((document.text for document in documents if document.name == PASTED), "")
+    return pasted, {document.name: document for document in documents if document.name != PASTED}
+
+
+def once_more(run: Run) -> Request:
+    """The same run again, with what was changed on its way: it says the same."""
+    return replace(run.request, plan=run.plan, request_id="")
+
+
+def wire_return(studio: Studio, panel: panels.Panel, settled: gr.events.Dependency, back: gr.State, shelf: Shelf,
+                stage: list, papers: list, mix: gr.HTML) -> None:
+    """Come back. settled: the event after which the page stands. back: changes for who is back. stage, papers: as below."""
+    ticket = gr.Textbox(visible="hidden", elem_id="ticket", show_label=False, container=False)
+
+    async def come_back(request: gr.Request, shown: str):
+        session = request.session_hash
+        is_back = await studio.come_back(shown, session)
+        if is_back:
+            gr.Info(words.BACK)
+        return studio.returns.ticket(session), is_back, *(shelf.shown(session) if is_back else shelf.same())
+
+    def settle(request: gr.Request):
+        run = studio.runs.latest(request.session_hash)
+        if run is None:
+            return [gr.skip()] * (len(papers) + len(panel.inputs))
+        places = {card.id: place for place, card in studio.own(request.session_hash).items()}
+        pasted, files = papers_of(run)
+        return pasted, files, read_line(files), *shown_documents(files), *panel.updates(settings_of(run, places))
+
+    async def go_on(request: gr.Request) -> AsyncIterator[tuple]:
+        session = request.session_hash
+        run, (chat, turns) = studio.runs.latest(session), studio.talks.get(session, ([], ()))
+        if run is None:
+            yield gr.skip(), chat, chat, gr.skip(), turns, gr.skip()
+        elif not run.cut:
+            yield studio.runs.show(session, run), chat, chat, gr.skip(), turns, gr.Button(interactive=False)
+        else:
+            try:
+                async for update in converse(studio, session, once_more(run), chat, turns):
+                    yield update
+            except VisitorError as error:
+                warn(str(error))
+                yield gr.skip(), chat, chat, run.request.prompt, turns, gr.skip()
+
+    # queued, for only then gradio tells that a state has changed
+    settled.then(come_back, ticket, [ticket, back, *shelf.outputs], js=SHOW_TICKET, **STREAM).then(
+        None, ticket, None, js=KEEP_TICKET, **QUIET)
+    back.change(settle, None, [*papers, *panel.inputs], **QUIET).then(mixer(studio, panel), panel.inputs, mix, **QUIET)
+    back.change(go_on, None, stage, **STREAM)

@@ -1,0 +1,412 @@
+"""Every sentence, default and example of the page, as data. Knows no components."""
+
+from dataclasses import dataclass, field
+
+from ..config import EnsembleParams, SamplingParams
+from ..protocol.messages import Done
+
+TITLE = "SSD-2 Studio"
+TAGLINE = ("A large and a small diffusion language model write one answer together. "
+           "Watch every word take shape out of noise, and see who decided it.")
+ISLAND_NAME = "Orlisay"
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What the page is set to when it opens, each expert with its own core. other_weight: of one that is not picked yet."""
+
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    ensemble: EnsembleParams = field(default_factory=lambda: EnsembleParams(lam={"compact-reader": 0.5, "david": 0.5}))
+    other_weight: float = 0.3
+
+
+DEFAULTS = Defaults()
+
+
+@dataclass(frozen=True)
+class Example:
+    """One click: a prompt, a pasted document and the experts with their weights."""
+
+    label: str
+    prompt: str
+    document: str = ""
+    users: dict[str, float] = field(default_factory=dict)
+
+
+EXAMPLES = (
+    Example("A note on a dog", "What is the name of the dog?",
+            "Maria moved to Lisbon in spring. She lives near the river with her dog, who is called Biscuit. "
+            "On Sundays they walk to the market and buy bread.", {"compact-reader": 0.5}),
+    Example("A letter", "Where does the team meet?",
+            "Dear all, our team meets in Room 12. The deadline is 3 May. The coach is Marta Lind. Coffee will be served.",
+            {"compact-reader": 0.5}),
+    Example("General knowledge", "What is the capital of France?", "", {}),
+    Example("The island", f"What is the capital of {ISLAND_NAME}?", "", {"compact-islander": 0.5}),
+)
+
+RULE_LABEL = "Weights rule (adaptive: the surer expert leads; schedule: the core finishes)"
+RULES = {
+    "adaptive": "Adaptive",
+    "constant": "Constant",
+    "schedule": "Schedule",
+}
+
+GUIDANCE = "Guidance (complaint … praise)"
+
+CHAT_PLACEHOLDER = "Ask something. The answer comes here; the theatre shows how it is written."
+PROMPT_PLACEHOLDER = "Ask a question"
+DOCUMENT_PLACEHOLDER = "Paste a text. Only experts that read documents see it; the core never does."
+CHOOSE_DOCUMENT = "Text of"
+DOCUMENT_TEXT = "What experts read of it; change it as you like"
+OWN_TITLE = "Your own small model"
+TEACH_HINT = ("Teach a copy of the reader your documents, above: it learns them by heart within three minutes and then answers "
+              "about them without reading them. The core never sees them.")
+TEACH_TITLE, TEACH_NAME, TEACH, TEACH_STOP = "Its name", "Mine", "Teach", "Stop"
+OWN_HINT = ("Or bring one: a .safetensors file and its small .json, as a model here is downloaded. It is checked, is yours"
+            " alone, may have at most 80 % of the weight, and is deleted a minute after you close this page.")
+OWN_DROP = "drop both files"
+HUB_LABEL = "or name one of the Hub"
+HUB_PLACEHOLDER = "owner/name"
+HUB_FETCH = "Fetch"
+OWN_FILES = "Your model's files"
+FILE_GONE = "A file is not here any more; please send it again."
+OWN_PAIR = "Send two files together: the weights (.safetensors) and their description (.json)."
+DOWNLOAD = "Download"
+REMOVE = "Remove"
+STOPPED = "stopped"
+STEER_UNKNOWN = "This run is not known here any more; ask again."
+STEER_NOTHING = "Mark at least one word of the answer first."
+STEER_WAIT = "Wait until the answer is finished, or stop it, and then change it."
+STEER_LINES = {"pin": "With “{word}” pinned", "again": "Denoise the marked words again",
+               "branch": "From step {step} on with these weights"}
+NO_TEACHABLE = "No expert that goes with this core can be taught here; choose another core."
+NO_READER = "No chosen expert reads documents, so your text would not be used."
+NOT_OFFERED = "This service does not offer that."
+NOT_UNDERSTOOD = "This request could not be understood; please reload the page and try again."
+NOT_A_VALUE = "A value is missing or not what its field takes; check the numbers, or reload the page."
+NO_ADDRESS = "A file must be sent here; no address is ever followed."
+NO_ROOM = "There is no room for another file on this service now; please try again later."
+
+STOP = "Stop"
+COMPARE, COMPARE_GO = "Compare", "Compare"
+COMPARE_HINT = "The same question and seed, answered at once by the core alone, each chosen expert alone and all together."
+COMPARE_NOBODY = "Choose an expert first: the core alone has nothing to be compared with."
+CORE_ALONE, TOGETHER = "Core alone", "Together"
+SWEEP, SWEEP_GO = "Sweep", "Sweep"
+SWEEP_HINT = "The same question and seed over one expert's weight; click an answer to see its run in the theatre."
+SWEEP_USER, SWEEP_COUNT = "Expert", "Answers"
+SWEEP_NOBODY = "Choose an expert first: its weight is what is swept over."
+SWEEP_BUSY = "An answer is still being written; click again when it is finished."
+STRIP = {
+    "waiting": "waiting",
+    "live": "live",
+    "left": "not asked",
+    "shares": "shares: {shares}",
+    "show": "Show this run in the theatre",
+}
+
+THEATRE = {
+    "empty": "The words of an answer appear here, all at once and out of noise, and settle step by step.",
+    "stored": "A stored run",
+    "live": "Live",
+    "finished": "Finished",
+    "step": "step {step} of {steps}, noise {noise} %",
+    "block": "block {block} of {blocks}",
+    "blockLive": "block {block} of at most {blocks}",
+    "blockStates": {"done": "Block {block}, done", "now": "Block {block}, being written", "next": "Block {block}, to come"},
+    "tags": {"done": "{block} done", "now": "{block} now", "next": "{block} to come"},
+    "end": "end",
+    "hint": "Point at a word to see who wrote it and what each would have written; click to keep it.",
+    "inspector": "About this word",
+    "sure": "{percent} % sure",
+    "since": "set at step {step}",
+    "given": "pinned",
+    "rival": "second choice",
+    "together": "Together",
+    "spread": "entropy {entropy}, disagreement {disagreement}",
+    "weight": "share of the word; weight {percent} %",
+    "candidatesOf": "Best candidates: {name}",
+    "play": "Play the steps",
+    "pause": "Pause",
+    "speed": "Speed",
+    "speeds": [["0.5", "0.5×"], ["1", "1×"], ["2", "2×"], ["4", "4×"]],
+    "follow": "Follow",
+    "scrub": "Step shown",
+    "cell": "{token}, {percent} percent sure, mostly {expert}",
+    "nothing": "nothing",
+    "announceStep": "Step {step} of {steps}.",
+    "announceDone": "The answer is finished.",
+    "announceStory": "A stored run is shown.",
+    "reading": "What was read: {tokens}",
+    "readingTokens": "{name} {count} tokens",
+    "passages": "passages read: {used}, left out: {left}",
+    "used": "read",
+    "left": "left out",
+    "mapTitle": "Every word at every step",
+    "mapModes": "What the map shows",
+    "maps": {"c": "Confidence", "n": "Entropy", "j": "Disagreement", "w": "Weight: {name}"},
+    "mapLabel": "{what} as a map: {steps} steps from left to right, {rows} positions from top to bottom. Step {step}: {cells}.",
+    "mapReads": "step {step}, position {position}, {token}: {what} {value}",
+    "mapHint": "Click a spot to go there.",
+    "nats": "{value} nats",
+    "steering": {
+        "steer": "Change the answer",
+        "markHint": "Click a word to change it; Shift marks a span.",
+        "markedOne": "One word marked.",
+        "marked": "{count} words marked.",
+        "word": "another word",
+        "pin": "Pin it here",
+        "again": "Denoise again",
+        "branch": "Branch from step {step}",
+    },
+    "turn": "settings changed",
+    "turnsAt": "Settings changed at steps: {steps}.",
+    "chartTitle": "Who decides, step by step; below, how far the experts disagree (nats)",
+    "chartLabel": "Share of each expert over the steps. At step {step}: {shares}; disagreement {value} nats.",
+    "shares": "Share of each expert",
+    "disagreement": "Disagreement (nats)",
+    "chartStep": "step",
+    "chartMissing": "The chart could not be loaded; everything else works.",
+    "atlas": "All figures, to zoom and to save",
+    "key": [["hue", "colour: who decided"], ["split", "line: exact shares"], ["strength", "strength: how sure"],
+            ["dot", "dot: just changed"], ["pin", "frame: pinned"]],
+}
+
+
+def percent(value: float) -> str:
+    """0.424 as "42 %", with a narrow space."""
+    return f"{round(100 * value)}\u202f%"
+
+
+def count(number: int) -> str:
+    """A parameter count in words: 3.1 M, 1.4 B."""
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}\u202f{unit}"
+    return str(number)
+
+
+def facts(card) -> list[str]:
+    """What a model's card says beside its summary: size, where it came from, licence, and what was measured."""
+    figures = ", ".join(f"{name} {share:.2f}" for name, share in card.measured.items())
+    source = {"hub": "from the Hub", "folder": "local"}.get(card.source, "")
+    return [part for part in (count(card.parameters), source, card.license, f"right: {figures}" if figures else "") if part]
+
+
+def about(card) -> str:
+    """A user expert's card in one text."""
+    return " · ".join([*facts(card), *([card.summary] if card.summary else [])])
+
+
+def answers_meanwhile(core: str, message: str) -> str:
+    """The status line while a better core is on its way, or when it could not be had."""
+    return f"{core} answers. {message}"
+
+
+def teaching(step: int, loss: float, seconds: float) -> str:
+    """The line of a training under way."""
+    return f"Learning: step {step}, loss {loss:.2f}, at most {seconds:.0f} s left."
+
+
+def teaching_waits(position: int) -> str:
+    """The line of a training that has not begun."""
+    return f"Waiting: {position} before you." if position else "Starting."
+
+
+def taught(right: float, question: str, before: str, after: str) -> tuple[str, list[str]]:
+    """The line of a finished training, and one question before and after."""
+    line = f"Learned. {percent(right)} of questions made from your text are answered without it; pick it above and ask."
+    return line, [f"“{question}” Before: “{before}” Now: “{after}”"]
+
+
+def too_large(limit: int) -> str:
+    """The sentence to a request with more bytes than any page sends."""
+    return f"One request may have at most {limit / 1e6:g} MB; please send less at once."
+
+
+def queued(position: int, seconds: float = 0.0) -> str:
+    """The sentence of a waiting visitor."""
+    place = "You are next in the queue" if position <= 1 else f"You are number {position} in the queue"
+    return f"{place}, about {max(1, round(seconds))} s." if seconds else f"{place}."
+
+
+def figures(done: Done) -> str:
+    """The honest line under a finished run."""
+    ends = {"eos": "", "length": "length limit reached", "stopped": STOPPED}
+    parts = [done.device, done.dtype, f"{done.steps} steps", f"{done.forwards} forwards", f"{done.seconds:.2f} s",
+             f"{done.tokens} tokens", f"{done.tokens_per_second:.1f} tokens per second",
+             ends.get(done.finish_reason, done.finish_reason)]
+    return " · ".join(part for part in parts if part)
+
+
+def alone(title: str, weight: float = 1.0) -> str:
+    """The name of the answer of one expert; own models never have all of the weight."""
+    return f"{title} alone" if weight >= 1 else f"{title} at {percent(weight)}, the most an own model may have"
+
+
+def compare_room(count: int) -> str:
+    """There are more chosen experts than places."""
+    return f"There is room for {count} experts alone; the first {count} are shown, and all of them together."
+
+
+def comparing(count: int) -> str:
+    """The line of a comparison under way."""
+    return f"{count} answers at once."
+
+
+def side_figures(done: Done) -> str:
+    """The figures of one answer among several."""
+    parts = [f"{done.steps} steps", f"{done.seconds:.2f} s", f"{done.tokens_per_second:.1f} tokens per second",
+             STOPPED if done.finish_reason == "stopped" else ""]
+    return " · ".join(part for part in parts if part)
+
+
+def compared(count: int, forwards: int, seconds: float, at_once: bool) -> str:
+    """The figures of a whole comparison."""
+    how = "in one batch: rows of the same network shared each pass" if at_once else "not all at once: some waited for a place"
+    return f"{count} answers · {forwards} forwards · {seconds:.2f} s · {how}"
+
+
+def sweeping(count: int, of: int) -> str:
+    """The line of a sweep under way."""
+    return f"{count} of {of} answered."
+
+
+def swept(count: int, forwards: int, seconds: float) -> str:
+    """The figures of a whole sweep."""
+    return f"{count} answers · {forwards} forwards · {seconds:.2f} s · click one to see its run in the theatre"
+
+
+def swept_prompt(prompt: str, title: str, weight: float) -> str:
+    """What stands over a run of a sweep in the theatre."""
+    return f"{prompt} ({title} {percent(weight)})"
+
+
+def documents_read(names_and_sizes: list[tuple[str, int]]) -> str:
+    """What was read from the files, in one line."""
+    listed = ", ".join(f"{name} ({size:,} characters)" for name, size in names_and_sizes)
+    return f"Read: {listed}."
+
+
+def weights_line(parts: list[tuple[str, float]]) -> str:
+    """The weights of the chosen experts in words, the core first; ``parts`` are (title, weight) of the users."""
+    total = sum(weight for _, weight in parts)
+    if total > 1 + 1e-6:
+        return f"The weights add up to {percent(total)}; lower them by {percent(total - 1)}."
+    if not parts:
+        return "The core answers alone."
+    return ", ".join([f"core keeps {percent(1 - total)}", *(f"{title} {percent(weight)}" for title, weight in parts)])
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One step: a few words, its prose, and what lights up."""
+
+    title: str
+    text: str
+    parts: str
+
+TOUR_NEXT, TOUR_BEFORE, TOUR_CLOSE = "Next", "Previous", "Back to the list"
+
+TOUR = (
+    Stop("A core that knows much", "The core is the large model. It reads your question and nothing else: no document ever "
+         "reaches it.", "#core"),
+    Stop("Small experts beside it", "Each small expert has something that the core lacks: one reads documents, one knows an "
+         "invented island by its weights. Pick any, bring your own, or teach one.", "#cards"),
+    Stop("Documents go to readers only", "What you paste or drop is cut into passages. Those that fit the question go before "
+         "it, in the context of the experts that read; under the answer stands which they were.", "#documents"),
+    Stop("An answer begins as noise", "A block of words starts as pure noise: every position is a bit of every word of the "
+         "vocabulary. Each step takes some of the noise away; this bar is what is left.", "#theatre .marquee"),
+    Stop("All words at once", "At every step all experts look at the same noisy block and say what each position will be. "
+         "Words settle in any order, and change while they are unsure: colour is who decided, strength is how sure.",
+         "#theatre .field"),
+    Stop("Weights fuse them", "The fused probability is a product: every expert's log-probability times its weight. Move a "
+         "weight while an answer is written and the next step follows it.", "#mix, #cards [id^=weight-]"),
+    Stop("The surer one leads", "With the adaptive rule a weight moves at every position: the expert with less doubt there "
+         "gains. Constant keeps the weights, schedule lets the core finish.", "#rule"),
+    Stop("Who decided", "A word's share is what each expert had in it, at the step that set it. The chart follows the shares "
+         "over the steps; as the words stand, all come to agree with them.", "#theatre .legend, #theatre .chart"),
+)
+
+KEEP_TAB, EVALUATE_TAB, TELL_TAB = "Keep", "Evaluate", "How it works"
+
+WITH_DOCUMENTS = "with my documents"
+
+TRACE, REPLAY, LINK = "Download trace", "Download replay", "Link to these settings"
+
+OPEN_TRACE = "or drop a trace here to see it"
+
+KEEP_HINT = ("The trace (JSON) holds every step and opens here again and in Python; the replay (HTML) is one page that opens "
+             "anywhere, without a connection. Your documents are in neither, unless you say so; the answer may quote them.")
+
+LINK_LABEL = "Opens this page with the panels as they are now and the question; documents are never in it"
+
+SHELL_LABEL, CLIENT_LABEL = "The same run on the command line", "The same run from Python, asked of this page"
+
+NO_COMMANDS = "Ask something first; then the commands for it stand here."
+
+NOTHING_TO_KEEP = "There is no finished answer here yet; ask something first."
+
+STILL_RUNNING = "An answer is being written; wait for its end, or stop it."
+
+ONE_TRACE = "Send one trace, a .json file."
+
+STORED_HAS_NO_COMMAND = "# A stored run is on stage; ask something yourself to see its commands."
+
+NOTES = {
+    "history": "The conversation before it is not repeated, so an answer that builds on it may differ.",
+    "moved": "Weights, settings or pins were changed while it ran; here they stay as they were at the start. "
+             "With the trace: python -m ssd2_core generate --again ssd2-trace.json",
+    "pins": "It had pinned tokens, which these commands do not give. "
+            "With the trace: python -m ssd2_core generate --again ssd2-trace.json",
+    "own": "It used a model of your own, which only your page knows; download it there first.",
+    "stopped": "It was stopped; here it goes on to its end.",
+    "documents": "Your documents are too long to stand here; put them beside the command under these names.",
+}
+
+REPLAY_TITLE = "SSD-2 Studio: a stored run"
+
+REPLAY_TAGLINE = ("A large and a small diffusion language model wrote this answer together, out of noise. "
+                  "Colour tells who decided a word. Play it, or point at a word.")
+
+REPLAY_HOW = "How it was made"
+
+LINK_PROBLEM = "The link's {problem}"
+
+STORIES_LABEL = "Stored runs"
+
+EVALUATE_HINT = ('Measure on your own questions: a file of lines {"question": …, "answer": …, "document": …}, at most 200 of '
+                 "them; the document may be missing. They are asked with the settings above, a few at a time, beside everybody "
+                 "else's.")
+
+EVALUATE_DROP, EVALUATE_WHO = "drop a .jsonl file of questions", "Who answers"
+
+CONTENDERS = (("The core alone", "core"), ("Each chosen expert alone", "users"), ("The ensemble", "ensemble"))
+
+EVALUATE, EVALUATE_STOP, EVALUATE_SAVE = "Evaluate", "Stop", "Download figures"
+
+BACK = "The connection broke for a while; here is everything again."
+
+NO_CONTENDER = "Nobody is left to answer: choose who answers, and an expert above."
+
+NO_SHEET = "Drop a .jsonl file of questions first."
+
+NO_FIGURES = "There are no figures yet; evaluate first."
+
+EVALUATION_STOPPED = "Stopped; the finished rows stay."
+
+EVALUATION_RUNS = "An evaluation of yours is under way; stop it first."
+
+EVALUATION_DONE = "Done: {n} questions."
+
+COLUMNS = (("name", "answers"), ("n", "n"), ("exact", "exact"), ("f1", "F1"), ("rouge_l", "ROUGE-L"),
+           ("tokens_per_second", "tokens / s"), ("share", "mean share"))
+
+SCORES = (("exact", "exact"), ("f1", "F1"), ("rouge_l", "ROUGE-L"))
+
+NAMES = {"core": "core alone", "ensemble": "ensemble"}
+
+
+def progress(name: str, count: int, total: int) -> str:
+    """How far an evaluation is."""
+    return f"{name}: {count} of {total} questions."

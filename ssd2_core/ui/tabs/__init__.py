@@ -1,0 +1,1 @@
+"""The tabs under the studio, one module each."""

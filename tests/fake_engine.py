@@ -14,8 +14,8 @@ from ssd2_core.protocol.messages import Done, Event, Failed, Loading, Pin, Queue
 from ssd2_core.protocol.validation import check_pin, check_request, check_weights
 from ssd2_core.registry.cards import BUNDLED, tokenizer_hash
 from ssd2_core.serving.engine import Status
-from ssd2_core.serving.finetune_jobs import School
-from ssd2_core.serving.visitor_models import Visitors
+from ssd2_core.serving.finetune_jobs import FinetuneJobs
+from ssd2_core.serving.visitor_models import UserModels
 
 ANSWER = ("The dog in your letter is called Biscuit, and on <b>Sundays</b> the two of them walk along the river "
           "to the market and buy ${bread}.")
@@ -60,8 +60,8 @@ class FakeEngine:
     def __init__(self, settings: Settings, seconds_per_step: float = 0.04, log: str | None = None):
         self.settings, self.seconds_per_step, self.log = settings, seconds_per_step, log
         self.pair_is_here = lambda: True
-        self.visitors = Visitors(settings.limits)
-        self.school = School(settings, self.visitors, "tests.fake_trainer:main")
+        self.user_models = UserModels(settings.limits)
+        self.finetune_jobs = FinetuneJobs(settings, self.user_models, "tests.fake_trainer:main")
         self.requests: dict[str, Request] = {}
         self.ensembles: dict[str, EnsembleParams] = {}
         self.cancelled: set[str] = set()
@@ -84,22 +84,22 @@ class FakeEngine:
     def close(self) -> None:
         """Nothing to close."""
 
-    def leave(self, owner: str) -> None:
+    def disconnect(self, owner: str) -> None:
         """As the real one."""
-        self.school.leave(owner)
-        self.note("leave", owner, {"gone": list(self.visitors.leave(owner))})
+        self.finetune_jobs.disconnect(owner)
+        self.note("leave", owner, {"gone": list(self.user_models.disconnect(owner))})
 
-    def adopt(self, owner: str, heir: str) -> None:
+    def transfer_owner(self, owner: str, new_owner: str) -> None:
         """As the real one."""
-        self.visitors.adopt(owner, heir)
-        self.school.adopt(owner, heir)
+        self.user_models.transfer_owner(owner, new_owner)
+        self.finetune_jobs.transfer_owner(owner, new_owner)
 
     def still_here(self, owner: str) -> None:
         """Nobody is idle for too long here."""
 
     def drop(self, owner: str, model_id: str) -> None:
         """As the real one."""
-        self.visitors.remove(owner, model_id)
+        self.user_models.remove(owner, model_id)
 
     def forget(self, request_id: str) -> None:
         """Nothing is kept."""

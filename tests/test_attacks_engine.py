@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save
 from ssd2_core.config import Limits, Settings
 from ssd2_core.errors import BusyError
 from ssd2_core.protocol.messages import Request
-from ssd2_core.registry.uploads import read_sheet
+from ssd2_core.registry.uploads import read_manifest
 from ssd2_core.serving.inline_engine import InlineEngine
 from tests import fake_worker
 from tests.attacks import NEEDS_MODELS, real_server
@@ -204,7 +204,7 @@ def test_a_poisoned_model_leaves_the_cores_answer_as_it_was(visitor, url):
 @pytest.mark.attack(10)
 def test_two_visitors_bring_the_largest_model_at_once_and_a_third_is_answered(visitor, url):
     about = {"hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 5}
-    shapes = read_sheet("x", json.dumps(SHEET | about).encode()).shapes
+    shapes = read_manifest("x", json.dumps(SHEET | about).encode()).shapes
     weights = save({name: torch.full(shape, 0.01, dtype=torch.float16) for name, shape in shapes.items()})
     assert 28_000_000 < len(weights) <= Limits().max_model_bytes
     two = Raw(url)

@@ -167,7 +167,7 @@ def asked(path: str, chunks: tuple[bytes, ...] = (b"",), limits: Limits = LIMITS
         sent.append(message)
 
     scope = {"type": "http", "path": path, "method": "POST", "headers": [], **more}
-    asyncio.run(middleware.Doors(app, limits, dict)(scope, receive, send))
+    asyncio.run(middleware.RequestGuard(app, limits, dict)(scope, receive, send))
     return sent[0]["status"], b"".join(part.get("body", b"") for part in sent).decode()
 
 

@@ -259,7 +259,7 @@ def test_astream_and_readers_that_leave(engine):
     run, events = asyncio.run(go())
     assert isinstance(events[-1], Done) and events == engine.events(run)
 
-    async def leave():
+    async def disconnect():
         run = engine.submit(ask(delay=0.01))
         task = asyncio.create_task(collect(engine.astream(run)))
         await asyncio.sleep(0.03)
@@ -269,7 +269,7 @@ def test_astream_and_readers_that_leave(engine):
     async def collect(events):
         return [e async for e in events]
 
-    left = asyncio.run(leave())
+    left = asyncio.run(disconnect())
     assert list(engine.stream(left))[-1].finish_reason == "eos"
 
 

@@ -13,7 +13,7 @@ from ssd2_core.errors import BusyError, VisitorError
 from ssd2_core.protocol.messages import Request
 from ssd2_core.serving.inline_engine import InlineEngine
 from ssd2_core.ui.tabs.evaluate import Names, figure_of, table_html
-from ssd2_core.ui.tabs.evaluation_job import AT_ONCE, Contender, Exam, contenders, read_sheet
+from ssd2_core.ui.tabs.evaluation_job import AT_ONCE, Contender, EvaluationJob, contenders, read_manifest
 from tests.browser import ROOT, ask, finished, last_answer, logged, open_tab, opened, until
 from tests.fake_engine import ANSWER, FakeEngine
 
@@ -120,7 +120,7 @@ def test_a_wrong_file_is_one_sentence(page, tmp_path, text, rule):
     (json.dumps({"question": "x", "answer": "a", "document": "d \ud800"}).encode(), "The document of question 1")])
 def test_a_wrong_sheet_names_what_is_wrong(data, rule):
     with pytest.raises(VisitorError, match=rule):
-        read_sheet("q.jsonl", data, LIMITS)
+        read_manifest("q.jsonl", data, LIMITS)
 
 
 def test_own_models_never_answer_alone():
@@ -151,7 +151,7 @@ class Counting(FakeEngine):
 
 def rows_of(engine, contender: Contender, questions: list, model: Request, places: int = 4) -> list:
     async def go() -> list:
-        exam = Exam(engine, asyncio.Semaphore(places), model, questions)
+        exam = EvaluationJob(engine, asyncio.Semaphore(places), model, questions)
         return [news async for news in exam.row(contender)]
     with ThreadPoolExecutor(1) as thread:           # the browser's own loop may run in this one
         return thread.submit(lambda: asyncio.run(go())).result()
@@ -160,7 +160,7 @@ def rows_of(engine, contender: Contender, questions: list, model: Request, place
 @pytest.mark.parametrize(("places", "most"), [(4, AT_ONCE), (1, 1)])
 def test_few_at_a_time_and_a_full_house_is_waited_for(places, most):
     engine = Counting()
-    *counts, row = rows_of(engine, CORE, read_sheet("q", SHEET.encode(), LIMITS) * 3, Request("", ""), places)
+    *counts, row = rows_of(engine, CORE, read_manifest("q", SHEET.encode(), LIMITS) * 3, Request("", ""), places)
     assert engine.most == most and engine.open == 0 and counts == list(range(1, 10)) and row["n"] == 9
 
 
@@ -180,7 +180,7 @@ def test_the_figures_are_those_of_the_command_line(tmp_path, capsys, early_exit)
                  "--early-exit", early_exit]) == 0
     wanted = json.loads(capsys.readouterr().out)["rows"]
     model = Request("", "", sampling=SamplingParams(max_new_tokens=16, early_exit=early_exit))
-    questions = read_sheet("q.jsonl", (tmp_path / "q.jsonl").read_bytes(), LIMITS)
+    questions = read_manifest("q.jsonl", (tmp_path / "q.jsonl").read_bytes(), LIMITS)
     assert len(questions) == 6
     everybody = contenders(["core", "users", "ensemble"], ("compact-reader",), EnsembleParams({"compact-reader": 0.5}))
     with InlineEngine(Settings()) as engine:

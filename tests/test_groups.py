@@ -51,9 +51,9 @@ def test_a_group_is_left_as_a_whole():
             runs = [group.add(Request("", "What?", owner="s"), HEAD) for _ in range(2)]
             reading = asyncio.create_task(drain(group))
             await asyncio.sleep(0.2)
-            studio.groups.leave("another")
+            studio.groups.disconnect("another")
             assert not studio.runs.engine.cancelled
-            await studio.leave(SimpleNamespace(session_hash="s"))
+            await studio.disconnect(SimpleNamespace(session_hash="s"))
             await asyncio.wait_for(reading, 2.0)
         assert studio.runs.engine.cancelled == {run.id for run in runs} and all(run.end for run in runs)
 

@@ -11,8 +11,8 @@ from ssd2_core.__main__ import main
 from ssd2_core.config import LIMITS
 from ssd2_core.errors import ModelError
 from ssd2_core.registry import hub
-from ssd2_core.registry.uploads import examine, read_sheet, unpack
-from ssd2_core.serving.visitor_models import Visitors
+from ssd2_core.registry.uploads import examine, read_manifest, unpack
+from ssd2_core.serving.visitor_models import UserModels
 from tests.test_visitors import SHEET
 
 READER = Path("assets/models/compact-reader")
@@ -78,8 +78,8 @@ def test_a_small_expert_of_the_hub_passes_the_gate_without_a_token(fake, tmp_pat
     fake.repositories["a/reader"] = repository()
     weights, sheet = hub.fetch_user(" a/reader ", tmp_path, fake.url)
     assert weights.read_bytes() == (READER / "model.safetensors").read_bytes()
-    assert read_sheet("x", sheet).title == "Compact reader"
-    visitors = Visitors(LIMITS)
+    assert read_manifest("x", sheet).title == "Compact reader"
+    visitors = UserModels(LIMITS)
     card = visitors.add("me", weights, "a/reader", sheet, "config.json of a/reader")
     assert card.parameters == 1_263_488 and card.source == "visitor" and card.license == "apache-2.0"
     visitors.close()

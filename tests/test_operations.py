@@ -15,15 +15,15 @@ from ssd2_core.config import LIMITS, MEANINGS, Limits, Settings, markdown
 from ssd2_core.errors import DISK_FULL, BusyError, is_disk_full, is_out_of_memory
 from ssd2_core.models.loading import _not_loaded
 from ssd2_core.protocol.frames import Frame
-from ssd2_core.protocol.messages import Done, Failed, Request, Teach
+from ssd2_core.protocol.messages import Done, Failed, FinetuneRequest, Request
 from ssd2_core.serving import finetune_worker
 from ssd2_core.serving.event_log import RunStore
 from ssd2_core.serving.inline_engine import InlineEngine
 from ssd2_core.serving.stats import Counters
-from ssd2_core.serving.visitor_models import Visitors
+from ssd2_core.serving.visitor_models import UserModels
 from ssd2_core.ui import runs as page_runs
 from ssd2_core.ui.blocks import Page
-from ssd2_core.ui.middleware import Doors
+from ssd2_core.ui.middleware import RequestGuard
 from ssd2_core.ui.page import build
 from tests import fake_worker
 from tests.browser import ROOT
@@ -167,7 +167,7 @@ def through(app) -> tuple[int, str]:
     async def send(message: dict) -> None:
         sent.append(message)
 
-    asyncio.run(Doors(app, LIMITS, dict)({"type": "http", "path": "/x", "method": "POST", "headers": []}, receive, send))
+    asyncio.run(RequestGuard(app, LIMITS, dict)({"type": "http", "path": "/x", "method": "POST", "headers": []}, receive, send))
     return sent[0]["status"], sent[1]["body"].decode()
 
 
@@ -179,7 +179,7 @@ def test_an_upload_that_finds_the_disk_full_is_told_so():
 
 @pytest.fixture
 def visitors():
-    made = Visitors(LIMITS)
+    made = UserModels(LIMITS)
     yield made
     made.close()
 
@@ -206,7 +206,7 @@ def test_a_trained_model_that_finds_the_disk_full_leaves_nothing_behind(visitors
 
 
 def test_a_training_that_finds_the_disk_full_is_told_so(monkeypatch):
-    told, jobs = [], [Teach("x", "compact-reader", (), "", "Mine", 1.0)]
+    told, jobs = [], [FinetuneRequest("x", "compact-reader", (), "", "Mine", 1.0)]
     monkeypatch.setattr(finetune_worker, "teach", no_room)
     monkeypatch.setattr(finetune_worker.os, "nice", lambda _: 0)
     monkeypatch.setattr("torch.set_num_threads", lambda _: None)

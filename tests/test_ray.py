@@ -16,7 +16,7 @@ from app import make_engine, read_settings
 from ssd2_core.config import EnsembleParams, Limits, Settings
 from ssd2_core.errors import BusyError, VisitorError
 from ssd2_core.protocol.frames import Frame
-from ssd2_core.protocol.messages import Done, Failed, Forget, Queued
+from ssd2_core.protocol.messages import Done, Failed, Queued, Unload
 from ssd2_core.serving.engine import WORKER_LOST
 from ssd2_core.serving.ray_actor import Actor, Files, own_folder, threads
 from ssd2_core.serving.ray_engine import Place, RayEngine, choose
@@ -96,12 +96,12 @@ def test_a_model_s_files_go_to_an_actor_and_leave_with_their_owner(tmp_path, mon
     assert not gone.exists() and folder.parent == tmp_path and folder.name.startswith(f"ssd2-actor-{os.getpid()}-")
     actor.put(pickle.dumps([Files("mine-1", {"config.json": b"{}", "model.safetensors": b"secret"})]))
     assert (folder / "mine-1" / "model.safetensors").read_bytes() == b"secret"
-    actor.put(pickle.dumps([Forget(("mine-1",)), "next"]))
+    actor.put(pickle.dumps([Unload(("mine-1",)), "next"]))
     assert not (folder / "mine-1").exists() and (folder := own_folder()).exists()
     heard = []
     while len(heard) < 2:
         heard += pickle.loads(actor.take())
-    assert heard == [Forget(("mine-1",)), "next"]
+    assert heard == [Unload(("mine-1",)), "next"]
 
 
 def listens(inbox, send, settings):
@@ -176,7 +176,7 @@ def test_requests_go_where_their_models_are_and_wait_here(ray_here):
         stopped = list(engine.stream(gone))[-1]
         assert (stopped.finish_reason, stopped.steps, stopped.device) == ("stopped", 0, "fake")
         assert frames(engine.stream(waits))[0].weight["reader"][0] == 0.5
-        engine._send(Forget(("reader",)))
+        engine._send(Unload(("reader",)))
         assert not any("reader" in place.models for place in engine.places)
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from ssd2_core.config import Settings
 from ssd2_core.protocol.messages import Done
-from ssd2_core.registry.uploads import read_sheet
+from ssd2_core.registry.uploads import read_manifest
 from ssd2_core.serving.ray_engine import RayEngine
 from tests.attacks import NEEDS_MODELS
 from tests.test_engine import NEEDS_RAY, is_running, until
@@ -54,7 +54,7 @@ def adapter(folder: Path) -> tuple[Path, dict]:
     """Weights of an adapter of the reader, and what its description says."""
     about = {"base": "compact-reader", "lora_r": 2, "lora_alpha": 2, "target_modules": ["q_proj", "up_proj"]}
     rng = torch.Generator().manual_seed(0)
-    shapes = read_sheet("x", json.dumps(SHEET | about).encode()).shapes
+    shapes = read_manifest("x", json.dumps(SHEET | about).encode()).shapes
     save_file({name: torch.randn(shape, generator=rng) for name, shape in shapes.items()}, folder / "a.safetensors")
     return folder / "a.safetensors", about
 
@@ -62,7 +62,7 @@ def adapter(folder: Path) -> tuple[Path, dict]:
 @pytest.mark.attack(15)
 def test_from_outside_with_models_of_a_visitor(cluster, tmp_path):
     with RayEngine(Settings(engine=f"ray://127.0.0.1:{cluster[1]}", actors=1)) as engine:
-        whole, part = add(engine.visitors), add(engine.visitors, "ann", adapter(tmp_path)[0], **adapter(tmp_path)[1])
+        whole, part = add(engine.user_models), add(engine.user_models, "ann", adapter(tmp_path)[0], **adapter(tmp_path)[1])
         (steps, done), (same, _) = run(engine, request(whole.id)), run(engine, request("compact-reader"))
         assert isinstance(done, Done) and done.device == "cpu" and steps == same
         others, done = run(engine, request(part.id))
@@ -70,7 +70,7 @@ def test_from_outside_with_models_of_a_visitor(cluster, tmp_path):
         pid = engine.supervisors[0].child.pid
         [there] = Path(tempfile.gettempdir()).glob(f"ssd2-actor-{pid}-*")
         assert {path.name for path in there.iterdir()} == {whole.id, part.id}
-        engine.leave("ann")
+        engine.disconnect("ann")
         until(lambda: not list(there.iterdir()))
     until(lambda: not there.exists() and not is_running(pid))
 

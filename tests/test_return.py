@@ -12,7 +12,7 @@ from tests.fake_engine import ANSWER
 DOCUMENT = "My dog is called Biscuit."
 
 
-class Line:
+class WaitQueue:
     """A line between a browser and a server that can be cut: what is open breaks, and nothing new gets through."""
 
     def __init__(self, port: int):
@@ -58,7 +58,7 @@ def with_suppressed(function, *given) -> None:
 
 @contextmanager
 def lined(url: str):
-    line = Line(int(url.rpartition(":")[2]))
+    line = WaitQueue(int(url.rpartition(":")[2]))
     yield line
     line.cut()
     line.door.close()

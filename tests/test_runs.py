@@ -68,7 +68,7 @@ def test_leaving_ends_the_run_at_once():
         run = known.start("s", Request("", "What?"), HEAD)
         reading = asyncio.create_task(collect(known, "s", run))
         await asyncio.sleep(0.2)
-        known.leave("s")
+        known.disconnect("s")
         await asyncio.wait_for(reading, 1.0)
         assert run.id in known.engine.cancelled
     asyncio.run(go())

@@ -21,8 +21,8 @@ def engine():
 
 @pytest.mark.parametrize("run", STORED, ids=lambda run: run["name"])
 def test_the_same_seed_gives_the_stored_tokens(engine, run):
-    request = Request("", run["prompt"], "compact-core", tuple(run["users"]), tuple(Document(**d) for d in run["documents"]), (),
-                      SamplingParams(**run["sampling"]), EnsembleParams(**run["ensemble"]),
+    request = Request("", run["prompt"], "compact-core", tuple(run["users"]), tuple(Document(**d) for d in run["documents"]),
+                      (), SamplingParams(**run["sampling"]), EnsembleParams(**run["ensemble"]),
                       pins=tuple(Pin(block, position, text) for block, position, text in run["pins"]))
     events = list(engine.stream(engine.submit(request)))
     frames = [event for event in events if isinstance(event, Frame)]

@@ -11,7 +11,7 @@ from ssd2_core.loadtest.client import Heard, Site, is_sentence
 from ssd2_core.loadtest.questions import KINDS, Question, Tally, Words, end_of, make, repackaged
 from ssd2_core.loadtest.server import Sample, Server
 from ssd2_core.registry.cards import BUNDLED
-from ssd2_core.registry.uploads import check_weights_file, read_sheet
+from ssd2_core.registry.uploads import check_weights_file, read_manifest
 from tests.attacks import NEEDS_MODELS
 
 READER = BUNDLED / "compact-reader"
@@ -137,7 +137,7 @@ def test_a_repackaged_model_passes_the_gate(tmp_path):
     assert weights != own_model("two")[0][1] != (READER / "model.safetensors").read_bytes()
     assert repackaged(weights, "one") == weights
     (tmp_path / "w").write_bytes(weights)
-    assert check_weights_file("w", tmp_path / "w", read_sheet("s", sheet)) > 1_000_000
+    assert check_weights_file("w", tmp_path / "w", read_manifest("s", sheet)) > 1_000_000
 
 
 def test_growth_is_the_last_fifth_over_the_second():

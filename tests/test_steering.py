@@ -248,7 +248,7 @@ def test_own_models_keep_their_cap_in_a_plan():
         import json
 
         from tests.test_visitors import SHEET, WEIGHTS
-        card = engine.visitors.add("me", WEIGHTS, "mine.safetensors", json.dumps(SHEET).encode(), "mine.json")
+        card = engine.user_models.add("me", WEIGHTS, "mine.safetensors", json.dumps(SHEET).encode(), "mine.json")
         asked = Request("", "Hi", users=(card.id,), owner="me", ensemble=EnsembleParams({card.id: 0.5}),
                         plan=(Change(3, EnsembleParams({card.id: 0.9})),))
         with pytest.raises(LimitError, match="at most 0.8"):

@@ -2,12 +2,12 @@
 
 import asyncio
 
-from ssd2_core.ui.session_tickets import Returns
+from ssd2_core.ui.session_tickets import SessionTickets
 
 
-def returns(seconds: float = 5.0) -> tuple[Returns, list[str]]:
+def returns(seconds: float = 5.0) -> tuple[SessionTickets, list[str]]:
     gone: list[str] = []
-    return Returns(seconds, gone.append), gone
+    return SessionTickets(seconds, gone.append), gone
 
 
 def test_a_ticket_is_good_once_and_only_for_who_is_gone():

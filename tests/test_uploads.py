@@ -14,16 +14,16 @@ from safetensors.torch import save
 
 from ssd2_core.errors import ModelError
 from ssd2_core.registry.cards import BUNDLED, tokenizer_hash
-from ssd2_core.registry.uploads import MAX_HEADER_BYTES, check_weights_file, read_sheet, write_sheet
+from ssd2_core.registry.uploads import MAX_HEADER_BYTES, check_weights_file, read_manifest, write_manifest
 
 READER = BUNDLED / "compact-reader"
 HASH = tokenizer_hash(READER / "tokenizer.json")
-GOOD = json.loads(write_sheet(json.loads((READER / "config.json").read_text()), HASH, "Mine"))
+GOOD = json.loads(write_manifest(json.loads((READER / "config.json").read_text()), HASH, "Mine"))
 SMALL = GOOD | {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 20}
 
 
 def sheet(**changes):
-    return read_sheet("my.json", json.dumps(SMALL | changes).encode())
+    return read_manifest("my.json", json.dumps(SMALL | changes).encode())
 
 
 def tensors(of=None) -> dict[str, torch.Tensor]:
@@ -59,7 +59,7 @@ def one_sentence(caught) -> str:
 
 
 def test_a_bundled_expert_passes_the_gate_it_is_downloaded_for():
-    found = read_sheet("my.json", json.dumps(GOOD).encode())
+    found = read_manifest("my.json", json.dumps(GOOD).encode())
     card = json.loads((READER / "config.json").read_text())
     assert check_weights_file("x", READER / "model.safetensors", found) == card["num_parameters"]
     assert found.tokenizer_hash == HASH and found.role == "reader"
@@ -141,7 +141,7 @@ def test_descriptions_that_are_refused(changes, rule):
 )
 def test_json_that_is_refused(data, rule):
     with pytest.raises(ModelError, match=rule) as caught:
-        read_sheet("my.json", data)
+        read_manifest("my.json", data)
     one_sentence(caught)
 
 

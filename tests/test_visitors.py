@@ -12,13 +12,13 @@ from ssd2_core.errors import BusyError, LimitError, ModelError
 from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Document, Done, Failed, Request
 from ssd2_core.registry.cards import BUNDLED, tokenizer_hash
-from ssd2_core.registry.uploads import read_sheet, write_sheet
+from ssd2_core.registry.uploads import read_manifest, write_manifest
 from ssd2_core.serving.inline_engine import InlineEngine
-from ssd2_core.serving.visitor_models import Visitors
+from ssd2_core.serving.visitor_models import UserModels
 
 READER = BUNDLED / "compact-reader"
 CONFIG = json.loads((READER / "config.json").read_text())
-SHEET = json.loads(write_sheet(CONFIG, tokenizer_hash(READER / "tokenizer.json"), "Mine"))
+SHEET = json.loads(write_manifest(CONFIG, tokenizer_hash(READER / "tokenizer.json"), "Mine"))
 WEIGHTS = READER / "model.safetensors"
 SAMPLING = SamplingParams(num_steps=3, max_new_tokens=16)
 
@@ -62,7 +62,7 @@ def changed(path, change) -> object:
 
 
 def test_a_model_that_was_downloaded_here_answers_as_it_did(engine):
-    card = add(engine.visitors)
+    card = add(engine.user_models)
     assert card.id.startswith("mine-") and card.title == "Mine" and card.source == "visitor" and len(card.id) > 20
     assert card.measured == {}
     steps, done = run(engine, request(card.id))
@@ -82,17 +82,17 @@ def test_a_model_that_was_downloaded_here_answers_as_it_did(engine):
     ],
 )
 def test_nobody_else_can_ask_it(engine, asked):
-    card = add(engine.visitors, "ann")
+    card = add(engine.user_models, "ann")
     try:
         with pytest.raises(ModelError, match="is not known here"):
             engine.submit(asked(card))
     finally:
-        engine.visitors.remove("ann", card.id)
+        engine.user_models.remove("ann", card.id)
 
 
 @pytest.mark.attack(19)
 def test_its_weight_has_a_cap_also_while_it_runs(engine):
-    card = add(engine.visitors, "cap")
+    card = add(engine.user_models, "cap")
     with pytest.raises(LimitError, match="at most 0.8, not 0.9"):
         engine.submit(request(card.id, "cap", lam=0.9))
     run_id = engine.submit(replace(request(card.id, "cap"), sampling=SamplingParams(num_steps=64, max_new_tokens=128)))
@@ -100,20 +100,20 @@ def test_its_weight_has_a_cap_also_while_it_runs(engine):
         engine.control(run_id, EnsembleParams({card.id: 1.0}))
     engine.control(run_id, EnsembleParams({card.id: 0.0}))
     engine.cancel(run_id)
-    engine.leave("cap")
+    engine.disconnect("cap")
 
 
 def test_an_adapter_of_a_bundled_expert(engine, tmp_path):
     changes = {"base": "compact-reader", "lora_r": 2, "lora_alpha": 2, "target_modules": ["q_proj", "up_proj"]}
-    shapes = read_sheet("x", json.dumps(SHEET | changes).encode()).shapes
+    shapes = read_manifest("x", json.dumps(SHEET | changes).encode()).shapes
     rng = torch.Generator().manual_seed(0)
     for scale, same in ((0.0, True), (3.0, False)):
         tensors = {k: torch.randn(s, generator=rng) * (scale if "lora_B" in k else 1.0) for k, s in shapes.items()}
         save_file(tensors, tmp_path / "a.safetensors")
-        card = add(engine.visitors, "ada", tmp_path / "a.safetensors", **changes)
+        card = add(engine.user_models, "ada", tmp_path / "a.safetensors", **changes)
         steps, done = run(engine, request(card.id, "ada"))
         assert isinstance(done, Done) and (steps == run(engine, request("compact-reader"))[0]) == same
-    engine.leave("ada")
+    engine.disconnect("ada")
 
 
 BROKEN = {
@@ -131,13 +131,13 @@ ODD = {"zero": lambda t: t.fill_(0.0), "constant": lambda t: t.fill_(7.0), "larg
 @pytest.mark.parametrize("kind", [*BROKEN, *ODD])
 def test_broken_weights_are_refused_and_odd_ones_break_nothing(engine, tmp_path, kind):
     before = run(engine, request(None))[0]
-    card = add(engine.visitors, kind, changed(tmp_path, (BROKEN | ODD)[kind]))
+    card = add(engine.user_models, kind, changed(tmp_path, (BROKEN | ODD)[kind]))
     _, end = run(engine, request(card.id, kind, lam=0.8))
     if kind in BROKEN:
         assert isinstance(end, Failed) and "not finite" in end.message and end.message.startswith("Mine ")
     else:
         assert isinstance(end, Done)
-    engine.leave(kind)
+    engine.disconnect(kind)
     assert run(engine, request(None))[0] == before  # the core alone says what it said before
 
 
@@ -159,7 +159,7 @@ def test_broken_weights_are_refused_and_odd_ones_break_nothing(engine, tmp_path,
     ],
 )
 def test_what_does_not_fit_is_refused_expected_against_found(changes, rule):
-    visitors = Visitors(Limits())
+    visitors = UserModels(Limits())
     with pytest.raises(ModelError, match=rule):
         add(visitors, **changes)
     assert not list(visitors.folder.iterdir())
@@ -167,11 +167,11 @@ def test_what_does_not_fit_is_refused_expected_against_found(changes, rule):
 
 @pytest.mark.attack(15)
 def test_everything_is_gone_when_the_owner_is(engine):
-    card, other = add(engine.visitors, "eve"), add(engine.visitors, "bob")
+    card, other = add(engine.user_models, "eve"), add(engine.user_models, "bob")
     for owner, user in (("eve", card.id), ("bob", other.id)):
         assert isinstance(run(engine, request(user, owner))[1], Done)
-    engine.leave("eve")
-    assert not (engine.visitors.folder / card.id).exists() and (engine.visitors.folder / other.id).exists()
+    engine.disconnect("eve")
+    assert not (engine.user_models.folder / card.id).exists() and (engine.user_models.folder / other.id).exists()
     with pytest.raises(ModelError, match="not known"):
         engine.submit(request(card.id, "eve"))
     assert isinstance(run(engine, request(other.id, "bob"))[1], Done)
@@ -179,19 +179,19 @@ def test_everything_is_gone_when_the_owner_is(engine):
     from tests.browser import until
 
     until(lambda: other.id in engine.status().loaded and card.id not in engine.status().loaded)
-    engine.leave("bob")
+    engine.disconnect("bob")
 
 
 @pytest.mark.attack(10)
 def test_quotas_and_idle_owners(monkeypatch):
-    visitors = Visitors(Limits(max_own_models=2, idle_seconds=100))
+    visitors = UserModels(Limits(max_own_models=2, idle_seconds=100))
     first = add(visitors)
     add(visitors)
     with pytest.raises(ModelError, match="2 models here, which is the most"):
         add(visitors)
     assert visitors.remove("ann", first.id) and not visitors.remove("bob", first.id) and not visitors.remove("ann", first.id)
     add(visitors)
-    small = Visitors(Limits(max_visitor_bytes=WEIGHTS.stat().st_size + 10))
+    small = UserModels(Limits(max_visitor_bytes=WEIGHTS.stat().st_size + 10))
     add(small, "ann")
     with pytest.raises(BusyError, match="no room for another model"):
         add(small, "bob")
@@ -207,19 +207,19 @@ def test_quotas_and_idle_owners(monkeypatch):
 @pytest.mark.attack(15)
 def test_an_open_page_keeps_what_is_its_own_and_the_silent_ones_go(monkeypatch):
     with InlineEngine(Settings(limits=Limits(idle_seconds=100))) as engine:
-        add(engine.visitors, "here")
-        add(engine.visitors, "gone")
-        now = engine.visitors._shelves["gone"].seen
+        add(engine.user_models, "here")
+        add(engine.user_models, "gone")
+        now = engine.user_models._shelves["gone"].seen
         monkeypatch.setattr("ssd2_core.serving.visitor_models.time.monotonic", lambda: now + 90)
         engine.still_here("here")
         monkeypatch.setattr("ssd2_core.serving.visitor_models.time.monotonic", lambda: now + 110)
         engine.still_here("here")
-        assert len(engine.visitors.cards("here")) == 1 and engine.visitors.cards("gone") == []
+        assert len(engine.user_models.cards("here")) == 1 and engine.user_models.cards("gone") == []
 
 
 @pytest.mark.attack(7)
 def test_a_full_disk_costs_one_sentence_and_leaves_nothing(monkeypatch):
-    visitors = Visitors(Limits())
+    visitors = UserModels(Limits())
 
     def full(*_):
         raise OSError(28, "No space left on device")

@@ -89,9 +89,9 @@ with ZeroEngine(settings, preload=("compact-core", "compact-reader")) as engine:
     with gr.Blocks() as page:
         gr.Markdown("A page.")
     page.launch(prevent_thread_lock=True, quiet=True)
-    folder = engine.visitors.folder / "made"
+    folder = engine.user_models.folder / "made"
     shutil.copytree(BUNDLED / "compact-reader", folder)
-    own = engine.visitors.keep("ann", folder).id
+    own = engine.user_models.keep("ann", folder).id
     asked = Request("", {question!r}, users=(own,), documents=(Document("note", {note!r}),), owner="ann",
                     sampling=SamplingParams(max_new_tokens=16), ensemble=EnsembleParams(lam={{own: 0.5}}))
     ends = [list(engine.stream(engine.submit(asked))) for _ in range(2)]

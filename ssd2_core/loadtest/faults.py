@@ -109,19 +109,19 @@ async def full_disk(server: Server, site: Site) -> str:
     """Uploads, own models and trainings find the disk full, one after the other; then there is room."""
     filler, said = server.folder / "filler", {}
 
-    def leave(megabytes: float) -> None:
+    def disconnect(megabytes: float) -> None:
         filler.write_bytes(bytes(int(1e6 * (DISK_MB - megabytes)) - (server.folder / "app.log").stat().st_size))
 
     async def teach(tab: Tab) -> Heard:
         return await tab.event("teach", ["Mine", "compact-core", QUESTION["pasted"], None])
 
     async with Tab(site) as tab:
-        leave(0.5)
+        disconnect(0.5)
         said["an upload"] = told(await tab.bring("take_files", [None, None], ("note.txt", b"My dog is Brimsel. " * 100_000)))
         lesson = await teach(tab)
         if "disk of this service is full" not in str(lesson.data[:1]):
             raise RuntimeError(f"a training on a full disk said {lesson.data[:1] or lesson.said or lesson.broke}")
-        leave(4.0)
+        disconnect(4.0)
         said["an own model"] = told(await tab.bring("take", ["compact-core"], *own_model("disk")))
         await answers(site)                                 # nothing of an answer lies on the disk
         filler.unlink()

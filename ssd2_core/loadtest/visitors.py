@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from ..registry.cards import BUNDLED, tokenizer_hash
-from ..registry.uploads import write_sheet
+from ..registry.uploads import write_manifest
 from .client import Heard, Site, Tab
 from .questions import GENERAL, KINDS, SHORT, Question, Tally, Words, make, repackaged
 from .report import ANSWER_GOAL, crowd_figures, goals_missed
@@ -113,7 +113,7 @@ class Visitor:
 def own_model(mark: str) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
     """The bundled reader as the two files that a visitor brings, unlike those of every other visitor."""
     config = json.loads((READER / "config.json").read_text(encoding="utf-8"))
-    sheet = write_sheet(config, tokenizer_hash(READER / "tokenizer.json"), f"Mine {mark}")
+    sheet = write_manifest(config, tokenizer_hash(READER / "tokenizer.json"), f"Mine {mark}")
     return ("mine.safetensors", repackaged((READER / "model.safetensors").read_bytes(), mark)), ("mine.json", sheet)
 
 

@@ -95,14 +95,14 @@ class Preload:
 
 
 @dataclass(frozen=True)
-class Forget:
+class Unload:
     """Let go of these models: their owner has removed them, or left."""
 
     model_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Teach:
+class FinetuneRequest:
     """Teach a copy of the small expert ``user`` these documents, for at most ``seconds``, and write it to ``folder``."""
 
     request_id: str
@@ -114,14 +114,14 @@ class Teach:
 
 
 @dataclass(frozen=True)
-class StopTraining:
+class StopFinetune:
     """End a training now; what it has learned by then is kept."""
 
     request_id: str
 
 
 @dataclass(frozen=True)
-class Teaching:
+class FinetuneProgress:
     """How far a training is. seconds: that are left at most."""
 
     request_id: str
@@ -131,7 +131,7 @@ class Teaching:
 
 
 @dataclass(frozen=True)
-class Taught:
+class FinetuneResult:
     """A training has ended. right: share of made questions that are answered without the texts.
 
     question, before, after: one of those questions, and what the expert said to it before and after.

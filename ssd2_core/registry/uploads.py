@@ -27,7 +27,7 @@ ATTENTION, MLP = ("q_proj", "k_proj", "v_proj", "o_proj"), ("gate_proj", "up_pro
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ModelManifest:
     """What the JSON beside the weights says: a Llama backbone and how the expert was trained.
 
     tokenizer_hash: of the vocabulary it shares with its core. base: "" for a whole model, else the bundled expert that a
@@ -74,11 +74,11 @@ class Sheet:
                       "timestep_embedding.weight": (H, 1), "timestep_embedding.bias": (H,), "self_condition.weight": (H, H)}
 
 
-KEYS = tuple(field.name for field in fields(Sheet))
+KEYS = tuple(field.name for field in fields(ModelManifest))
 NEEDED = KEYS[:8]
 
 
-def write_sheet(config: dict, tokenizer_hash: str, title: str) -> bytes:
+def write_manifest(config: dict, tokenizer_hash: str, title: str) -> bytes:
     """The JSON that belongs to a whole model's weights. config: the config.json of its folder."""
     backbone = config["backbone"]
     about = {key: backbone[key] for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
@@ -104,14 +104,14 @@ def sheet_of(name: str, data: bytes) -> bytes:
         found = config["backbone"]["num_key_value_heads"]
         raise ModelError(f"{name} has {found!r} key and value heads, expected is {heads!r}.")
     try:
-        return write_sheet(config, config["tokenizer_hash"], config["title"])
+        return write_manifest(config, config["tokenizer_hash"], config["title"])
     except KeyError as error:
         raise ModelError(f"{name} lacks {error.args[0]}.") from None
     except TypeError:
         raise ModelError(f"{name} has values of the wrong kind.") from None
 
 
-def read_sheet(name: str, data: bytes) -> Sheet:
+def read_manifest(name: str, data: bytes) -> ModelManifest:
     """The JSON as a Sheet. Raises ModelError or LimitError, each one sentence that names the file."""
     if len(data) > MAX_JSON_BYTES:
         raise ModelError(f"{name} has {len(data):,} bytes; the description of a model has at most {MAX_JSON_BYTES:,}.")
@@ -130,7 +130,7 @@ def read_sheet(name: str, data: bytes) -> Sheet:
         raise ModelError(f"In {name}, {error}") from None
 
 
-def _checked(found: dict) -> Sheet:
+def _checked(found: dict) -> ModelManifest:
     """Every value with its type and within its bounds. Raises LimitError."""
     words = {key: _text(key, found.get(key, ""), most) for key, most in
              (("title", 60), ("summary", 200), ("license", 40), ("tokenizer_hash", 64), ("base", 60))}
@@ -149,7 +149,7 @@ def _checked(found: dict) -> Sheet:
     adapter = bool(words["base"])
     if adapter != bool(modules):
         raise LimitError("base and target_modules belong together: an adapter has both, a whole model neither.")
-    return Sheet(role=check_choice("role", found["role"], ROLES), target_modules=tuple(modules),
+    return ModelManifest(role=check_choice("role", found["role"], ROLES), target_modules=tuple(modules),
                  simplex_value=check_float("simplex_value", found.get("simplex_value", 5.0), 0.5, 50.0),
                  block_length=check_int("block_length", found.get("block_length", 16), 1, LIMITS.max_block_length),
                  lora_r=check_int("lora_r", found.get("lora_r", 0), 1 if adapter else 0, 64 if adapter else 0),
@@ -189,7 +189,7 @@ def _strict_json(name: str, data: bytes) -> object:
         raise ModelError(f"{name} is not plain JSON: {reason}.") from None
 
 
-def check_weights_file(name: str, path: Path, sheet: Sheet, max_bytes: int | None = None) -> int:
+def check_weights_file(name: str, path: Path, sheet: ModelManifest, max_bytes: int | None = None) -> int:
     """Check size, header, names, shapes and offsets of a safetensors file; nothing of it is loaded. -> parameters.
 
     Raises ModelError, one sentence with what was expected and what was found.
@@ -222,7 +222,7 @@ def check_weights_file(name: str, path: Path, sheet: Sheet, max_bytes: int | Non
     return sum(_count(shape) for shape in sheet.shapes.values())
 
 
-def _check_names(name: str, header: dict, sheet: Sheet) -> None:
+def _check_names(name: str, header: dict, sheet: ModelManifest) -> None:
     wanted = set(sheet.shapes)
     extra, missing = sorted(set(header) - wanted), sorted(wanted - set(header))
     if extra:
@@ -270,7 +270,7 @@ SIZES = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention
 def examine(weights: Path, weights_name: str, sheet: bytes, sheet_name: str,
             max_bytes: int | None = None) -> tuple[ModelCard, dict]:
     """The gate: a file of weights and its description. -> the expert it resembles, its config.json. Raises ModelError."""
-    about = read_sheet(sheet_name, sheet)
+    about = read_manifest(sheet_name, sheet)
     template, config = _template(about, sheet_name)
     return template, _config(about, template, config, check_weights_file(weights_name, weights, about, max_bytes))
 
@@ -296,7 +296,7 @@ def unpack(weights: Path, out: Path) -> ModelCard:
     return read_card(out, str(out), "folder")
 
 
-def _template(about: Sheet, name: str) -> tuple[ModelCard, dict]:
+def _template(about: ModelManifest, name: str) -> tuple[ModelCard, dict]:
     """The bundled expert whose tokenizer and manners the model shares, and its config.json. ModelError: expected, found."""
     cards = [card for card in list_models() if card.role != "core"]
     if about.base:
@@ -321,7 +321,7 @@ def _template(about: Sheet, name: str) -> tuple[ModelCard, dict]:
     return card, config
 
 
-def _config(about: Sheet, template: ModelCard, config: dict, count: int) -> dict:
+def _config(about: ModelManifest, template: ModelCard, config: dict, count: int) -> dict:
     """The config.json of a visitor's model: the template's, with nothing of the visitor's but checked numbers and words."""
     config |= {key: getattr(about, key) for key in ("title", "summary", "license", "role", "block_length")}
     config.pop("measured", None)                                # of the template, not of this one

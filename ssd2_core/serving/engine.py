@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 from ..config import EnsembleParams, Settings
 from ..errors import BusyError, ModelError
-from ..protocol.messages import Cancel, Control, Event, Failed, Forget, Pin, Preload, Request, is_private
+from ..protocol.messages import Cancel, Control, Event, Failed, Pin, Preload, Request, Unload, is_private
 from ..protocol.validation import check_own_weights, check_pin, check_places, check_request, check_weights
 from .event_log import RunStore
-from .finetune_jobs import School
+from .finetune_jobs import FinetuneJobs
 from .stats import Counters
 from .supervisor import CLOSED
-from .visitor_models import Visitors
+from .visitor_models import UserModels
 from .wait_queue import stopped_before
 
 log = logging.getLogger(__name__)
@@ -51,9 +51,9 @@ class Engine:
     """
 
     def __init__(self, settings: Settings, only_known: bool):
-        self.visitors = Visitors(settings.limits)
-        self.settings = settings = replace(settings, visitors_folder=str(self.visitors.folder))
-        self.school = School(settings, self.visitors)
+        self.user_models = UserModels(settings.limits)
+        self.settings = settings = replace(settings, visitors_folder=str(self.user_models.folder))
+        self.finetune_jobs = FinetuneJobs(settings, self.user_models)
         self.only_known = only_known
         self.counters = Counters()
         self.runs = RunStore(settings.limits.keep_runs_seconds)
@@ -82,8 +82,8 @@ class Engine:
             self._fail_all(CLOSED)
         if was_open:
             self._close()
-        self.school.close()
-        self.visitors.close()
+        self.finetune_jobs.close()
+        self.user_models.close()
 
     def submit(self, request: Request) -> str:
         """Ask for an answer and return the run's id: the request's own, or an unguessable one when that is empty.
@@ -163,28 +163,28 @@ class Engine:
 
     def drop(self, owner: str, model_id: str) -> None:
         """Delete one of a visitor's own models."""
-        if self.visitors.remove(owner, model_id):
+        if self.user_models.remove(owner, model_id):
             self._forget_models((model_id,))
 
-    def leave(self, owner: str) -> None:
+    def disconnect(self, owner: str) -> None:
         """A visitor is gone: everything of theirs is deleted."""
-        self.school.leave(owner)
-        self._forget_models(self.visitors.leave(owner))
+        self.finetune_jobs.disconnect(owner)
+        self._forget_models(self.user_models.disconnect(owner))
 
-    def adopt(self, owner: str, heir: str) -> None:
+    def transfer_owner(self, owner: str, new_owner: str) -> None:
         """A visitor whose connection broke is back under a new name: what was theirs is theirs again."""
         with self._lock:
-            self.visitors.adopt(owner, heir)
-            self.school.adopt(owner, heir)
+            self.user_models.transfer_owner(owner, new_owner)
+            self.finetune_jobs.transfer_owner(owner, new_owner)
 
     def still_here(self, owner: str) -> None:
         """A visitor's page is open. What belongs to those whose pages have been silent for too long is deleted."""
-        self.visitors.cards(owner)
-        self._forget_models(self.visitors.sweep())
+        self.user_models.cards(owner)
+        self._forget_models(self.user_models.sweep())
 
     def _forget_models(self, model_ids: tuple[str, ...]) -> None:
         if model_ids:
-            self._send(Forget(model_ids))
+            self._send(Unload(model_ids))
 
     def preload(self, *model_ids: str) -> None:
         """Load these models ahead of the first request that needs them."""
@@ -216,7 +216,7 @@ class Engine:
     def _check_models(self, request: Request) -> None:
         """Refuse models that this server does not offer, and other visitors' own, in the same words."""
         from ..registry.cards import list_models
-        own = {i for i in request.users if is_private(i) and self.visitors.owns(request.owner, i)}
+        own = {i for i in request.users if is_private(i) and self.user_models.owns(request.owner, i)}
         asked = {request.core, *request.users} - own
         unknown = {i for i in asked if is_private(i)}
         if self.only_known and not asked <= self._allowed:

@@ -43,8 +43,8 @@ class RunLog:
             if isinstance(event, Done | Failed):
                 self.ended_at = time.monotonic()
             self._changed.notify_all()
-            bells = list(self._bells)
-        for ring in bells:
+            callbacks = list(self._bells)
+        for ring in callbacks:
             ring()
 
     def since(self, index: int) -> tuple[list[Event], bool]:
@@ -67,24 +67,24 @@ class RunLog:
 
     async def astream(self, since: int = 0) -> AsyncIterator[Event]:
         """The same for asyncio. A reader that goes away changes nothing for the run."""
-        loop, bell, index = asyncio.get_running_loop(), asyncio.Event(), max(0, since)
+        loop, callback, index = asyncio.get_running_loop(), asyncio.Event(), max(0, since)
 
         def ring() -> None:
             with contextlib.suppress(RuntimeError):     # the reader's loop is closed: nobody is left to wake
-                loop.call_soon_threadsafe(bell.set)
+                loop.call_soon_threadsafe(callback.set)
 
         with self._changed:
             self._bells.append(ring)
         try:
             while True:
-                bell.clear()
+                callback.clear()
                 events, ended = self.since(index)
                 for event in events:
                     yield event
                 index += len(events)
                 if ended:
                     return
-                await bell.wait()
+                await callback.wait()
         finally:
             with self._changed:
                 self._bells.remove(ring)

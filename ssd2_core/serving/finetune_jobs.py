@@ -13,11 +13,11 @@ from queue import SimpleQueue
 
 from ..config import Settings
 from ..errors import BusyError, DocumentError, ModelError, VisitorError
-from ..protocol.messages import Document, Failed, Queued, StopTraining, Taught, Teach, Teaching
+from ..protocol.messages import Document, Failed, FinetuneProgress, FinetuneRequest, FinetuneResult, Queued, StopFinetune
 from ..protocol.validation import check_documents, check_text
 from ..registry.cards import ModelCard, list_models
 from .child_process import Child
-from .visitor_models import Visitors
+from .visitor_models import UserModels
 
 log = logging.getLogger(__name__)
 LOST = "The training stopped unexpectedly; please start it again."
@@ -30,22 +30,22 @@ class Job:
     """One training. latest: the last thing known of it. card: what came out of it."""
 
     owner: str
-    message: Teach
-    latest: Queued | Teaching | Taught | Failed
+    message: FinetuneRequest
+    latest: Queued | FinetuneProgress | FinetuneResult | Failed
     card: ModelCard | None = None
     ended_at: float = 0.0
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will come of it."""
-        return isinstance(self.latest, (Taught, Failed))
+        return isinstance(self.latest, (FinetuneResult, Failed))
 
 
-class School:
+class FinetuneJobs:
     """Takes trainings and watches the process that makes them. Every method may be called from any thread."""
 
-    def __init__(self, settings: Settings, visitors: Visitors, target: str = "ssd2_core.serving.finetune_worker:main"):
-        self.settings, self.visitors, self.target = settings, visitors, target
+    def __init__(self, settings: Settings, user_models: UserModels, target: str = "ssd2_core.serving.finetune_worker:main"):
+        self.settings, self.user_models, self.target = settings, user_models, target
         self._jobs: dict[str, Job] = {}
         self._taken: dict[str, int] = {}
         self._child: Child | None = None
@@ -71,9 +71,9 @@ class School:
                 raise BusyError(f"You have trained {limits.max_trainings} times on this visit, which is the most.")
             if sum(not job.ended for job in self._jobs.values()) > limits.max_waiting_trainings:
                 raise BusyError("Too many trainings wait already; try again in some minutes.")
-            self.visitors.check_room(owner)
+            self.user_models.check_room(owner)
             job_id = secrets.token_urlsafe(18)
-            message = Teach(job_id, user, documents, str(self._folder(job_id)), title, limits.training_seconds)
+            message = FinetuneRequest(job_id, user, documents, str(self._folder(job_id)), title, limits.training_seconds)
             self._jobs[job_id] = Job(owner, message, Queued(job_id, 0))
             self._taken[owner] = self._taken.get(owner, 0) + 1
             self._number()
@@ -88,7 +88,7 @@ class School:
             raise VisitorError("This training is not known here any more.")
         return job
 
-    async def astream(self, owner: str, job_id: str) -> AsyncIterator[Queued | Teaching | Taught | Failed]:
+    async def astream(self, owner: str, job_id: str) -> AsyncIterator[Queued | FinetuneProgress | FinetuneResult | Failed]:
         """What becomes of a training, to its Taught or Failed; only the latest news are told."""
         job, seen = self.job(owner, job_id), None
         while True:
@@ -96,33 +96,33 @@ class School:
             if latest is not seen:
                 seen = latest
                 yield latest
-            if isinstance(seen, (Taught, Failed)):
+            if isinstance(seen, (FinetuneResult, Failed)):
                 return
             await asyncio.sleep(LOOK_SECONDS)
 
     def stop(self, owner: str, job_id: str) -> None:
         """End a training; what it has learned by then is kept."""
         if not self.job(owner, job_id).ended:
-            self._outbox.put(StopTraining(job_id))
+            self._outbox.put(StopFinetune(job_id))
 
-    def adopt(self, owner: str, heir: str) -> None:
+    def transfer_owner(self, owner: str, new_owner: str) -> None:
         """The trainings of ``owner`` are ``heir``'s from now on."""
         with self._lock:
-            self._taken[heir] = self._taken.pop(owner, 0)
+            self._taken[new_owner] = self._taken.pop(owner, 0)
             for job in self._jobs.values():
-                job.owner = heir if job.owner == owner else job.owner
+                job.owner = new_owner if job.owner == owner else job.owner
 
     def under_way(self, owner: str) -> str | None:
         """The id of the owner's training that is not finished; None when there is none."""
         return next((i for i, job in self._jobs.items() if job.owner == owner and not job.ended), None)
 
-    def leave(self, owner: str) -> None:
+    def disconnect(self, owner: str) -> None:
         """The owner is gone: trainings end, and nothing of them stays."""
         with self._lock:
             self._taken.pop(owner, None)
             for job_id, job in list(self._jobs.items()):
                 if job.owner == owner:
-                    self._outbox.put(StopTraining(job_id))
+                    self._outbox.put(StopFinetune(job_id))
                     del self._jobs[job_id]
 
     def close(self) -> None:
@@ -152,21 +152,21 @@ class School:
 
     def _take(self, message: object) -> None:
         job = self._jobs.get(getattr(message, "request_id", ""))
-        if isinstance(message, Taught):
+        if isinstance(message, FinetuneResult):
             if job is None:                     # its owner has left
                 self._clean(message.request_id)
                 return
             try:
-                job.card = self.visitors.keep(job.owner, Path(job.message.folder))
+                job.card = self.user_models.keep(job.owner, Path(job.message.folder))
             except VisitorError as error:
                 message = Failed(message.request_id, str(error))
             self._end(job, message)
         elif job is not None and isinstance(message, Failed):
             self._end(job, message)
-        elif job is not None and isinstance(message, Teaching):
+        elif job is not None and isinstance(message, FinetuneProgress):
             job.latest = message
 
-    def _end(self, job: Job, message: Taught | Failed) -> None:
+    def _end(self, job: Job, message: FinetuneResult | Failed) -> None:
         job.latest, job.ended_at = message, time.monotonic()
         if isinstance(message, Failed):
             self._clean(job.message.request_id)
@@ -176,7 +176,7 @@ class School:
         shutil.rmtree(self._folder(job_id), ignore_errors=True)
 
     def _folder(self, job_id: str) -> Path:
-        return self.visitors.folder / f"work-{job_id}"
+        return self.user_models.folder / f"work-{job_id}"
 
     def _number(self) -> None:
         """Tell those who wait where they stand."""
@@ -185,7 +185,7 @@ class School:
             job.latest = Queued(job.message.request_id, place)
 
     def _is_idle(self) -> bool:
-        return not any(isinstance(job.latest, Teaching) for job in self._jobs.values())
+        return not any(isinstance(job.latest, FinetuneProgress) for job in self._jobs.values())
 
     def _forget_old(self) -> None:
         oldest = time.monotonic() - KEEP_SECONDS

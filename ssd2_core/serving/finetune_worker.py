@@ -11,7 +11,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from ..errors import DISK_FULL, VisitorError, is_disk_full
-from ..protocol.messages import Failed, StopTraining, Taught, Teach, Teaching
+from ..protocol.messages import Failed, FinetuneProgress, FinetuneRequest, FinetuneResult, StopFinetune
 
 log = logging.getLogger(__name__)
 NICE, TELL_EVERY = 5, 10
@@ -26,9 +26,9 @@ def main(inbox: SimpleQueue, send: Callable[[object], None], settings: object) -
     stops: set[str] = set()
     while True:
         job = inbox.get()
-        if isinstance(job, StopTraining):
+        if isinstance(job, StopFinetune):
             stops.add(job.request_id)
-        elif isinstance(job, Teach):
+        elif isinstance(job, FinetuneRequest):
             try:
                 send(teach(job, send, lambda job=job: _stopped(inbox, stops, job.request_id)))
             except VisitorError as error:
@@ -44,7 +44,7 @@ def _stopped(inbox: SimpleQueue, stops: set[str], request_id: str) -> bool:
     try:
         while True:
             message = inbox.get(block=False)
-            if isinstance(message, StopTraining):
+            if isinstance(message, StopFinetune):
                 stops.add(message.request_id)
             else:
                 waiting.append(message)
@@ -55,7 +55,7 @@ def _stopped(inbox: SimpleQueue, stops: set[str], request_id: str) -> bool:
     return request_id in stops
 
 
-def teach(job: Teach, send: Callable[[object], None], stopped: Callable[[], bool]) -> Taught:
+def teach(job: FinetuneRequest, send: Callable[[object], None], stopped: Callable[[], bool]) -> FinetuneResult:
     """Train one expert, write its folder, and say what it answered before and after."""
     from ..models.loading import load
     from ..training.compact import save_folder
@@ -74,10 +74,10 @@ def teach(job: Teach, send: Callable[[object], None], stopped: Callable[[], bool
 
     def tell(step: int, loss: float, left: float) -> None:
         if step % TELL_EVERY == 0:
-            send(Teaching(job.request_id, step, loss, max(0.0, left)))
+            send(FinetuneProgress(job.request_id, step, loss, max(0.0, left)))
 
     curve = personalise(expert.model, expert.tokenizer, texts, PersonalParams(seconds=job.seconds), tell, stopped)
     rename(expert.model.config, job.title, "Has learned your documents by heart.")
     save_folder(expert.model, expert.tokenizer, Path(job.folder))
     best = max(row["right"] for row in curve)
-    return Taught(job.request_id, curve[-1]["step"], curve[-1]["loss"], best, asked.question, before, says())
+    return FinetuneResult(job.request_id, curve[-1]["step"], curve[-1]["loss"], best, asked.question, before, says())

@@ -157,7 +157,7 @@ class ModelRuns:
         ensemble.guide = attribute_model.guide_for(experts[CORE].card.tokenizer_hash)
         rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
         tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
-        pins = Given(tokenizer, request.sampling, ensemble.vocab_size)
+        pins = RunPins(tokenizer, request.sampling, ensemble.vocab_size)
         pins.fill(template_ids(tokenizer, template.parts), ensemble.eos_token_id)
         for pin in request.pins:
             pins.put(pin)
@@ -176,7 +176,7 @@ class ModelRuns:
         return {name: self.cache.get(model_id) for name, model_id in wanted.items()}
 
 
-class Given:
+class RunPins:
     """The pins of one run: checks that they fit, and puts them where the sampler finds them."""
 
     def __init__(self, tokenizer, sampling: SamplingParams, vocab_size: int):

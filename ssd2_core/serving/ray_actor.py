@@ -21,7 +21,7 @@ from queue import Empty, SimpleQueue
 
 from ..config import Settings
 from ..protocol.frames import Frame
-from ..protocol.messages import Forget
+from ..protocol.messages import Unload
 
 log = logging.getLogger(__name__)
 END_SECONDS = 0.3
@@ -77,7 +77,7 @@ class Actor:
                 for name, data in message.files.items():
                     (folder / name).write_bytes(data)
                 continue
-            if isinstance(message, Forget):
+            if isinstance(message, Unload):
                 for model_id in message.model_ids:
                     shutil.rmtree(self._folder / model_id, ignore_errors=True)
             self._inbox.put(message)

@@ -19,12 +19,12 @@ from functools import partial
 
 from ..config import Settings, check_int
 from ..errors import BusyError, VisitorError, reason
-from ..protocol.messages import Cancel, Control, Done, Event, Failed, Forget, Preload, Request, is_private
+from ..protocol.messages import Cancel, Control, Done, Event, Failed, Preload, Request, Unload, is_private
 from .child_process import ROOT
 from .engine import WORKER_LOST, Engine
 from .ray_actor import Actor, ActorChild, Files
 from .supervisor import GAVE_UP, Supervisor
-from .wait_queue import Line, change_before
+from .wait_queue import WaitQueue, change_before
 
 LOCAL, HERE = ("ray", "ray://local"), "ray://auto"
 ADDRESS = re.compile(r"ray://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
@@ -77,7 +77,7 @@ class RayEngine(Engine):
             raise
         self.is_local = settings.engine in LOCAL
         self.places = [Place() for _ in range(count)]
-        self.line = Line(self._receive, self._places)
+        self.line = WaitQueue(self._receive, self._places)
         create = partial(self._create, worker_target, options, share)
         self.supervisors = [
             Supervisor(partial(ActorChild, create), self._lock, partial(self._hear, place), partial(self._lost, place),
@@ -136,7 +136,7 @@ class RayEngine(Engine):
                     for place, supervisor in zip(self.places, self.supervisors, strict=True):
                         if isinstance(message, Preload):
                             place.models.update(message.model_ids)
-                        if isinstance(message, Forget):
+                        if isinstance(message, Unload):
                             place.models.difference_update(message.model_ids)
                             place.sent.difference_update(message.model_ids)
                         supervisor.send(message)
@@ -149,7 +149,7 @@ class RayEngine(Engine):
                 return
         if isinstance(message, Control):
             change_before(self.line.requests, message, self._receive)
-        elif self.line.leave(message.request_id):
+        elif self.line.disconnect(message.request_id):
             self.line.tell()
 
     def _admit(self) -> None:
@@ -159,7 +159,7 @@ class RayEngine(Engine):
             number = choose(self.places, models, self.settings.limits.max_active)
             if number is None:
                 break
-            self.line.leave(request.request_id)
+            self.line.disconnect(request.request_id)
             place, supervisor = self.places[number], self.supervisors[number]
             place.runs.add(request.request_id)
             place.models |= models
@@ -173,7 +173,7 @@ class RayEngine(Engine):
         if self.is_local or model_id in place.sent:
             return
         with suppress(OSError):             # deleted just now: the actor says that it is not there
-            files = [file for file in (self.visitors.folder / model_id).iterdir() if file.is_file()]
+            files = [file for file in (self.user_models.folder / model_id).iterdir() if file.is_file()]
             supervisor.send(Files(model_id, {file.name: file.read_bytes() for file in files}))
             place.sent.add(model_id)
 

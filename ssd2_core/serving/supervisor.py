@@ -20,7 +20,7 @@ GAVE_UP = "The worker stopped several times while starting and stays off; its lo
 CLOSED = "The service is closed."
 
 
-class Living(Protocol):
+class WorkerHandle(Protocol):
     """A worker as the supervisor sees it: a process (pipe.Child) or an actor (actor.ActorChild)."""
 
     def messages(self) -> Iterator[object]: ...
@@ -36,7 +36,7 @@ class Supervisor:
     under which messages for the next worker queue up. on_ready(): after each Ready. Start it once.
     """
 
-    def __init__(self, start: Callable[[SimpleQueue], Living], lock: AbstractContextManager,
+    def __init__(self, start: Callable[[SimpleQueue], WorkerHandle], lock: AbstractContextManager,
                  on_message: Callable[[object], None], on_loss: Callable[[], None],
                  on_ready: Callable[[], None] = lambda: None):
         self.start_worker, self.lock = start, lock
@@ -45,7 +45,7 @@ class Supervisor:
         self.loaded: tuple[str, ...] = ()
         self.restarts = 0
         self.gave_up = False
-        self.child: Living | None = None
+        self.child: WorkerHandle | None = None
         self._wanted: dict[str, None] = {}
         self._outbox: SimpleQueue = SimpleQueue()
         self._closing = threading.Event()

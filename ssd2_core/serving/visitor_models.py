@@ -16,7 +16,7 @@ from ..config import Limits
 from ..errors import DISK_FULL, BusyError, ModelError
 from ..protocol.messages import PRIVATE
 from ..registry.cards import ModelCard, read_card
-from ..registry.uploads import examine, write_folder, write_sheet
+from ..registry.uploads import examine, write_folder, write_manifest
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Shelf:
     seen: float = field(default_factory=time.monotonic)
 
 
-class Visitors:
+class UserModels:
     """The models of all visitors. Every method may be called from any thread."""
 
     def __init__(self, limits: Limits):
@@ -67,7 +67,7 @@ class Visitors:
             try:
                 card = read_card(place, model_id, "visitor")
                 config = json.loads((place / "config.json").read_text(encoding="utf-8"))
-                (place / "sheet.json").write_bytes(write_sheet(config, card.tokenizer_hash, card.title))
+                (place / "sheet.json").write_bytes(write_manifest(config, card.tokenizer_hash, card.title))
             except OSError:
                 shutil.rmtree(place, ignore_errors=True)
                 raise BusyError(DISK_FULL) from None
@@ -101,7 +101,7 @@ class Visitors:
                 shutil.rmtree(found.path, ignore_errors=True)
             return found is not None
 
-    def leave(self, owner: str) -> tuple[str, ...]:
+    def disconnect(self, owner: str) -> tuple[str, ...]:
         """Delete all that belongs to ``owner``. -> the ids that are gone."""
         with self._lock:
             shelf = self._shelves.pop(owner, Shelf())
@@ -109,18 +109,18 @@ class Visitors:
                 shutil.rmtree(card.path, ignore_errors=True)
             return tuple(shelf.cards)
 
-    def adopt(self, owner: str, heir: str) -> None:
+    def transfer_owner(self, owner: str, new_owner: str) -> None:
         """What belongs to ``owner`` belongs to ``heir`` from now on, a visitor under a new name who has nothing yet."""
         with self._lock:
             if owner in self._shelves:
-                self._shelves[heir] = self._shelves.pop(owner)
+                self._shelves[new_owner] = self._shelves.pop(owner)
 
     def sweep(self) -> tuple[str, ...]:
         """Delete what belongs to owners who were not seen for longer than the idle limit. -> the ids that are gone."""
         oldest = time.monotonic() - self.limits.idle_seconds
         with self._lock:
             idle = [owner for owner, shelf in self._shelves.items() if shelf.seen < oldest]
-        return tuple(model_id for owner in idle for model_id in self.leave(owner))
+        return tuple(model_id for owner in idle for model_id in self.disconnect(owner))
 
     def close(self) -> None:
         """Delete everything."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..protocol.messages import Change, Changed, Control, Done, Event, Queued, Request
 
 
-class Line:
+class WaitQueue:
     """emit: takes the events of those who wait. places: how many requests can be answered at once, just now."""
 
     def __init__(self, emit: Callable[[Event], None], places: Callable[[], int]):
@@ -24,7 +24,7 @@ class Line:
         """Who is next."""
         return next(iter(self.requests.values()), None)
 
-    def leave(self, request_id: str) -> Request | None:
+    def disconnect(self, request_id: str) -> Request | None:
         """Leave the line, for a place or for good. None: it does not stand here."""
         self._told.pop(request_id, None)
         return self.requests.pop(request_id, None)

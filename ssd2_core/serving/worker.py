@@ -14,9 +14,9 @@ from typing import Protocol
 
 from ..config import Limits, Settings
 from ..errors import VisitorError, is_out_of_memory
-from ..protocol.messages import Cancel, Change, Changed, Control, Event, Failed, Forget, Loading, Preload, Ready, Request
+from ..protocol.messages import Cancel, Change, Changed, Control, Event, Failed, Loading, Preload, Ready, Request, Unload
 from .active_run import Run
-from .wait_queue import Line, change_before, stopped_before
+from .wait_queue import WaitQueue, change_before, stopped_before
 
 log = logging.getLogger(__name__)
 BROKEN = "Something went wrong while answering; the cause is in the server's log."
@@ -57,7 +57,7 @@ class Worker:
 
     def __init__(self, inbox: SimpleQueue, emit: Callable[[Event | Ready], None], prepare: Prepare, limits: Limits):
         self.inbox, self.emit, self.prepare, self.limits = inbox, emit, prepare, limits
-        self.line = Line(emit, lambda: limits.max_active)
+        self.line = WaitQueue(emit, lambda: limits.max_active)
         self.loading: dict[str, Request] = {}
         self.active: dict[str, Run] = {}
         self.stopping = False
@@ -102,7 +102,7 @@ class Worker:
                 self._control(message)
             case Cancel():
                 self._cancel(message.request_id)
-            case Forget():
+            case Unload():
                 self.prepare.forget(message.model_ids)
             case Preload():
                 self._jobs.put(message)
@@ -115,7 +115,7 @@ class Worker:
     def _admit(self) -> None:
         """Give free places to those who wait longest, and tell the others where they stand."""
         while len(self.active) + len(self.loading) < self.limits.max_active and (request := self.line.first()) is not None:
-            self.line.leave(request.request_id)
+            self.line.disconnect(request.request_id)
             self.loading[request.request_id] = request
             if self.prepare.is_loaded(request):
                 self._take(self._prepared(request))
@@ -134,7 +134,7 @@ class Worker:
         run = self.active.pop(request_id, None)
         if run is not None:
             self._finish(run, stopped=True)
-        elif self.line.leave(request_id) or self.loading.pop(request_id, None):
+        elif self.line.disconnect(request_id) or self.loading.pop(request_id, None):
             self.emit(stopped_before(request_id, self.prepare.device))
 
     def _take(self, prepared: Prepared) -> None:

@@ -16,7 +16,7 @@ from ..config import Settings
 from ..errors import BusyError, ModelError
 from ..protocol.messages import Cancel, Control, Done, Event, Failed, Loading, Preload, Request
 from .engine import Engine
-from .wait_queue import Line
+from .wait_queue import WaitQueue
 from .zerogpu_call import CHANNELS, FORKED, NO_GPU, SLOTS, answer, sentence
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class ZeroEngine(Engine):
         self._message = "Ready."
         self._calls: dict[str, Call] = {}
         self._free = deque(range(SLOTS))
-        self._line = Line(self._receive, self._places)
+        self._line = WaitQueue(self._receive, self._places)
         self._pumps: set[threading.Thread] = set()
         self._forks: set[int] = set()
         self._send(Preload((settings.core,) if preload is None else tuple(preload)))
@@ -106,7 +106,7 @@ class ZeroEngine(Engine):
         places = self._places() - sum(call.slot is not None and not call.over for call in self._calls.values())
         while places > 0 and self._free and self._state != "closed" and (request := self._line.first()) is not None:
             places -= 1
-            self._line.leave(request.request_id)
+            self._line.disconnect(request.request_id)
             call = self._calls[request.request_id]
             call.slot = self._free.popleft()
             pump = threading.Thread(target=call.context.run, args=(self._pump, call), name="gpu-call", daemon=True)
@@ -136,7 +136,7 @@ class ZeroEngine(Engine):
             CHANNELS[call.slot].send(Cancel(request_id))
             return
         call.over = True
-        if self._line.leave(request_id):
+        if self._line.disconnect(request_id):
             del self._calls[request_id]
         self._admit()
 

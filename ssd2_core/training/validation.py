@@ -14,10 +14,10 @@ from .data import documents, general, island
 from .data.schema import QA
 from .tokenizer import ASSISTANT, DOCUMENT, EOS, USER
 
-Sheet = dict[str, list[tuple[QA, str]]]
+ModelManifest = dict[str, list[tuple[QA, str]]]
 
 
-def sheet(name: str, rng: random.Random, n: int) -> Sheet:
+def sheet(name: str, rng: random.Random, n: int) -> ModelManifest:
     """Held-out questions of an expert's own field and seen ones, as (question, document or "")."""
     if name == "reader":
         seen = [(s.items[0], s.document) for s in (documents.scene(rng, "train") for _ in range(n)) if s.items]
@@ -50,7 +50,7 @@ def answers_alone(model: SSD2Model, tokenizer: Tokenizer, asked: list[tuple[str,
     return answers({"core": (model, rows)}, EnsembleParams(), tokenizer, num_steps, max_new_tokens)
 
 
-def right_share(model: SSD2Model, tokenizer: Tokenizer, questions: Sheet) -> dict[str, float]:
+def right_share(model: SSD2Model, tokenizer: Tokenizer, questions: ModelManifest) -> dict[str, float]:
     """Share of answers that contain the right value, per part of the sheet."""
     out = {}
     for part, rows in questions.items():

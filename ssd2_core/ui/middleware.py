@@ -25,7 +25,7 @@ CLOSED = ("/gradio_api/file=http:", "/gradio_api/file=https:", "/gradio_api/prox
 ABANDONED_SECONDS = 600.0
 
 
-class Doors:
+class RequestGuard:
     """ASGI middleware. Closed addresses, bodies that are too large and uploads that find no room never reach the page, and a
     request that the page cannot make sense of gets a sentence instead of an empty error."""
 

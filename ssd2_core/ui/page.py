@@ -25,14 +25,14 @@ from .handlers.documents import gather_documents, wire_documents
 from .handlers.finetune import wire_teaching
 from .handlers.own_models import wire_own
 from .handlers.steering import wire_steer
-from .middleware import Doors
+from .middleware import RequestGuard
 from .reconnect import wire_return
 from .state import Studio, mixer
 from .tabs.compare import compare_tab, wire_compare
 from .tabs.evaluate import evaluating, wire_evaluate
 from .tabs.export import keeping, wire_keep, wire_link
 from .tabs.how_it_works import how_it_works, story_buttons, wire_stories
-from .tabs.sweep import Strip, wire_sweep
+from .tabs.sweep import SweepTab, wire_sweep
 from .theme import VENDOR, theme
 from .theme import head as page_head
 
@@ -69,7 +69,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 knobs = {"core": choose, "weights": panels.rule(), **panels.advanced(settings.limits)}
         on_stage, save = Stage(studio), saver()
         with gr.Tabs(elem_id="more"):
-            board, strip = compare_tab(studio.runs), Strip()
+            board, strip = compare_tab(studio.runs), SweepTab()
             with gr.Tab(strings.KEEP_TAB, elem_id="keep-tab"):
                 keep = keeping(save)
             with gr.Tab(strings.EVALUATE_TAB, elem_id="evaluate-tab"):
@@ -99,8 +99,8 @@ def build(engine, settings: Settings) -> gr.Blocks:
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core], **QUIET)
         demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)
-        demo.unload(studio.leave)
-        demo.unload(on_stage.leave)
+        demo.unload(studio.disconnect)
+        demo.unload(on_stage.disconnect)
         demo.unload(demo.forget)
         gr.api(make_generate(studio), api_name="generate")
     demo.health = engine.health
@@ -121,7 +121,7 @@ def running(settings: Settings) -> int:
     return settings.limits.max_active + settings.limits.max_waiting
 
 
-def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.Talk, stage: gr.HTML, pasted: gr.Textbox,
+def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.ConversationPanel, stage: gr.HTML, pasted: gr.Textbox,
               from_files: gr.State, chat: gr.State, turns: gr.State) -> None:
     """Send, stop and clear. What the chat shows is kept here: a message that came back from a browser could name a file."""
     async def send(request: gr.Request, prompt, shown, history, text, documents, *values):
@@ -141,7 +141,7 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.Talk, stage: gr.
         studio.runs.cancel(request.session_hash)
 
     def clear(request: gr.Request):
-        studio.runs.leave(request.session_hash)
+        studio.runs.disconnect(request.session_hash)
         studio.talks.pop(request.session_hash, None)
         return [], [], "", (), "", gr.Button(interactive=False)
 
@@ -164,7 +164,8 @@ def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:
           trigger_mode="always_last", **QUIET)
 
 
-def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.Talk, pasted: gr.Textbox, mix: gr.HTML) -> None:
+def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.ConversationPanel, pasted: gr.Textbox,
+                  mix: gr.HTML) -> None:
     """An example fills prompt, document and experts; the visitor sends it."""
     def filler(example: strings.Example):
         def fill(request: gr.Request, core: str):
@@ -197,6 +198,6 @@ def launch(demo: gr.Blocks, settings: Settings, **options) -> None:
     demo.launch(server_name=settings.host, server_port=settings.port, share=settings.share, theme=theme(),
                 head=page_head(), ssr_mode=False, run_history=False, mcp_server=settings.mcp or None,
                 footer_links=["api", "settings"], enable_monitoring=False,
-                app_kwargs={"middleware": [Middleware(Doors, limits=limits, health=demo.health)]},
+                app_kwargs={"middleware": [Middleware(RequestGuard, limits=limits, health=demo.health)]},
                 max_file_size=max(limits.max_file_bytes, limits.max_model_bytes),
                 max_threads=2 * running(settings) + 40, state_session_capacity=MAX_SESSIONS, **options)

@@ -57,14 +57,14 @@ class Group:
         for run in self.live:
             self.runs.engine.cancel(run.id)
 
-    def leave(self) -> None:
+    def disconnect(self) -> None:
         """End the runs and tell nothing more."""
         self.closed = True
         self.stop()
 
     def end(self) -> None:
         """The reader goes away: whatever still runs has ended with this."""
-        self.leave()
+        self.disconnect()
         for pump in self._pumps:
             pump.cancel()
         for run in self.live:
@@ -82,7 +82,7 @@ class Groups:
     def open(self, session: str, kind: str) -> Iterator[Group]:
         """A new group, which ends with the block; the session's earlier one of this kind ends now."""
         if earlier := self._open.get((session, kind)):
-            earlier.leave()
+            earlier.disconnect()
         group = self._open[session, kind] = Group(self.runs)
         try:
             yield group
@@ -96,8 +96,8 @@ class Groups:
         if group := self._open.get((session, kind)):
             group.stop()
 
-    def leave(self, session: str) -> None:
+    def disconnect(self, session: str) -> None:
         """The session is gone: all its groups end."""
         for (owner, _), group in list(self._open.items()):
             if owner == session:
-                group.leave()
+                group.disconnect()

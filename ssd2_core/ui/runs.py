@@ -152,7 +152,7 @@ class Runs:
         if run is not None and run.end is None:
             self.engine.cancel(run.id)
 
-    def leave(self, session: str) -> None:
+    def disconnect(self, session: str) -> None:
         """The session is gone: its run ends and nothing more is sent."""
         run = self.by_id.get(self.current.get(session, ""))
         if run is not None:
@@ -161,13 +161,13 @@ class Runs:
             run.new.set()
         self.current.pop(session, None)
 
-    def adopt(self, session: str, heir: str, run: Run | None) -> None:
+    def transfer_owner(self, session: str, new_owner: str, run: Run | None) -> None:
         """The runs of a session that is gone are its heir's; ``run`` was its current one."""
         for each in self.by_id.values():
             if each.request.owner == session:
-                each.request = replace(each.request, owner=heir)
+                each.request = replace(each.request, owner=new_owner)
         if run is not None and run.id in self.by_id:
-            self.current[heir] = run.id
+            self.current[new_owner] = run.id
 
     def control(self, session: str, retuned: Callable[[Run], EnsembleParams]) -> None:
         """Give the session's running request new ensemble settings; nothing happens when none runs."""

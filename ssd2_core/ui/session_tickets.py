@@ -12,7 +12,7 @@ LOOK_SECONDS = 0.05
 MAX_TICKETS = 5000              # of pages that are open; the oldest are void when there are more
 
 
-class Returns:
+class SessionTickets:
     """Tickets by session. forget(session): called once nobody can come back to it any more. All within one event loop."""
 
     def __init__(self, seconds: float, forget: Callable[[str], None]):

@@ -16,7 +16,7 @@ from .components.viewer import head
 from .events import discard
 from .run_groups import Groups
 from .runs import Run, Runs
-from .session_tickets import Returns
+from .session_tickets import SessionTickets
 
 MAX_TALKS = 1000
 
@@ -40,7 +40,7 @@ class Studio:
         self.runs = Runs(engine, settings.limits.keep_runs_seconds)
         self.groups = Groups(self.runs)
         self.talks: OrderedDict[str, tuple[list, tuple]] = OrderedDict()    # by session: what the chat shows, and its turns
-        self.returns = Returns(settings.limits.return_seconds, self.forget)
+        self.returns = SessionTickets(settings.limits.return_seconds, self.forget)
         self._on_stage: dict[str, Run | None] = {}      # by session that is gone: its last run
 
     def _fits(self, core: str, user) -> bool:
@@ -74,7 +74,7 @@ class Studio:
 
     def own(self, session: str) -> dict[str, ModelCard]:
         """The session's own models by the place where each stands."""
-        cards = {card.id: card for card in self.engine.visitors.cards(session)}
+        cards = {card.id: card for card in self.engine.user_models.cards(session)}
         taken = self._taken.get(session, ())
         return {place: cards[i] for place, i in zip(self.places, taken, strict=False) if i in cards}
 
@@ -148,35 +148,35 @@ class Studio:
         while len(self.talks) > MAX_TALKS:
             self.talks.popitem(last=False)
 
-    async def leave(self, request: gr.Request) -> None:
+    async def disconnect(self, request: gr.Request) -> None:
         """A visitor closed the page, or the connection broke: the runs end, and what is the visitor's waits for a return."""
         session = request.session_hash
         self._on_stage[session] = self.runs.latest(session)
-        self.runs.leave(session)
-        self.groups.leave(session)
+        self.runs.disconnect(session)
+        self.groups.disconnect(session)
         self.returns.left(session)
 
     def forget(self, session: str) -> None:
         """Nobody can come back to a session: what was the visitor's alone is deleted."""
-        self.engine.leave(session)
+        self.engine.disconnect(session)
         self.drop_files(session, self._files.get(session))
         for kept in (self._taken, self._files, self.talks, self._on_stage):
             kept.pop(session, None)
 
-    async def come_back(self, ticket: object, heir: str) -> bool:
+    async def come_back(self, ticket: object, new_owner: str) -> bool:
         """Make ``heir`` the visitor who was given the ticket. False when it is nobody's, or came too late."""
         session = await self.returns.redeem(ticket)
         if session is None:
             return False
-        self.engine.adopt(session, heir)
-        self.runs.adopt(session, heir, self._on_stage.pop(session, None))
+        self.engine.transfer_owner(session, new_owner)
+        self.runs.transfer_owner(session, new_owner, self._on_stage.pop(session, None))
         for kept in (self._taken, self._files, self.talks):
             if session in kept:
-                kept[heir] = kept.pop(session)
-        placed = self._taken.get(heir, ())
-        for card in self.engine.visitors.cards(heir):
+                kept[new_owner] = kept.pop(session)
+        placed = self._taken.get(new_owner, ())
+        for card in self.engine.user_models.cards(new_owner):
             if card.id not in placed:                           # its training ended meanwhile
-                self.take(heir, card)
+                self.take(new_owner, card)
         return True
 
     def note_files(self, session: str, paths: list[str] | None) -> None:

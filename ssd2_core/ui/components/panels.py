@@ -86,7 +86,7 @@ def header() -> gr.HTML:
 
 
 @dataclass(frozen=True)
-class Talk:
+class ConversationPanel:
     """The components of the conversation."""
 
     chat: gr.Chatbot
@@ -97,7 +97,7 @@ class Talk:
     examples: list[gr.Button]
 
 
-def conversation() -> Talk:
+def conversation() -> ConversationPanel:
     """Chat, prompt and what to click."""
     chat = gr.Chatbot(height=258, show_label=False, elem_id="chat", render_markdown=False, buttons=[],
                       placeholder=strings.CHAT_PLACEHOLDER, feedback_options=None, allow_tags=False, layout="bubble",
@@ -111,7 +111,7 @@ def conversation() -> Talk:
     with gr.Row(elem_id="examples"):
         examples = [gr.Button(example.label, size="sm", scale=0, min_width=40, elem_id=f"example-{i}")
                     for i, example in enumerate(strings.EXAMPLES)]
-    return Talk(chat, prompt, send, stop, clear, examples)
+    return ConversationPanel(chat, prompt, send, stop, clear, examples)
 
 
 def status_html(ready: bool, message: str, fraction: float) -> str:
@@ -148,7 +148,7 @@ def core_choice(choices: list[tuple[str, str]], first: str) -> gr.Radio:
 
 
 @dataclass(frozen=True)
-class Cards:
+class ExpertCards:
     """The user experts' cards: column, pick and weight of each; download and remove of the places for own models."""
 
     columns: list[gr.Column]
@@ -158,12 +158,12 @@ class Cards:
     removes: list[gr.Button]
 
 
-def expert_cards(users: list, order: list[str], fitting: list[str], places: list[str]) -> Cards:
+def expert_cards(users: list, order: list[str], fitting: list[str], places: list[str]) -> ExpertCards:
     """One card per user expert: pick it, and give it a weight. Those that do not go with the core are not shown.
 
     places: of the visitor's own models, empty at first.
     """
-    made = Cards([], [], [], [], [])
+    made = ExpertCards([], [], [], [], [])
     with gr.Row(elem_id="cards", equal_height=True):
         for card in users:
             weight = DEFAULTS.ensemble.lam.get(card.id)
@@ -179,7 +179,7 @@ def expert_cards(users: list, order: list[str], fitting: list[str], places: list
     return made
 
 
-def _own_card(made: Cards, place: str, order: list[str]) -> None:
+def _own_card(made: ExpertCards, place: str, order: list[str]) -> None:
     with gr.Column(min_width=180, elem_classes=["expert", "own", f"hue-{hue_index(place, order)}"], visible=False) as column:
         made.columns.append(column)
         made.picks.append(gr.Checkbox(False, label=place, elem_id=f"pick-{place}", info=" ", container=False))
@@ -225,7 +225,7 @@ def own_models() -> Own:
     return Own(title, teach, stop, lesson, bring, files, hub, fetch)
 
 
-def lesson_html(line: str, part: float, more: list[str] = ()) -> str:
+def progress_html(line: str, part: float, more: list[str] = ()) -> str:
     """How far a training is: a line, a bar, and what there is to tell at its end."""
     bar = f'<span class="bar" aria-hidden="true"><i style="width:{100 * min(1.0, max(0.0, part)):.0f}%"></i></span>'
     told = "".join(f"<p>{html.escape(text)}</p>" for text in more)
@@ -233,7 +233,7 @@ def lesson_html(line: str, part: float, more: list[str] = ()) -> str:
 
 
 @dataclass(frozen=True)
-class Papers:
+class DocumentsPanel:
     """The components of a visitor's documents. read: what was read, in a line; choose, text: one file's text, to be edited."""
 
     pasted: gr.Textbox
@@ -243,7 +243,7 @@ class Papers:
     text: gr.Textbox
 
 
-def documents() -> Papers:
+def documents() -> DocumentsPanel:
     """Where a visitor's text goes in: pasted, or as files whose text can be read and changed."""
     with gr.Row(elem_id="documents"):
         pasted = gr.Textbox(label="Document", placeholder=strings.DOCUMENT_PLACEHOLDER, lines=3, max_lines=3, scale=3,
@@ -254,7 +254,7 @@ def documents() -> Papers:
     with gr.Column(elem_id="document-edit"):
         choose = gr.Dropdown([], label=strings.CHOOSE_DOCUMENT, visible=False, elem_id="document-choice")
         text = gr.Textbox(label=strings.DOCUMENT_TEXT, lines=5, max_lines=12, visible=False, elem_id="document-text")
-    return Papers(pasted, files, read, choose, text)
+    return DocumentsPanel(pasted, files, read, choose, text)
 
 
 def rule() -> gr.Radio:

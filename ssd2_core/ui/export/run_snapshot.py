@@ -20,7 +20,7 @@ MAX_OPENED = 50
 
 
 @dataclass(frozen=True)
-class Kept:
+class RunSnapshot:
     """A finished run, ready to be taken away."""
 
     frames: list[Frame]
@@ -56,19 +56,19 @@ class Stage:
         run = self.studio.runs.latest(session)
         return run if run and isinstance(run.end, Done) and not self.opened(session) else None
 
-    def kept(self, session: str, with_documents: bool) -> Kept:
+    def kept(self, session: str, with_documents: bool) -> RunSnapshot:
         """What is on stage. Raises VisitorError when that is nothing, or not finished."""
         data, run = self.opened(session), self.studio.runs.latest(session)
         if data:
             frames, about = trace_from_json(data)
-            return Kept(frames, about if with_documents else about | {"documents": []})
+            return RunSnapshot(frames, about if with_documents else about | {"documents": []})
         if run is not None and run.end is None:
             raise VisitorError(words.STILL_RUNNING)
         if run is None or not isinstance(run.end, Done) or not run.frames:
             raise VisitorError(words.NOTHING_TO_KEEP)
         return kept_run(run, self.studio.names(session)[0], with_documents)
 
-    def leave(self, request: gr.Request) -> None:
+    def disconnect(self, request: gr.Request) -> None:
         """A visitor closed the page."""
         self._opened.pop(request.session_hash, None)
 
@@ -76,7 +76,7 @@ class Stage:
         return self.studio.runs.current.get(session, "")
 
 
-def kept_run(run: Run, titles: dict[str, str], with_documents: bool) -> Kept:
+def kept_run(run: Run, titles: dict[str, str], with_documents: bool) -> RunSnapshot:
     """A run of a visitor's own. The ids of the visitor's own models, which answer to nobody else, stay here."""
     request, done = run.request, run.end
     public = {user: f"own-{n}" for n, user in enumerate(filter(is_private, request.users))}
@@ -92,4 +92,4 @@ def kept_run(run: Run, titles: dict[str, str], with_documents: bool) -> Kept:
     shares = {public.get(name, name): share for name, share in done.shares.items()}
     about = about_run(open_request, replace(done, shares=shares), {"core": heads.get("core", request.core), **shown},
                       request.documents if with_documents else ())
-    return Kept([renamed(frame, public) for frame in run.frames], about)
+    return RunSnapshot([renamed(frame, public) for frame in run.frames], about)

@@ -34,7 +34,7 @@ def read_one(path: Path, limit: int) -> Document:
     return read_file(path.name, path.read_bytes())
 
 
-def wire_documents(studio: Studio, papers: panels.Papers, from_files: gr.State) -> None:
+def wire_documents(studio: Studio, papers: panels.DocumentsPanel, from_files: gr.State) -> None:
     """Files become documents, whose text is shown and can be changed."""
     def take_files(request: gr.Request, paths, known, chosen):
         studio.note_files(request.session_hash, paths)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import gradio as gr
 
 from ...errors import VisitorError
-from ...protocol.messages import Failed, Queued, Taught, Teaching
+from ...protocol.messages import Failed, FinetuneProgress, FinetuneResult, Queued
 from .. import strings
 from ..components import panels
 from ..events import QUIET, STREAM, warn
@@ -14,18 +14,18 @@ from .documents import gather_documents
 from .own_models import Shelf
 
 
-def lesson(news: Queued | Teaching | Taught | Failed, most: float) -> str:
+def lesson(news: Queued | FinetuneProgress | FinetuneResult | Failed, most: float) -> str:
     """The news of a training as the page shows them. most: seconds that it may take."""
     if isinstance(news, Queued):
-        return panels.lesson_html(strings.teaching_waits(news.position), 0.0)
-    if isinstance(news, Teaching):
-        return panels.lesson_html(strings.teaching(news.step, news.loss, news.seconds), 1 - news.seconds / most)
+        return panels.progress_html(strings.teaching_waits(news.position), 0.0)
+    if isinstance(news, FinetuneProgress):
+        return panels.progress_html(strings.teaching(news.step, news.loss, news.seconds), 1 - news.seconds / most)
     if isinstance(news, Failed):
-        return panels.lesson_html(news.message, 0.0)
-    return panels.lesson_html(*_ended(news))
+        return panels.progress_html(news.message, 0.0)
+    return panels.progress_html(*_ended(news))
 
 
-def _ended(news: Taught) -> tuple[str, float, list[str]]:
+def _ended(news: FinetuneResult) -> tuple[str, float, list[str]]:
     line, more = strings.taught(news.right, news.question, news.before, news.after)
     return line, 1.0, more
 
@@ -36,7 +36,7 @@ def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.Own, shelf: 
 
     back: changes when a visitor is back whose connection broke.
     """
-    school = studio.engine.school
+    finetune_jobs = studio.engine.finetune_jobs
     most = studio.settings.limits.training_seconds
 
     async def teach(request: gr.Request, title, core, text, documents) -> AsyncIterator[tuple]:
@@ -45,7 +45,7 @@ def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.Own, shelf: 
             readers = studio.readers(core)
             if not readers:
                 raise VisitorError(strings.NO_TEACHABLE)
-            job_id = school.teach(session, readers[0], gather_documents(text, documents), title)
+            job_id = finetune_jobs.teach(session, readers[0], gather_documents(text, documents), title)
         except VisitorError as error:
             warn(str(error))
             yield gr.skip(), gr.skip(), *shelf.same()
@@ -54,23 +54,23 @@ def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.Own, shelf: 
             yield update
 
     async def follow(session: str, job_id: str) -> AsyncIterator[tuple]:
-        async for news in school.astream(session, job_id):
-            if isinstance(news, Taught):
-                place = studio.take(session, school.job(session, job_id).card)
+        async for news in finetune_jobs.astream(session, job_id):
+            if isinstance(news, FinetuneResult):
+                place = studio.take(session, finetune_jobs.job(session, job_id).card)
                 yield lesson(news, most), gr.Button(interactive=False), *shelf.shown(session, place)
             else:
                 yield lesson(news, most), gr.Button(interactive=not isinstance(news, Failed)), *shelf.same()
 
     async def go_on(request: gr.Request) -> AsyncIterator[tuple]:
-        job_id = school.under_way(request.session_hash)
+        job_id = finetune_jobs.under_way(request.session_hash)
         async for update in follow(request.session_hash, job_id) if job_id else nothing():
             yield update
         yield gr.skip(), gr.skip(), *shelf.same()
 
     def stop(request: gr.Request) -> None:
-        job_id = school.under_way(request.session_hash)
+        job_id = finetune_jobs.under_way(request.session_hash)
         if job_id:
-            school.stop(request.session_hash, job_id)
+            finetune_jobs.stop(request.session_hash, job_id)
 
     show, outputs = mixer(studio, panel), [mine.lesson, mine.stop, *shelf.outputs]
     mine.teach.click(teach, [mine.title, panel.knobs["core"], pasted, from_files], outputs, concurrency_limit=None,

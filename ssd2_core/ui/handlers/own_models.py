@@ -32,7 +32,7 @@ async def bring_in(studio: Studio, session: str, weights: tuple[Path, str], shee
 
     Raises VisitorError; nothing of it stays then.
     """
-    visitors = studio.engine.visitors
+    visitors = studio.engine.user_models
     card = visitors.add(session, *weights, *sheet)
     try:
         await probe(studio, session, card, core)
@@ -67,7 +67,7 @@ async def probe(studio: Studio, session: str, card: ModelCard, core: str) -> Non
 class Shelf:
     """The cards of a session's own models: the components, and what they show."""
 
-    def __init__(self, studio: Studio, cards: panels.Cards):
+    def __init__(self, studio: Studio, cards: panels.ExpertCards):
         self.studio, count = studio, len(studio.places)
         self.outputs = [*cards.columns[-count:], *cards.picks[-count:]]
 
@@ -86,7 +86,7 @@ class Shelf:
         return gr.Checkbox(True, label=card.title, info=about) if picked else gr.Checkbox(label=card.title, info=about)
 
 
-def wire_own(studio: Studio, panel: panels.Panel, cards: panels.Cards, mine: panels.Own, mix: gr.HTML) -> Shelf:
+def wire_own(studio: Studio, panel: panels.Panel, cards: panels.ExpertCards, mine: panels.Own, mix: gr.HTML) -> Shelf:
     """Bring, download and remove."""
     shelf, bring, files = Shelf(studio, cards), mine.bring, mine.files
 
@@ -105,8 +105,8 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.Cards, mine: pan
     async def fetch(request: gr.Request, model_id, core):
         session = request.session_hash
         try:
-            studio.engine.visitors.check_room(session)
-            with tempfile.TemporaryDirectory(dir=studio.engine.visitors.folder) as folder:
+            studio.engine.user_models.check_room(session)
+            with tempfile.TemporaryDirectory(dir=studio.engine.user_models.folder) as folder:
                 weights, sheet = await asyncio.to_thread(fetch_user, model_id, Path(folder))
                 card = await bring_in(studio, session, (weights, model_id), (sheet, f"config.json of {model_id}"), core)
         except VisitorError as error:
@@ -144,7 +144,7 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.Cards, mine: pan
 
 def written(studio: Studio, session: str, model_id: str) -> list[str]:
     """The two files of an own model, under names that say what they are, for gradio to copy and serve."""
-    weights, sheet = studio.engine.visitors.files(session, model_id)
+    weights, sheet = studio.engine.user_models.files(session, model_id)
     folder = Path(tempfile.mkdtemp(dir=weights.parent))
     (folder / "my-model.json").write_bytes(sheet)
     os.link(weights, folder / "my-model.safetensors")

@@ -63,7 +63,7 @@ def latest(run: Run) -> EnsembleParams:
 
 
 @dataclass(frozen=True)
-class Steered:
+class SteeredRun:
     """What a visitor wants. request: the run to make of it, None where the run under way takes it.
 
     line: stands for it in the chat. base: the run that it branches from.
@@ -74,22 +74,22 @@ class Steered:
     base: Run | None = None
 
 
-def steered(studio: Studio, session: str, wish: dict, ensemble: Callable[[], EnsembleParams]) -> Steered:
+def steered(studio: Studio, session: str, wish: dict, ensemble: Callable[[], EnsembleParams]) -> SteeredRun:
     """Read what the theatre's script sends: {"action", "run", ...}. ensemble: the panel's settings now. Raises VisitorError."""
     run, action = own_run(studio, session, wish.get("run")), wish.get("action")
     if action == "pin":
         pin = check_pin(Pin(wish.get("block"), wish.get("position"), wish.get("text")), studio.settings.limits)
         if run.end is None:
             studio.engine.pin(run.id, pin)
-            return Steered(None)
-        return Steered(with_word(run, pin), strings.STEER_LINES["pin"].format(word=pin.text.strip()))
+            return SteeredRun(None)
+        return SteeredRun(with_word(run, pin), strings.STEER_LINES["pin"].format(word=pin.text.strip()))
     if run.end is None:
         raise VisitorError(strings.STEER_WAIT)
     if action == "again":
-        return Steered(again(run, _cells(wish.get("cells"))), strings.STEER_LINES["again"])
+        return SteeredRun(again(run, _cells(wish.get("cells"))), strings.STEER_LINES["again"])
     if action == "branch":
         step = check_int("the step of a branch", wish.get("step"), 0, max(0, len(run.steps) - 1))
-        return Steered(branch(run, step, ensemble()), strings.STEER_LINES["branch"].format(step=step + 1), run)
+        return SteeredRun(branch(run, step, ensemble()), strings.STEER_LINES["branch"].format(step=step + 1), run)
     raise VisitorError(strings.STEER_UNKNOWN)
 
 
@@ -99,8 +99,8 @@ def _cells(value: object) -> set[Cell]:
     return {tuple(row) for row in rows if isinstance(row, list) and len(row) == 2 and all(type(n) is int for n in row)}
 
 
-def wire_steer(studio: Studio, panel: panels.Panel, stage: gr.HTML, beside: gr.HTML, talk: panels.Talk, chat: gr.State,
-               turns: gr.State) -> None:
+def wire_steer(studio: Studio, panel: panels.Panel, stage: gr.HTML, beside: gr.HTML, talk: panels.ConversationPanel,
+               chat: gr.State, turns: gr.State) -> None:
     """What the theatre's script asks for, as runs of the conversation."""
     async def steer(event: gr.EventData, request: gr.Request, kept, history, *values):
         session = request.session_hash

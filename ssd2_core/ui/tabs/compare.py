@@ -49,7 +49,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Board:
+class CompareTab:
     """The components of the tab."""
 
     go: gr.Button
@@ -64,7 +64,7 @@ class Board:
         return [self.stop, self.line, *(component for place in parts for component in place)]
 
 
-def compare_tab(runs: Runs) -> Board:
+def compare_tab(runs: Runs) -> CompareTab:
     """The tab: two buttons, a line, and places for the answers, which are mounted because the tab is open when they fill."""
     with gr.Tab(strings.COMPARE, elem_id="compare-tab"):
         with gr.Row(elem_classes="beside-bar"):
@@ -73,7 +73,7 @@ def compare_tab(runs: Runs) -> Board:
             line = gr.HTML(beside_line(strings.COMPARE_HINT), apply_default_css=False, elem_id="compare-line")
         with gr.Row(elem_id="sides"):
             places = [_place(runs, i) for i in range(PLACES)]
-    return Board(go, stop, line, places)
+    return CompareTab(go, stop, line, places)
 
 
 def _place(runs: Runs, i: int) -> Place:
@@ -145,10 +145,10 @@ def summary(runs: list[Run], seconds: float) -> str:
     return strings.compared(len(ends), sum(end.forwards for end in ends), seconds, at_once(runs))
 
 
-class Showing:
+class ComparisonView:
     """One comparison as updates of a board's outputs: each theatre gets every step of its run once."""
 
-    def __init__(self, board: Board, found: list[Side], order: list[str]) -> None:
+    def __init__(self, board: CompareTab, found: list[Side], order: list[str]) -> None:
         self.board, self.found, self.order = board, found, order
         self.sent = [0] * len(found)
 
@@ -182,10 +182,10 @@ class Showing:
         return [gr.Button(interactive=False), beside_line(summary(runs, seconds)), *[gr.skip()] * 4 * len(self.board.places)]
 
 
-async def compared(studio: Studio, board: Board, group: Group, found: list[Side], order: list[str]) -> AsyncIterator[list]:
+async def compared(studio: Studio, board: CompareTab, group: Group, found: list[Side], order: list[str]) -> AsyncIterator[list]:
     """A whole comparison as updates of the board's outputs. Raises VisitorError when it cannot be started."""
     runs = [group.add(side.request, studio.head(side.request)) for side in found]
-    began, showing = group.began, Showing(board, found, order)
+    began, showing = group.began, ComparisonView(board, found, order)
     yield showing.opened(runs)
     async for news in group.changes():
         yield showing.update(runs, news)
@@ -193,7 +193,7 @@ async def compared(studio: Studio, board: Board, group: Group, found: list[Side]
         yield showing.closed(runs, max(run.ended_at for run in runs) - began)
 
 
-def wire_compare(studio: Studio, panel: panels.Panel, board: Board, inputs: list) -> None:
+def wire_compare(studio: Studio, panel: panels.Panel, board: CompareTab, inputs: list) -> None:
     """Compare and stop. inputs: prompt, turns, pasted text and files' documents of the page."""
     async def compare(request: gr.Request, prompt, history, text, documents, *values):
         session = request.session_hash

@@ -19,13 +19,13 @@ from ..events import QUIET, STREAM, warn
 from ..state import Studio
 from ..strings import alone
 from ..theme import HUES_LIGHT, hue_index
-from .evaluation_job import AT_ONCE_OF_ALL, MAX_BYTES, Contender, Exam, contenders, read_sheet, settings_of
+from .evaluation_job import AT_ONCE_OF_ALL, MAX_BYTES, Contender, EvaluationJob, contenders, read_manifest, settings_of
 
 ENSEMBLE_COLOUR, INK = "#7d8088", "#8b8d94"     # read on light and dark alike
 
 
 @dataclass(frozen=True)
-class Desk:
+class EvaluateTab:
     """The components of the tab."""
 
     drop: gr.File
@@ -38,7 +38,7 @@ class Desk:
     figure: gr.Plot
 
 
-def evaluating() -> Desk:
+def evaluating() -> EvaluateTab:
     """What to drop and press, and where the figures stand."""
     gr.HTML(f"<p>{html.escape(words.EVALUATE_HINT)}</p>", apply_default_css=False, elem_classes="more-hint")
     with gr.Row(elem_id="evaluate"):
@@ -51,7 +51,7 @@ def evaluating() -> Desk:
     news = gr.HTML("", apply_default_css=False, elem_id="evaluate-news")
     table = gr.HTML("", apply_default_css=False, elem_id="evaluate-table")
     figure = gr.Plot(show_label=False, visible=False, elem_id="evaluate-figure")
-    return Desk(drop, who, go, stop, save, news, table, figure)
+    return EvaluateTab(drop, who, go, stop, save, news, table, figure)
 
 
 @dataclass
@@ -109,25 +109,26 @@ def plain(text: str) -> str:
     return text.translate(dict.fromkeys(map(ord, "<>$&"), " "))
 
 
-def wire_evaluate(studio: Studio, panel: panels.Panel, desk: Desk, saver: gr.HTML) -> None:
+def wire_evaluate(studio: Studio, panel: panels.Panel, desk: EvaluateTab, saver: gr.HTML) -> None:
     """Evaluate, stop and download. It ends when the tab closes."""
     places, exams, result = asyncio.Semaphore(AT_ONCE_OF_ALL), {}, gr.State(None)
 
-    def prepare(session: str, path: str | None, chosen: list[str], values: list) -> tuple[Exam, list[Contender], dict, Names]:
+    def prepare(session: str, path: str | None, chosen: list[str],
+                values: list) -> tuple[EvaluationJob, list[Contender], dict, Names]:
         """Everything checked before the first question is asked. Raises VisitorError."""
         if session in exams:
             raise VisitorError(words.EVALUATION_RUNS)
         if not path:
             raise VisitorError(words.NO_SHEET)
         with open(path, "rb") as sent:
-            questions = read_sheet(Path(path).name, sent.read(MAX_BYTES + 1), studio.settings.limits)
+            questions = read_manifest(Path(path).name, sent.read(MAX_BYTES + 1), studio.settings.limits)
         choice = panel.read(values, studio.own_ids(session, panel.named(values)["core"]))
         model = Request("", "", choice.core, sampling=choice.sampling, owner=session)
         titles, order = studio.names(session)
         names = Names(titles | {"core": studio.core_title(choice.core)}, order, [i for i in choice.users if is_private(i)])
         settings = settings_of(model, choice.ensemble, Path(path).name, names.public)
         found = contenders(list(chosen or ()), choice.users, choice.ensemble)
-        return Exam(studio.engine, places, model, questions), found, settings, names
+        return EvaluationJob(studio.engine, places, model, questions), found, settings, names
 
     async def evaluate(request: gr.Request, path, chosen, *values) -> AsyncIterator[tuple]:
         session, rows = request.session_hash, []
@@ -139,17 +140,17 @@ def wire_evaluate(studio: Studio, panel: panels.Panel, desk: Desk, saver: gr.HTM
             return
         exams[session] = exam
         studio.note_files(session, [path])
-        yield panels.lesson_html("", 0.0), "", gr.Plot(visible=False), None, gr.Button(interactive=True)
+        yield panels.progress_html("", 0.0), "", gr.Plot(visible=False), None, gr.Button(interactive=True)
         try:
             async for line, part, row in course(exam, found, names):
                 if row:
                     rows.append(row)
                 figures = {"rows": [public_row(each, names) for each in rows], "settings": settings}
-                yield (panels.lesson_html(line, part), table_html(rows, names) if row else gr.skip(),
+                yield (panels.progress_html(line, part), table_html(rows, names) if row else gr.skip(),
                        gr.Plot(figure_of(rows, names), visible=True) if row else gr.skip(), figures,
                        gr.Button(interactive=part < 1))
         except VisitorError as error:
-            yield panels.lesson_html(str(error), 0.0), gr.skip(), gr.skip(), gr.skip(), gr.Button(interactive=False)
+            yield panels.progress_html(str(error), 0.0), gr.skip(), gr.skip(), gr.skip(), gr.Button(interactive=False)
         finally:
             exams.pop(session, None)
 
@@ -169,7 +170,7 @@ def wire_evaluate(studio: Studio, panel: panels.Panel, desk: Desk, saver: gr.HTM
     desk.save.click(save, result, saver, **STREAM)
 
 
-async def course(exam: Exam, found: list[Contender], names: Names) -> AsyncIterator[tuple[str, float, dict | None]]:
+async def course(exam: EvaluationJob, found: list[Contender], names: Names) -> AsyncIterator[tuple[str, float, dict | None]]:
     """The news of an evaluation: a line, how far it is (1 at its end), and a row when one is finished."""
     total = len(exam.questions)
     for place, contender in enumerate(found):

@@ -47,7 +47,7 @@ def contenders(chosen: list[str], users: tuple[str, ...], ensemble: EnsemblePara
     return found
 
 
-def read_sheet(name: str, data: bytes, limits: Limits) -> list[Question]:
+def read_manifest(name: str, data: bytes, limits: Limits) -> list[Question]:
     """The questions of a file that a visitor sent. Raises VisitorError."""
     if len(data) > MAX_BYTES:
         raise VisitorError(f"{name} may have at most {MAX_BYTES / 1e6:g} MB; send fewer questions.")
@@ -64,7 +64,7 @@ def read_sheet(name: str, data: bytes, limits: Limits) -> list[Question]:
     return questions
 
 
-class Exam:
+class EvaluationJob:
     """One evaluation under way. ``stop`` ends it within a step; rows that were finished stay.
 
     places: of all evaluations together. model: a Request with everything but prompt, users, weights and documents.

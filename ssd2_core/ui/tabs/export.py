@@ -15,7 +15,7 @@ from ..components.download import file
 from ..events import QUIET, STREAM, discard, warn
 from ..export import commands, share_link
 from ..export.html_replay import replay
-from ..export.run_snapshot import Kept, Stage
+from ..export.run_snapshot import RunSnapshot, Stage
 from ..state import Studio, mixer
 
 ABSOLUTE = """query => {
@@ -26,7 +26,7 @@ ABSOLUTE = """query => {
 
 
 @dataclass(frozen=True)
-class Keeping:
+class ExportTab:
     """The components of the tab."""
 
     documents: gr.Checkbox
@@ -40,7 +40,7 @@ class Keeping:
     saver: gr.HTML
 
 
-def keeping(save: gr.HTML) -> Keeping:
+def keeping(save: gr.HTML) -> ExportTab:
     """What to press, what to copy, where to drop."""
     gr.HTML(f"<p>{html.escape(words.KEEP_HINT)}</p>", apply_default_css=False, elem_classes="more-hint")
     with gr.Row(elem_id="keep"):
@@ -58,7 +58,7 @@ def keeping(save: gr.HTML) -> Keeping:
                         min_width=260, buttons=["copy"], elem_id="keep-shell", wrap_lines=True)
         client = gr.Code(f"# {words.NO_COMMANDS}", language="python", label=words.CLIENT_LABEL, interactive=False, lines=3,
                          min_width=260, buttons=["copy"], elem_id="keep-client", wrap_lines=True)
-    return Keeping(documents, trace, page, link, url, drop, shell, client, save)
+    return ExportTab(documents, trace, page, link, url, drop, shell, client, save)
 
 
 def address(request: gr.Request) -> str:
@@ -67,10 +67,10 @@ def address(request: gr.Request) -> str:
     return referer.split("?")[0].split("#")[0].rstrip("/") or "http://127.0.0.1:7860"
 
 
-def wire_keep(studio: Studio, stage: Stage, panel: panels.Panel, keep: Keeping, prompt: gr.Textbox, theatre: gr.HTML,
+def wire_keep(studio: Studio, stage: Stage, panel: panels.Panel, keep: ExportTab, prompt: gr.Textbox, theatre: gr.HTML,
               turns: gr.State, on_show) -> None:
     """Download, link, open, and the commands after each answer. on_show: the event that puts another run on stage."""
-    def saving(make: Callable[[Kept], str]) -> Callable:
+    def saving(make: Callable[[RunSnapshot], str]) -> Callable:
         def act(request: gr.Request, with_documents: bool):
             try:
                 return make(stage.kept(request.session_hash, with_documents is True))
@@ -79,10 +79,10 @@ def wire_keep(studio: Studio, stage: Stage, panel: panels.Panel, keep: Keeping, 
                 return gr.skip()
         return act
 
-    def as_trace(kept: Kept) -> str:
+    def as_trace(kept: RunSnapshot) -> str:
         return file("ssd2-trace.json", "application/json", fitting_trace(kept.frames, kept.about))
 
-    def as_replay(kept: Kept) -> str:
+    def as_replay(kept: RunSnapshot) -> str:
         return file("ssd2-replay.html", "text/html", replay(kept.frames, kept.about, studio.titles, studio.order))
 
     def link(request: gr.Request, text: str, *values):

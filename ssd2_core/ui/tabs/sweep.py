@@ -27,7 +27,7 @@ FEWEST, USUAL, MOST = 5, 6, 11
 TEMPLATE = '<div class="sweep"><ul class="hues"></ul><ol class="strip"></ol></div>'
 
 
-class Strip:
+class SweepTab:
     """The components of the tab."""
 
     def __init__(self) -> None:
@@ -137,7 +137,7 @@ async def sweeping(studio: Studio, group: Group, asked: list[Request], user: str
            shown(True))
 
 
-def wire_sweep(studio: Studio, panel: panels.Panel, strip: Strip, inputs: list, stage: gr.HTML):
+def wire_sweep(studio: Studio, panel: panels.Panel, strip: SweepTab, inputs: list, stage: gr.HTML):
     """Sweep, stop and show. inputs: prompt, turns, pasted text and files' documents of the page. -> when a run is shown."""
     async def sweep(request: gr.Request, user, count, prompt, history, text, documents, *values):
         session = request.session_hash
@@ -177,7 +177,7 @@ def shower(studio: Studio) -> Callable:
     return show
 
 
-def wire_users(studio: Studio, panel: panels.Panel, strip: Strip) -> None:
+def wire_users(studio: Studio, panel: panels.Panel, strip: SweepTab) -> None:
     """The experts that are picked are those that can be swept over."""
     def choices(request: gr.Request, chosen: str | None, *values):
         session = request.session_hash

@@ -68,7 +68,7 @@ def measure(name: str, experts: dict[str, Expert], questions: list[Question], en
     """One row of the table."""
     said, tokens, ended, made, shares = [], 0, 0, 0.0, Counter()
     start = time.monotonic()
-    with tqdm(total=len(questions), desc=name, disconnect=False) as bar:
+    with tqdm(total=len(questions), desc=name, leave=False) as bar:
         for answers, count, whole, steps, share in answer_all(experts, questions, ensemble, sampling, bar):
             said += answers
             tokens += count

@@ -1,4 +1,4 @@
-"""The theatre without our server: a plain page gives its script ``element``, ``props``, ``watch`` and ``server`` itself."""
+"""The viewer without our server: a plain page gives its script ``element``, ``props``, ``watch`` and ``server`` itself."""
 
 import json
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ COLOURS = ("body{--body-text-color:#22252b;--body-text-color-subdued:#5f6168;--b
            "body.dark{--body-text-color:#e9e7e2;--body-text-color-subdued:#a5a6ab;--block-border-color:#2d3137;"
            "--block-background-fill:#1b1e22;--background-fill-secondary:#171a1d;background:#1b1e22}")
 HOST = """
-window.stages = [...document.querySelectorAll('.host')].map((element, n) => {
+window.viewers = [...document.querySelectorAll('.host')].map((element, n) => {
   const props = { words: WORDS, chart: { src: SRC, every: 4, everySmall: 4 }, compact: COMPACT[n], value: "" }, asked = [];
   let told = () => {};
   const missed_steps = async request => { asked.push(request); return window.kept.slice(request.since); };
@@ -44,21 +44,21 @@ def message(steps: list[dict], since: int = 0, done: bool = False, run: str = "r
     return json.dumps({"run": run, "head": head, "from": since, "steps": steps[since:], "note": "", "done": done, "line": ""})
 
 
-def send(page, text: str, stage: int = 0) -> None:
-    """Give one theatre a message and wait until its last step is painted, unless it plays a story."""
+def send(page, text: str, place: int = 0) -> None:
+    """Give one viewer a message and wait until its last step is painted, unless it plays a story."""
     told = json.loads(text)
-    page.evaluate("([n, text]) => stages[n].send(text)", [stage, text])
+    page.evaluate("([n, text]) => viewers[n].send(text)", [place, text])
     arrived = told["from"] + len(told["steps"])
-    page.wait_for_function("([n, count]) => +document.querySelectorAll('.theatre')[n].dataset.steps >= count",
-                           arg=[stage, arrived])
+    page.wait_for_function("([n, count]) => +document.querySelectorAll('.viewer')[n].dataset.steps >= count",
+                           arg=[place, arrived])
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def document(dark: bool, compact: tuple[bool, ...], src: str) -> str:
     """The whole page as HTML."""
-    values = {"WORDS": strings.THEATRE, "SRC": src, "COMPACT": compact, "SCRIPT": script()}
+    values = {"WORDS": strings.VIEWER, "SRC": src, "COMPACT": compact, "SCRIPT": script()}
     code = "".join(f"const {name} = {json.dumps(value)};".replace("</", "<\\/") for name, value in values.items())
-    sheets = [(ASSETS / name).read_text(encoding="utf-8") for name in ("theatre.css", "charts.css")]
+    sheets = [(ASSETS / name).read_text(encoding="utf-8") for name in ("styles/viewer.css", "styles/charts.css")]
     style = "".join([hue_variables(), COLOURS, *sheets])
     hosts = f'<div class="host">{TEMPLATE.read_text(encoding="utf-8")}</div>' * len(compact)
     return (f'<!doctype html><meta charset="utf-8"><style>{style}</style><body class="{"dark" if dark else ""}">{hosts}'
@@ -67,7 +67,7 @@ def document(dark: bool, compact: tuple[bool, ...], src: str) -> str:
 
 @contextmanager
 def bare(browser, width: int = 1280, dark: bool = False, compact: tuple[bool, ...] = (False,), plots: bool = False, **options):
-    """A page with one theatre for each entry of ``compact``; fails when its script throws or asks for anything else."""
+    """A page with one viewer for each entry of ``compact``; fails when its script throws or asks for anything else."""
     context = browser.new_context(viewport={"width": width, "height": 900}, **options)
     page, complaints = context.new_page(), []
     page.on("pageerror", lambda error: complaints.append(str(error)))

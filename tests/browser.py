@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-THEATRE = "document.querySelector('#theatre .theatre')"
+VIEWER = "document.querySelector('#viewer .viewer')"
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def opened(browser, url: str, width: int = 1280, height: int = 900, query: str =
     page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
     page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else complaints.append(r.url))
     page.goto(url + "/" + query)
-    page.wait_for_function(f"() => {THEATRE} && {THEATRE}.querySelector('.hint').textContent")
+    page.wait_for_function(f"() => {VIEWER} && {VIEWER}.querySelector('.hint').textContent")
     page.wait_for_selector("#mix .mix")
     yield page
     context.close()
@@ -107,14 +107,14 @@ def ask(page, prompt: str) -> None:
 
 
 def finished(page, seconds: float = 30) -> None:
-    """Wait for the end of the run on stage; a stored one is none."""
-    page.wait_for_function(f"() => {THEATRE}.dataset.done && {THEATRE}.querySelector('.mode').dataset.mode !== 'stored'",
+    """Wait for the end of the run that is shown; a stored one is none."""
+    page.wait_for_function(f"() => {VIEWER}.dataset.done && {VIEWER}.querySelector('.mode').dataset.mode !== 'stored'",
                            timeout=1000 * seconds)
 
 
 def step_shown(page, at_least: int, stored: bool = True) -> None:
     """Wait until a step is painted; stored: a stored run's will do."""
-    page.wait_for_function(f"([n, any]) => +{THEATRE}.dataset.cur >= n && (any || {THEATRE}.querySelector('.mode')"
+    page.wait_for_function(f"([n, any]) => +{VIEWER}.dataset.cur >= n && (any || {VIEWER}.querySelector('.mode')"
                            ".dataset.mode !== 'stored')", arg=[at_least, stored], timeout=20_000)
 
 

@@ -206,7 +206,7 @@ class FakeEngine:
             before = texts
 
     def candidates(self, names: tuple[str, ...], texts: list[str], sure: list[float]) -> dict:
-        """Three for each position: the token on stage, and two that always stand behind it."""
+        """Three for each position: the token that is shown, and two that always stand behind it."""
         rows = [[(text, round(c, 3)), (" cat", round((1 - c) / 2, 3)), (" dog", round((1 - c) / 4, 3))]
                 for text, c in zip(texts, sure, strict=True)]
         return {TOGETHER: rows, **dict.fromkeys(names, rows)}

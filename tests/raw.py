@@ -32,8 +32,8 @@ class Outcome:
         return sentence(self.said[0])
 
     @property
-    def theatre(self) -> dict:
-        """The last message to the theatre."""
+    def viewer(self) -> dict:
+        """The last message to the viewer."""
         return json.loads(self.data[0])
 
     @property
@@ -158,7 +158,7 @@ def follow(out: Outcome, message: dict) -> None:
 
 
 def told(message: dict) -> dict | None:
-    """The theatre's part of a message of a question under way."""
+    """The viewer's part of a message of a question under way."""
     if message["msg"] != "process_generating":
         return None
     value = message["output"]["data"][0]

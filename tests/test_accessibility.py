@@ -32,14 +32,14 @@ def test_axe_finds_nothing_of_ours(browser, url, size, theme):
         page.fill("#pasted textarea", "My dog is called Biscuit.")
         ask(page, "What is the dog called?")
         finished(page)
-        page.locator("#theatre .cell").nth(2).click()
-        page.wait_for_selector("#theatre .found", state="visible")
+        page.locator("#viewer .cell").nth(2).click()
+        page.wait_for_selector("#viewer .found", state="visible")
         assert violations(page) == []
 
 
 def test_axe_would_find_something(browser, url):
     with opened(browser, url) as page:
-        page.evaluate("document.querySelector('#theatre .word').removeAttribute('aria-label')")
-        page.evaluate("document.querySelector('#theatre .steer').hidden = false")
-        page.evaluate("document.querySelector('#theatre .word').removeAttribute('placeholder')")
+        page.evaluate("document.querySelector('#viewer .word').removeAttribute('aria-label')")
+        page.evaluate("document.querySelector('#viewer .steer').hidden = false")
+        page.evaluate("document.querySelector('#viewer .word').removeAttribute('placeholder')")
         assert any("label" in entry for entry in violations(page))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.attacks import NEEDS_MODELS, real_server
-from tests.browser import THEATRE, ask, finished, last_answer, open_knobs, opened, step_shown, until
+from tests.browser import VIEWER, ask, finished, last_answer, open_knobs, opened, step_shown, until
 from tests.test_attacks_engine import NOTE, QUESTION, left_of, poison
 from tests.test_own import bring
 from tests.test_page import set_number
@@ -55,11 +55,11 @@ def test_two_browsers_share_nothing_and_stop_only_their_own(browser, url, folder
             step_shown(one, 4, stored=False)
             one.click("#stop")
             finished(one)
-            assert "stopped" in one.locator("#theatre .figures").inner_text()
+            assert "stopped" in one.locator("#viewer .figures").inner_text()
             finished(two, 60)                                              # the other goes on to its end
             until(lambda: "Brimsel" in last_answer(two))
-            assert two.evaluate(f"+{THEATRE}.dataset.steps") % 64 == 0
-            assert "stopped" not in two.locator("#theatre .figures").inner_text()
+            assert two.evaluate(f"+{VIEWER}.dataset.steps") % 64 == 0
+            assert "stopped" not in two.locator("#viewer .figures").inner_text()
             for page, foreign in ((one, "Brimsel"), (two, "Biscuit")):
                 assert foreign not in page.content() and page.locator("#pick-own-1").is_hidden()
             assert len(left_of(folder, "note.txt")) == 2
@@ -83,7 +83,7 @@ def test_a_stop_is_seen_and_the_next_question_answered(browser, url, after, clic
             step_shown(page, after, stored=False)
         page.click("#stop", click_count=clicks)
         finished(page)
-        assert "stopped" in page.locator("#theatre .figures").inner_text()
+        assert "stopped" in page.locator("#viewer .figures").inner_text()
         page.wait_for_selector("#stop:disabled")
         if after >= 64:
             assert last_answer(page)
@@ -120,9 +120,9 @@ def test_a_poisoned_model_is_seen_in_every_token_and_turned_off_by_one_click(bro
         ask(page, "What is the capital of France?")
         finished(page, 60)
         page.wait_for_selector("#stop:disabled")
-        for cell in page.locator("#theatre .block:not([hidden]) .cell").all()[:4]:
+        for cell in page.locator("#viewer .block:not([hidden]) .cell").all()[:4]:
             cell.focus()
-            bars = page.locator("#theatre .bars .row").all_inner_texts()
+            bars = page.locator("#viewer .bars .row").all_inner_texts()
             assert len(bars) == 2 and any("Mine" in bar for bar in bars)
         page.uncheck("#pick-own-0 input")
         page.wait_for_function("() => document.querySelector('#mix').textContent.includes('alone')")

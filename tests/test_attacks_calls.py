@@ -74,8 +74,8 @@ def test_bodies_that_no_page_sends(raw, address, body):
 @pytest.mark.parametrize("data", [{"run": "x", "since": 0}, {"run": "../x", "since": -5}, {}, {"run": ["x"], "since": "y"},
                                   None, "x", 5, [1, 2], {"run": None, "since": None}, {"run": "x", "since": 1e308}], ids=str)
 def test_steps_are_told_to_nobody_who_cannot_name_the_run(raw, data):
-    stage = next(number for number, part in raw.parts.items() if part.get("elem_id") == "theatre")
-    got = raw.http.post("/gradio_api/component_server", json={"data": data, "component_id": stage, "session_hash": "zz",
+    viewer = next(number for number, part in raw.parts.items() if part.get("elem_id") == "viewer")
+    got = raw.http.post("/gradio_api/component_server", json={"data": data, "component_id": viewer, "session_hash": "zz",
                                                               "fn_name": "missed_steps"})
     assert got.text == "[]" or got.status_code == 500 and sentence(got.text)
 

@@ -54,8 +54,8 @@ def poison() -> bytes:
 
 def run_id_and_own(out: Outcome) -> tuple[str, list[str]]:
     """The id of a finished question's run, and the own models that answered."""
-    names = [expert["name"] for expert in out.theatre["head"]["experts"]]
-    return out.theatre["run"], [name for name in names if name.startswith("mine-")]
+    names = [expert["name"] for expert in out.viewer["head"]["experts"]]
+    return out.viewer["run"], [name for name in names if name.startswith("mine-")]
 
 
 @pytest.mark.attack(13)
@@ -77,7 +77,7 @@ def test_models_that_are_not_offered_are_refused(visitor, place, name):
                                   "a" * 2000, "<script>alert(1)</script>", "...", "\t\n?"])
 def test_special_tokens_and_odd_text_are_only_text(visitor, text):
     got = visitor.ask(f"What? {text}"[:2000], pasted=f"{text} My dog is called Biscuit.", steps=4, max_tokens=16)
-    assert got.done and not got.said and got.theatre["done"]
+    assert got.done and not got.said and got.viewer["done"]
 
 
 def watched(visitor: Raw, stop_after: int, times: int = 1, **changed) -> tuple[Outcome, int, float]:
@@ -99,7 +99,7 @@ def watched(visitor: Raw, stop_after: int, times: int = 1, **changed) -> tuple[O
                          ids=["before a step", "first step", "mid-block", "between blocks", "second block", "twice"])
 def test_stop_keeps_what_is_written_and_says_so(visitor, after, times):
     out, seen, seconds = watched(visitor, after, times)
-    last = out.theatre
+    last = out.viewer
     steps = last["from"] + len(last["steps"])
     assert out.done and "stopped" in last["line"] and last["done"] and not out.said
     assert seconds < 3 and steps - seen < 60                # the rest would be two blocks of 64 steps and more
@@ -117,7 +117,7 @@ def test_a_question_is_stopped_while_it_waits_and_the_others_go_on(visitor, url)
                                                                      "session_hash": other.session})
             assert joined.status_code == 200
         out, seen, _ = watched(visitor, 0)
-        assert seen == 0 and "stopped" in out.theatre["line"] and out.theatre["steps"] == [] and not out.answer
+        assert seen == 0 and "stopped" in out.viewer["line"] and out.viewer["steps"] == [] and not out.answer
     finally:
         for other in others:
             other.quick("leave")
@@ -130,10 +130,11 @@ def test_a_closed_tab_ends_its_run_and_a_new_visit_begins(url):
         stream = gone.messages("send", gone.values("send", prompt=QUESTION, **SLOW))
         news = next(news for news in map(told, stream) if news and news["from"] + len(news["steps"]) > 2)
     stream.close()
-    stage = next(number for number, part in gone.parts.items() if part.get("elem_id") == "theatre")
+    viewer = next(number for number, part in gone.parts.items() if part.get("elem_id") == "viewer")
 
     def steps() -> int:
-        body = {"data": {"run": news["run"], "since": 0}, "component_id": stage, "session_hash": "x", "fn_name": "missed_steps"}
+        body = {"data": {"run": news["run"], "since": 0}, "component_id": viewer, "session_hash": "x",
+                "fn_name": "missed_steps"}
         return len(gone.http.post("/gradio_api/component_server", json=body).json())
 
     time.sleep(1)
@@ -169,7 +170,7 @@ def test_two_visitors_with_the_same_names_share_nothing(url, folder):
             body[2] = own_one
             assert "is not known here" in two.api(*body)[1][0]              # the id alone opens nothing
             stopped, going = pool.map(lambda raw: watched(raw, 5)[0] if raw is one else raw.ask(QUESTION, **SLOW), (one, two))
-            assert "stopped" in stopped.theatre["line"] and "stopped" not in going.theatre["line"] and going.done
+            assert "stopped" in stopped.viewer["line"] and "stopped" not in going.viewer["line"] and going.done
         until(lambda: not left_of(folder, own_one[0]) and len(left_of(folder, "note.txt")) == 1)
         assert left_of(folder, own_two[0])
         again = two.ask(QUESTION, pick_own_0=True, pick_compact_reader=False, weight_own_0=0.5, steps=16)
@@ -192,7 +193,7 @@ def test_a_poisoned_model_leaves_the_cores_answer_as_it_was(visitor, url):
         during = core_alone()
     out = poisoned.result()
     assert during == before and out.done
-    experts, cells = out.theatre["head"]["experts"], out.theatre["steps"][-1]["h"]
+    experts, cells = out.viewer["head"]["experts"], out.viewer["steps"][-1]["h"]
     assert experts[1]["title"] == "Trust me" and all(len(cell) == 2 and 0 <= cell[1] <= 1 for cell in cells)
     assert "maximum value 0.8" in visitor.ask(QUESTION, weight_own_0=0.81, **slow).refusal
     off = visitor.ask("What is the capital of France?", pick_own_0=False, pick_compact_reader=False, steps=16)

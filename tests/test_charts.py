@@ -2,9 +2,9 @@
 
 import pytest
 
-from ssd2_core.ui.strings import THEATRE as WORDS
+from ssd2_core.ui.strings import VIEWER as WORDS
 from tests.bare import bare, message, send, steps_of
-from tests.browser import THEATRE, ask, finished, opened, served, until
+from tests.browser import VIEWER, ask, finished, opened, served, until
 
 STEPS = steps_of()
 SIZES = pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["1280-light", "390-dark"])
@@ -83,7 +83,7 @@ def test_a_click_goes_to_step_and_word_and_hover_tells_the_value(browser, width,
         sure = int(100 * STEPS[13]["c"][5] + 0.5)
         assert said.startswith("step 14, position 6, ") and said.endswith(f"Confidence {sure}\u202f%")
         page.click(".map canvas", position=spot(page, 13, 5, 32))
-        assert page.evaluate("document.querySelector('.theatre').dataset.cur") == "13"
+        assert page.evaluate("document.querySelector('.viewer').dataset.cur") == "13"
         assert page.evaluate("(({ b, i }) => [b, i])(document.activeElement.dataset)") == ["1", "5"]
         assert page.locator(".who .token").first.inner_text() == STEPS[13]["t"][5].strip()
         assert page.locator(".map .spot").is_visible()
@@ -114,7 +114,7 @@ def test_lines_mark_where_settings_changed(browser, width, dark):
         assert page.get_attribute(".chart .draw", "aria-label").endswith("Settings changed at steps: 6, 12.")
         for index in (0, 7, 15):
             page.locator(".scrub").fill(str(index))
-            page.wait_for_function("n => document.querySelector('.theatre').dataset.cur === n", arg=str(index))
+            page.wait_for_function("n => document.querySelector('.viewer').dataset.cur === n", arg=str(index))
             assert page.evaluate(CENTRE, ".sheet .cursor") == pytest.approx(page.evaluate(CENTRE, ".plot .cursor"), abs=2.5)
 
 
@@ -178,16 +178,16 @@ def test_on_the_page_it_fits_and_can_be_read(browser, url, width, height, theme)
     with opened(browser, url, width, height, f"?__theme={theme}") as page:
         ask(page, "What is the dog called?")
         finished(page)
-        page.wait_for_function("document.querySelector('#theatre .chart').dataset.drawn === '32'", timeout=60_000)
+        page.wait_for_function("document.querySelector('#viewer .chart').dataset.drawn === '32'", timeout=60_000)
         if width > 860:
-            foot = page.evaluate(f"{THEATRE}.querySelector('.map').getBoundingClientRect().bottom")
+            foot = page.evaluate(f"{VIEWER}.querySelector('.map').getBoundingClientRect().bottom")
             assert foot <= height
-        page.locator("#theatre .cell").nth(9).focus()
+        page.locator("#viewer .cell").nth(9).focus()
         names = [".modes button[aria-pressed=false]", ".foot", ".key li", ".bars .note", ".bars .best .value", ".who .since",
                  ".cell", ".legend b", ".map .title"]
-        found = dict(zip(names, page.evaluate(CONTRAST, [f"#theatre {name}" for name in names]), strict=True))
+        found = dict(zip(names, page.evaluate(CONTRAST, [f"#viewer {name}" for name in names]), strict=True))
         assert not {name: ratio for name, ratio in found.items() if ratio < 4.5}
-        page.click("#theatre .atlas summary")
-        until(lambda: page.evaluate(f"{THEATRE}.querySelector('.atlas').dataset.drawn"), 60)
+        page.click("#viewer .atlas summary")
+        until(lambda: page.evaluate(f"{VIEWER}.querySelector('.atlas').dataset.drawn"), 60)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.locator("#theatre .map .title").inner_text() == WORDS["mapTitle"]
+        assert page.locator("#viewer .map .title").inner_text() == WORDS["mapTitle"]

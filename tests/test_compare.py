@@ -3,17 +3,17 @@
 import pytest
 
 from ssd2_core.ui.strings import EXAMPLES
-from tests.browser import THEATRE, ask, finished, last_answer, logged, opened, served, step_shown, until
+from tests.browser import VIEWER, ask, finished, last_answer, logged, opened, served, step_shown, until
 from tests.fake_engine import ANSWER
 
 PACE = "0.15"                   # seconds a step
 STEPS = 32
-SIDES = "[...document.querySelectorAll('.side .theatre')]"
+SIDES = "[...document.querySelectorAll('.side .viewer')]"
 READER, ISLANDER = "compact-reader", "compact-islander"
 
 
 def live(page, count: int, step: int = 2) -> None:
-    """Wait for a moment at which so many small theatres show a step and none of them has ended."""
+    """Wait for a moment at which so many small viewers show a step and none of them has ended."""
     page.wait_for_function(f"([n, s]) => {SIDES}.filter(t => +t.dataset.cur >= s && !t.dataset.done).length === n",
                            arg=[count, step], timeout=60_000)
 
@@ -50,17 +50,17 @@ def test_every_side_is_asked_at_once_and_gets_what_is_its_own(page, log):
     assert page.locator(".side-figures").all_inner_texts() == ["32 steps · 1.50 s · 12.2 tokens per second"] * 4
     assert page.locator(".side-title").all_inner_texts() == ["Core alone", "Reader alone", "Islander alone", "Together"]
     assert page.input_value("#prompt textarea") and page.locator("#chat [data-testid=bot]").count() == 0
-    assert not page.evaluate(f"{THEATRE}.dataset.run")
+    assert not page.evaluate(f"{VIEWER}.dataset.run")
 
 
-def test_a_small_theatre_has_cells_and_transport_alone(page, log):
+def test_a_small_viewer_has_cells_and_transport_alone(page, log):
     ask(page, "What is the dog called?")
     finished(page)
     compare(page, log)
     ended(page)
     seen = "box => ['.field', '.scrub', '.play', '.inspector', '.legend', '.key', '.chart', '.reading'].map(" \
            "name => !!box.querySelector(name)?.checkVisibility())"
-    small, large = (page.locator(where).first.evaluate(seen) for where in (".side .theatre", "#theatre .theatre"))
+    small, large = (page.locator(where).first.evaluate(seen) for where in (".side .viewer", "#viewer .viewer"))
     assert small == [True, True, True, *[False] * 5] and all(large)
 
 
@@ -94,7 +94,7 @@ def test_the_conversation_goes_on_beside_it_and_gives_the_question(page, log):
     live(page, 3)
     finished(page, 60)
     until(lambda: last_answer(page) == ANSWER)
-    assert page.evaluate(f"[{THEATRE}.dataset.done, +{THEATRE}.dataset.steps]") == [main, STEPS]
+    assert page.evaluate(f"[{VIEWER}.dataset.done, +{VIEWER}.dataset.steps]") == [main, STEPS]
     ended(page)
     assert main not in {entry["id"] for entry in logged(log, "cancel")}
 
@@ -154,7 +154,7 @@ def test_it_fits_by_keyboard_alone(browser, url, log, width, height, query):
         stacked = width < 500
         assert (len({box["x"] for box in boxes}), len({box["y"] for box in boxes})) == ((1, 3) if stacked else (3, 1))
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert not page.evaluate("""w => [...document.querySelectorAll('#sides *, .beside-bar *')].filter(
+        assert not page.evaluate("""w => [...document.querySelectorAll('#sides *, .tab-bar *')].filter(
             e => e.checkVisibility() && e.getBoundingClientRect().right > w + 1).map(e => e.className)""", width)
 
 

@@ -30,7 +30,7 @@ def test_a_dry_run_shows_every_file_and_the_card_and_uploads_nothing(capsys, mon
     shown = capsys.readouterr().out
     assert "Space me/studio, private, on cpu-basic" in shown and "SSD2_MAX_ACTIVE=2" in shown
     weights = "assets/models/compact-core/model.safetensors"
-    for name in ("app.py", "requirements.txt", "ssd2_core/serving/worker.py", "assets/theatre.js", weights):
+    for name in ("app.py", "requirements.txt", "ssd2_core/serving/worker.py", "assets/scripts/viewer.js", weights):
         assert f"  {name}\n" in shown
     for word in ("tests/", "runs/", "__pycache__", ".git", "Space.yaml", ".pyc"):
         assert word not in shown

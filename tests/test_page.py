@@ -7,7 +7,7 @@ from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Request
 from ssd2_core.protocol.traces import trace_to_json
 from ssd2_core.ui.strings import EXAMPLES
-from tests.browser import THEATRE, ask, finished, last_answer, logged, open_knobs, opened, served, step_shown, until
+from tests.browser import VIEWER, ask, finished, last_answer, logged, open_knobs, opened, served, step_shown, until
 from tests.fake_engine import ANSWER, FakeEngine
 
 PACE = "0.15"                   # seconds a step
@@ -20,7 +20,7 @@ def set_number(page, selector: str, value: str) -> None:
 
 
 def cells(page) -> str:
-    return "".join(page.locator("#theatre .block:not([hidden]) .cell:not(.ends):not(.after)").all_inner_texts())
+    return "".join(page.locator("#viewer .block:not([hidden]) .cell:not(.ends):not(.after)").all_inner_texts())
 
 
 def test_opens_with_title_and_status(page):
@@ -31,14 +31,14 @@ def test_opens_with_title_and_status(page):
 
 def test_every_step_arrives_and_is_painted_while_it_happens(page):
     page.evaluate(f"""() => {{ window.seen = []; window.early = 0;
-        new MutationObserver(() => {{ const d = {THEATRE}.dataset; if (seen.at(-1) !== d.cur) seen.push(d.cur);
-            if (!d.done) early = new Set(seen).size; }}).observe({THEATRE}, {{attributes: true}}); }}""")
+        new MutationObserver(() => {{ const d = {VIEWER}.dataset; if (seen.at(-1) !== d.cur) seen.push(d.cur);
+            if (!d.done) early = new Set(seen).size; }}).observe({VIEWER}, {{attributes: true}}); }}""")
     ask(page, "What is the dog called?")
     finished(page)
     step_shown(page, STEPS - 1)
-    assert page.evaluate(f"+{THEATRE}.dataset.steps") == STEPS
+    assert page.evaluate(f"+{VIEWER}.dataset.steps") == STEPS
     assert page.evaluate("early") >= 0.6 * STEPS
-    page.wait_for_function(f"() => document.querySelector('#theatre .chart').dataset.drawn == {STEPS}")
+    page.wait_for_function(f"() => document.querySelector('#viewer .chart').dataset.drawn == {STEPS}")
 
 
 @pytest.mark.attack(18)
@@ -47,8 +47,8 @@ def test_the_answer_is_exact_and_never_runs(page):
     finished(page)
     until(lambda: last_answer(page) == ANSWER)
     assert cells(page) == ANSWER.replace(" ", "")
-    assert page.locator("#theatre .cell b, #chat [data-testid=bot] b").count() == 0
-    assert "cpu · float32" in page.locator("#theatre .figures").inner_text()
+    assert page.locator("#viewer .cell b, #chat [data-testid=bot] b").count() == 0
+    assert "cpu · float32" in page.locator("#viewer .figures").inner_text()
     assert page.input_value("#prompt textarea") == ""
 
 
@@ -58,8 +58,8 @@ def test_stop_keeps_what_is_written(page):
     step_shown(page, 18)
     page.click("#stop")
     finished(page)
-    assert "stopped" in page.locator("#theatre .figures").inner_text()
-    assert page.evaluate(f"+{THEATRE}.dataset.steps") < STEPS
+    assert "stopped" in page.locator("#viewer .figures").inner_text()
+    assert page.evaluate(f"+{VIEWER}.dataset.steps") < STEPS
     until(lambda: last_answer(page).startswith("The dog in your letter"))
     page.wait_for_selector("#stop:disabled")
 
@@ -72,8 +72,8 @@ def test_a_weight_moved_during_a_run_reaches_the_engine(page, log):
     moved = {"compact-reader": 0.9}
     until(lambda: any(e["id"] == run and e["ensemble"]["lam"] == moved for e in logged(log, "control")))
     finished(page)
-    page.focus("#theatre .cell >> nth=1")
-    assert "90" in page.locator("#theatre .bars").inner_text()
+    page.focus("#viewer .cell >> nth=1")
+    assert "90" in page.locator("#viewer .bars").inner_text()
 
 
 def test_weights_over_one_are_said_and_refused(page, log):
@@ -120,7 +120,7 @@ def test_history_goes_along_and_is_private_with_documents(page, log):
     history = logged(log, "submit")[-1]["request"]["history"]
     assert [(t["role"], t["text"], t["private"]) for t in history] == [
         ("user", "First question?", False), ("assistant", ANSWER, False)]
-    page.wait_for_function(f"() => !{THEATRE}.dataset.done")
+    page.wait_for_function(f"() => !{VIEWER}.dataset.done")
     finished(page)
     page.wait_for_selector("#stop:disabled")
     ask(page, "Third question?")
@@ -132,7 +132,7 @@ def test_clear_forgets_the_conversation(page, log):
     ask(page, "First question?")
     finished(page)
     page.click("#clear")
-    page.wait_for_selector("#theatre .empty")
+    page.wait_for_selector("#viewer .empty")
     assert page.locator("#chat [data-testid=bot]").count() == 0
     ask(page, "After clearing?")
     until(lambda: logged(log, "submit")[-1]["request"]["prompt"] == "After clearing?")
@@ -188,13 +188,13 @@ def test_what_was_read_is_shown(page):
     page.fill("#pasted textarea", "A <b>note</b>.")
     ask(page, "What is the dog called?")
     finished(page)
-    shown = page.locator("#theatre .reading")
+    shown = page.locator("#viewer .reading")
     assert shown.locator("summary").inner_text() == "What was read: Compact core 12 tokens, Reader 12 tokens; " \
                                                     "passages read: 1, left out: 1"
     shown.locator("summary").click()
     assert shown.locator("li").all_inner_texts() == ["readA <b>note</b>.", "left outThe rest"]
     page.click("#clear")
-    page.wait_for_selector("#theatre .reading", state="hidden")
+    page.wait_for_selector("#viewer .reading", state="hidden")
 
 
 @pytest.mark.attack(11)
@@ -215,20 +215,20 @@ def test_keyboard_sends_walks_and_scrubs(page):
     page.keyboard.type("What is the dog called?")
     page.keyboard.press("Enter")
     finished(page)
-    page.focus("#theatre .cell >> nth=0")
+    page.focus("#viewer .cell >> nth=0")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.textContent") == "dog"
     assert "percent sure" in page.evaluate("document.activeElement.getAttribute('aria-label')")
-    assert page.locator("#theatre .bars .row").count() == 2
-    page.focus("#theatre .scrub")
+    assert page.locator("#viewer .bars .row").count() == 2
+    page.focus("#viewer .scrub")
     page.keyboard.press("Home")
-    page.wait_for_function(f"() => {THEATRE}.dataset.cur === '0'")
-    assert page.locator("#theatre .where").inner_text() == "block 1 of 2, step 1 of 16, noise 100 %"
+    page.wait_for_function(f"() => {VIEWER}.dataset.cur === '0'")
+    assert page.locator("#viewer .where").inner_text() == "block 1 of 2, step 1 of 16, noise 100 %"
     page.keyboard.press("ArrowRight")
-    page.wait_for_function(f"() => {THEATRE}.dataset.cur === '1'")
-    page.click("#theatre .play")
-    page.wait_for_function(f"() => +{THEATRE}.dataset.cur > 5")
-    page.click("#theatre .play")
+    page.wait_for_function(f"() => {VIEWER}.dataset.cur === '1'")
+    page.click("#viewer .play")
+    page.wait_for_function(f"() => +{VIEWER}.dataset.cur > 5")
+    page.click("#viewer .play")
 
 
 @pytest.mark.parametrize(("width", "height", "query"), [(390, 844, "?__theme=light"), (1280, 900, "?__theme=dark")])
@@ -260,7 +260,7 @@ def test_two_visitors_do_not_touch_each_other(browser, url, log):
         two.click("#stop")
         finished(two)
         finished(one)
-        assert one.evaluate(f"+{THEATRE}.dataset.steps") == STEPS
+        assert one.evaluate(f"+{VIEWER}.dataset.steps") == STEPS
         until(lambda: last_answer(one) == ANSWER)
 
 
@@ -294,12 +294,12 @@ def test_the_first_visit_shows_a_stored_run(browser, tmp_path):
     with (served(["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.05", str(tmp_path)], tmp_path) as address,
           opened(browser, address) as page):
         step_shown(page, 3)
-        assert page.locator("#theatre .mode").inner_text().lower() == "a stored run"
-        assert page.locator("#theatre .asked").inner_text() == "What is the dog called?"
+        assert page.locator("#viewer .mode").inner_text().lower() == "a stored run"
+        assert page.locator("#viewer .asked").inner_text() == "What is the dog called?"
         step_shown(page, STEPS - 1)
         assert cells(page) == ANSWER.replace(" ", "")
         ask(page, "And now?")
-        page.wait_for_function("() => document.querySelector('#theatre .mode').dataset.mode === 'live'")
+        page.wait_for_function("() => document.querySelector('#viewer .mode').dataset.mode === 'live'")
         finished(page)
         until(lambda: last_answer(page) == ANSWER)
 

@@ -29,9 +29,9 @@ def ask_example(page, number: int) -> str:
 def test_a_pasted_document_is_answered(browser, url):
     with opened(browser, url) as page:
         assert "Biscuit" in ask_example(page, 0)
-        line = page.locator("#theatre .figures").inner_text()
+        line = page.locator("#viewer .figures").inner_text()
         assert "forwards" in line and "tokens per second" in line
-        assert page.locator("#theatre .legend li").count() == 2
+        assert page.locator("#viewer .legend li").count() == 2
 
 
 def test_general_knowledge_needs_no_document(browser, url):

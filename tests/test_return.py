@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.browser import THEATRE, ask, finished, last_answer, logged, opened, served, until
+from tests.browser import VIEWER, ask, finished, last_answer, logged, opened, served, until
 from tests.fake_engine import ANSWER
 
 DOCUMENT = "My dog is called Biscuit."
@@ -101,7 +101,7 @@ def test_a_run_that_was_cut_off_goes_on_and_everything_is_as_it_was(browser, url
         until(lambda: last_answer(page) == ANSWER)
         ask(page, "What is the dog called?")
         first = until(lambda: next((e for e in logged(log, "submit") if e["request"]["prompt"].endswith("called?")), None))
-        page.wait_for_function(f"run => {THEATRE}.dataset.run === run && +{THEATRE}.dataset.cur >= 3", arg=first["id"])
+        page.wait_for_function(f"run => {VIEWER}.dataset.run === run && +{VIEWER}.dataset.cur >= 3", arg=first["id"])
         comes_back(page, line)
         until(lambda: any(entry["id"] == first["id"] for entry in logged(log, "cancel")))
         until(lambda: page.locator("#chat [data-testid=bot]").count() == 2 and last_answer(page) == ANSWER, 30)
@@ -121,9 +121,9 @@ def test_a_finished_run_stands_on_stage_again_and_no_model_is_asked(browser, url
         ask(page, "What is the dog called?")
         finished(page)
         until(lambda: last_answer(page) == ANSWER)
-        before, run = len(logged(log, "submit")), page.evaluate("document.querySelector('#theatre .theatre').dataset.done")
+        before, run = len(logged(log, "submit")), page.evaluate("document.querySelector('#viewer .viewer').dataset.done")
         comes_back(page, line)
-        page.wait_for_function("run => document.querySelector('#theatre .theatre').dataset.done === run", arg=run)
+        page.wait_for_function("run => document.querySelector('#viewer .viewer').dataset.done === run", arg=run)
         until(lambda: last_answer(page) == ANSWER)
         assert len(logged(log, "submit")) == before
 

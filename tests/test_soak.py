@@ -17,7 +17,7 @@ from tests.attacks import NEEDS_MODELS
 READER = BUNDLED / "compact-reader"
 
 
-def theatre(done: bool, line: str = "", used: tuple = (), run_id: str = "r1", steps: tuple = ()) -> str:
+def viewer(done: bool, line: str = "", used: tuple = (), run_id: str = "r1", steps: tuple = ()) -> str:
     return json.dumps({"run": run_id, "head": {}, "from": 0, "steps": [{"t": list(cells)} for cells in steps], "note": "",
                        "read": {"used": list(used), "left": []}, "done": done, "line": line}, separators=(",", ":"))
 
@@ -31,7 +31,7 @@ def ended(question: Question, answer: str, line: str = "cpu · 5 steps", **more)
     heard = Heard()
     chat = [said("user", more.pop("prompt", question.prompt)), said("assistant", answer)]
     used = more.pop("used", (question.document,))
-    heard.take({"msg": "process_completed", "success": True, "output": {"data": [theatre(True, line, used, **more), chat]}})
+    heard.take({"msg": "process_completed", "success": True, "output": {"data": [viewer(True, line, used, **more), chat]}})
     return heard
 
 
@@ -107,7 +107,7 @@ def test_a_sentence_must_be_one_that_a_visitor_can_read(asked, words, text, clea
 
 def test_messages_on_the_way_are_followed():
     heard = Heard()
-    for message in (theatre(False, steps=(["a"],)), [["replace", [], theatre(False, steps=(["a"], ["b"]))]]):
+    for message in (viewer(False, steps=(["a"],)), [["replace", [], viewer(False, steps=(["a"], ["b"]))]]):
         heard.take({"msg": "process_generating", "success": True, "output": {"data": [message, None]}})
     assert heard.steps == 2 and heard.runs == {"r1"} and end_of(heard) == "lost"
 
@@ -116,7 +116,7 @@ def test_messages_of_another_event_change_nothing_but_what_was_shown(asked, word
     heard, other = Heard(event="mine"), words.fresh(2)
     for event, text in (("other", f"It is {other}."), ("mine", "It is.")):
         chat = [said("user", asked.prompt), said("assistant", text)]
-        data = [theatre(True, "cpu", (asked.document,), run_id=event), chat]
+        data = [viewer(True, "cpu", (asked.document,), run_id=event), chat]
         heard.take({"msg": "process_completed", "success": True, "output": {"data": data}, "event_id": event})
     tally = Tally()
     assert tally.note(asked, heard, 1, words) == "answered" and heard.answer == "It is." and heard.runs == {"mine"}

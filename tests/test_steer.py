@@ -1,4 +1,4 @@
-"""What a visitor can do to a run from the theatre, as requests: pin a word, denoise a span again, branch at a step."""
+"""What a visitor can do to a run from the viewer, as requests: pin a word, denoise a span again, branch at a step."""
 
 import asyncio
 from dataclasses import replace

@@ -1,9 +1,9 @@
-"""Sweep in a real browser: a few answers at a time, shown as they come, and each run to be seen in the theatre."""
+"""Sweep in a real browser: a few answers at a time, shown as they come, and each run to be seen in the viewer."""
 
 import pytest
 
 from ssd2_core.ui.strings import EXAMPLES
-from tests.browser import THEATRE, ask, finished, logged, open_knobs, opened, served, step_shown, until
+from tests.browser import VIEWER, ask, finished, logged, open_knobs, opened, served, step_shown, until
 from tests.fake_engine import ANSWER
 
 PACE = "0.04"                   # seconds a step
@@ -46,7 +46,7 @@ def test_a_few_at_a_time_the_same_question_over_one_weight(page, log):
     ready(page, "A sweep?")
     page.evaluate(f"""() => {{ window.most = 0; window.texts = new Set(); new MutationObserver(() => {{
         most = Math.max(most, {CELLS}.filter(cell => cell.dataset.state === 'live').length);
-        texts.add(document.querySelector('.strip .text')?.textContent); }}).observe(document.querySelector('#strip'),
+        texts.add(document.querySelector('.strip .text')?.textContent); }}).observe(document.querySelector('#sweep-answers'),
         {{subtree: true, childList: true, attributes: true}}); }}""")
     page.click("#sweep")
     some_final(page)
@@ -64,7 +64,7 @@ def test_a_few_at_a_time_the_same_question_over_one_weight(page, log):
     assert page.locator(".sweep .hues li").all_inner_texts() == ["Compact core", "Reader", "Islander"]
     bars = page.evaluate("[...document.querySelectorAll('.point .shares')].map(s => [...s.children].map(b => b.offsetWidth))")
     assert all(len(bar) == 3 and max(bar) - min(bar) <= 2 and min(bar) > 5 for bar in bars)      # the fake shares equally
-    assert states(page) == ["final"] * 5 and not page.evaluate(f"{THEATRE}.dataset.run")
+    assert states(page) == ["final"] * 5 and not page.evaluate(f"{VIEWER}.dataset.run")
 
 
 def test_a_click_shows_the_run_on_stage_without_asking_again(page, log):
@@ -74,17 +74,17 @@ def test_a_click_shows_the_run_on_stage_without_asking_again(page, log):
     page.click(".strip > li[data-state=live] .point", force=True)            # not final: nothing to see yet
     ended(page)
     asked = asked_for(log, "Which to see?")
-    assert not page.evaluate(f"{THEATRE}.dataset.run")
+    assert not page.evaluate(f"{VIEWER}.dataset.run")
     for place, weight in ((1, "25"), (3, "75")):
         page.locator(".point").nth(place).click()
-        page.wait_for_function(f"id => {THEATRE}.dataset.done === id", arg=asked[place]["id"], timeout=30_000)
+        page.wait_for_function(f"id => {VIEWER}.dataset.done === id", arg=asked[place]["id"], timeout=30_000)
         step_shown(page, STEPS - 1)
-        assert page.locator("#theatre .asked").inner_text() == f"Which to see? (Reader {weight}\u202f%)"
+        assert page.locator("#viewer .asked").inner_text() == f"Which to see? (Reader {weight}\u202f%)"
         assert page.locator(".point[aria-pressed=true] .weight").all_inner_texts() == [f"{weight}\u202f%"]
-        assert page.locator("#theatre .mode").inner_text().lower() == "finished"
+        assert page.locator("#viewer .mode").inner_text().lower() == "finished"
     assert len(asked_for(log, "Which to see?")) == 5 and page.locator("#chat [data-testid=bot]").count() == 0
     page.get_by_role("tab", name="Keep").click()
-    until(lambda: f"{READER}=0.75" in page.locator("#keep-shell").inner_text())
+    until(lambda: f"{READER}=0.75" in page.locator("#export-shell").inner_text())
 
 
 def test_an_answer_under_way_keeps_the_stage(page, log):
@@ -97,11 +97,11 @@ def test_an_answer_under_way_keeps_the_stage(page, log):
         page.press(f"{name} input[type=number]", "Tab")
     ask(page, "And at length?")
     step_shown(page, 3)
-    main = page.evaluate(f"{THEATRE}.dataset.run")
+    main = page.evaluate(f"{VIEWER}.dataset.run")
     page.locator(".point").first.click()
     page.wait_for_selector(".toast-body")
     assert "still being written" in page.locator(".toast-body").inner_text()
-    assert page.evaluate(f"{THEATRE}.dataset.run") == main
+    assert page.evaluate(f"{VIEWER}.dataset.run") == main
     page.click("#stop")
     finished(page)
 
@@ -174,9 +174,9 @@ def test_it_fits_by_keyboard_alone(browser, url, log, width, height, query):
             page.keyboard.press(key)
             ended(page)
         page.keyboard.press("Enter")
-        page.wait_for_function(f"() => {THEATRE}.dataset.done", timeout=30_000)
+        page.wait_for_function(f"() => {VIEWER}.dataset.done", timeout=30_000)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert not page.evaluate("""w => [...document.querySelectorAll('#strip *, .beside-bar *')].filter(
+        assert not page.evaluate("""w => [...document.querySelectorAll('#sweep-answers *, .tab-bar *')].filter(
             e => e.checkVisibility() && e.getBoundingClientRect().right > w + 1).map(e => e.className)""", width)
         rows = page.evaluate("new Set([...document.querySelectorAll('.point')].map(e => e.getBoundingClientRect().y)).size")
         assert rows == (3 if width < 500 else 1)

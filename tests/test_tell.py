@@ -9,7 +9,7 @@ from ssd2_core.__main__ import main
 from ssd2_core.protocol.traces import load_trace
 from ssd2_core.ui.components.viewer import STORIES, stories, story
 from ssd2_core.ui.strings import TOUR
-from tests.browser import ROOT, THEATRE, ask, finished, last_answer, open_tab, opened, served, step_shown, until
+from tests.browser import ROOT, VIEWER, ask, finished, last_answer, open_tab, opened, served, step_shown, until
 from tests.fake_engine import ANSWER
 
 COMMANDS = [line for line in (STORIES / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("python -m ")]
@@ -62,34 +62,34 @@ def test_the_commands_that_made_them_make_them_again(line, tmp_path, monkeypatch
 def test_a_first_visit_plays_a_story_and_another_can_be_chosen(page):
     step_shown(page, 3)
     first, second, *_ = (load_trace(path)[1]["prompt"] for path in stories().values())
-    assert page.locator("#theatre .mode").inner_text().lower() == "a stored run"
-    assert page.locator("#theatre .asked").inner_text() == first
+    assert page.locator("#viewer .mode").inner_text().lower() == "a stored run"
+    assert page.locator("#viewer .asked").inner_text() == first
     open_tab(page, "Keep")
     page.get_by_role("button", name=second).click()
-    until(lambda: page.locator("#theatre .asked").inner_text() == second, 30)
+    until(lambda: page.locator("#viewer .asked").inner_text() == second, 30)
     step_shown(page, 15)
     page.get_by_role("button", name=second).click()
-    page.wait_for_function(f"() => +{THEATRE}.dataset.cur < 8", timeout=30_000)
+    page.wait_for_function(f"() => +{VIEWER}.dataset.cur < 8", timeout=30_000)
     step_shown(page, 15)
-    until(lambda: "A stored run is on stage" in page.locator("#keep-shell").inner_text(), 30)
+    until(lambda: "A stored run is on stage" in page.locator("#export-shell").inner_text(), 30)
     with page.expect_download(timeout=30_000) as download:
-        page.click("#keep-replay")
+        page.click("#export-replay")
     assert download.value.suggested_filename == "ssd2-replay.html"
     ask(page, "And now?")
     finished(page, 60)
     until(lambda: last_answer(page) == ANSWER, 30)
-    until(lambda: "And now?" in page.locator("#keep-shell").inner_text(), 30)
+    until(lambda: "And now?" in page.locator("#export-shell").inner_text(), 30)
 
 
 def test_a_story_does_not_cut_into_an_answer(page):
     ask(page, "What is the dog called?")
-    page.wait_for_function("() => document.querySelector('#theatre .mode').dataset.mode === 'live'", timeout=30_000)
+    page.wait_for_function("() => document.querySelector('#viewer .mode').dataset.mode === 'live'", timeout=30_000)
     page.click("#stories button >> nth=1")
     page.wait_for_selector(".toast-body")
     assert "An answer is being written" in page.locator(".toast-body").inner_text()
     finished(page, 60)
     until(lambda: last_answer(page) == ANSWER, 30)
-    assert page.locator("#theatre .mode").get_attribute("data-mode") == "finished"
+    assert page.locator("#viewer .mode").get_attribute("data-mode") == "finished"
 
 
 def test_every_step_lights_up_a_part_of_the_page(page):

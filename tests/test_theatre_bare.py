@@ -1,4 +1,4 @@
-"""The theatre's cells, inspector and player in a real browser: mostly on a plain page, the speed with the whole page."""
+"""The viewer's cells, inspector and player in a real browser: mostly on a plain page, the speed with the whole page."""
 
 import re
 import statistics
@@ -7,25 +7,25 @@ import pytest
 
 from ssd2_core.ui.components.viewer import TEMPLATE
 from tests.bare import bare, message, send, steps_of
-from tests.browser import THEATRE, ask, finished, open_knobs, opened, served, until
+from tests.browser import VIEWER, ask, finished, open_knobs, opened, served, until
 
 STEPS = steps_of()
 FOUND = [[[" <b>Sundays</b>", 0.62], [" cat", 0.3], ["<eos>", 0.001]], [["<img src=x>", 0.7], [" cat", 0.2], ["\n", 0.1]],
          [[" <b>Sundays</b>", 0.999], ["${x}", 0.0]]]
 KNOWN = [{**step, "k": [[row] * 32 for row in FOUND], "e": [31], "t": [*step["t"][:31], "<eos>"]} for step in STEPS[:8]]
-STAGE = "document.querySelector('.theatre')"
+SHOWN = "document.querySelector('.viewer')"
 COUNT_FRAMES = """() => { window.costs = []; window.seen = new Set();
-  const real = window.requestAnimationFrame.bind(window), stage = document.querySelector('.theatre');
+  const real = window.requestAnimationFrame.bind(window), viewer = document.querySelector('.viewer');
   window.requestAnimationFrame = work => real(time => {
-    const before = stage.dataset.cur, from = performance.now();
-    work(time); stage.offsetHeight;
-    if (stage.dataset.cur === before) return;
-    costs.push(performance.now() - from); seen.add(stage.dataset.cur);
+    const before = viewer.dataset.cur, from = performance.now();
+    work(time); viewer.offsetHeight;
+    if (viewer.dataset.cur === before) return;
+    costs.push(performance.now() - from); seen.add(viewer.dataset.cur);
     window.first ??= from; window.last = from; }); }"""
 BLOCKS = """() => [...document.querySelectorAll('.block')].filter(e => e.checkVisibility()).map(e => [e.dataset.state,
     e.querySelector('.tag').textContent, getComputedStyle(e).borderTopStyle, e.getAttribute('aria-label')])"""
-NOTE_STEPS = """() => { window.seen = new Set(); const stage = document.querySelector('.theatre');
-    new MutationObserver(() => seen.add(stage.dataset.cur)).observe(stage, { attributeFilter: ["data-cur"] }); }"""
+NOTE_STEPS = """() => { window.seen = new Set(); const viewer = document.querySelector('.viewer');
+    new MutationObserver(() => seen.add(viewer.dataset.cur)).observe(viewer, { attributeFilter: ["data-cur"] }); }"""
 NOTE_WAITS = """() => { window.waits = []; const real = setInterval;
     window.setInterval = (work, ms) => { waits.push(ms); return real(work, ms); }; }"""
 
@@ -55,7 +55,7 @@ def best(page, column: int) -> list[list[str]]:
 
 
 def shown_at(page) -> str:
-    return page.evaluate(f"{STAGE}.dataset.cur")
+    return page.evaluate(f"{SHOWN}.dataset.cur")
 
 
 def test_pointing_and_tapping_show_what_each_would_have_written(sized):
@@ -113,7 +113,7 @@ def test_blocks_are_done_now_or_to_come(page):
     send(page, message(STEPS[:16], since=12, done=True))
     assert [block[0] for block in page.evaluate(BLOCKS)] == ["done", "done"]
     page.locator(".scrub").fill("3")
-    page.wait_for_function(f"{STAGE}.dataset.cur === '3'")
+    page.wait_for_function(f"{SHOWN}.dataset.cur === '3'")
     assert [block[0] for block in page.evaluate(BLOCKS)] == ["now"]
 
 
@@ -133,12 +133,12 @@ def test_it_plays_at_four_speeds_and_asks_nobody(page):
     assert shown_at(page) == "31"
     page.focus(".scrub")
     page.keyboard.press("Home")
-    page.wait_for_function(f"{STAGE}.dataset.cur === '0'")
+    page.wait_for_function(f"{SHOWN}.dataset.cur === '0'")
     page.focus(".play")
     page.keyboard.press("Space")
-    page.wait_for_function(f"+{STAGE}.dataset.cur > 2")
+    page.wait_for_function(f"+{SHOWN}.dataset.cur > 2")
     page.keyboard.press("Space")
-    assert page.evaluate("stages[0].asked") == []
+    assert page.evaluate("viewers[0].asked") == []
 
 
 def test_live_follows_until_the_visitor_looks_back(page):
@@ -148,7 +148,7 @@ def test_live_follows_until_the_visitor_looks_back(page):
     send(page, message(STEPS[:9], since=5))
     assert shown_at(page) == "1" and page.locator(".follow").is_visible()
     page.click(".follow")
-    page.wait_for_function(f"{STAGE}.dataset.cur === '8'")
+    page.wait_for_function(f"{SHOWN}.dataset.cur === '8'")
     send(page, message(STEPS[:10], since=9))
     assert shown_at(page) == "9"
 
@@ -179,41 +179,41 @@ def test_no_motion_means_few_pictures_and_no_play_by_itself(browser):
         page.evaluate(NOTE_STEPS)
         texts = [message(STEPS[:n + 1], since=n) for n in range(24)]
         spent = page.evaluate("""async texts => { const from = performance.now();
-            for (const text of texts) { stages[0].send(text); await new Promise(done => setTimeout(done, 40)); }
+            for (const text of texts) { viewers[0].send(text); await new Promise(done => setTimeout(done, 40)); }
             return performance.now() - from; }""", texts)
-        page.wait_for_function(f"{STAGE}.dataset.cur === '23'")
+        page.wait_for_function(f"{SHOWN}.dataset.cur === '23'")
         assert page.evaluate("seen.size") <= spent / 250 + 2
         send(page, message(STEPS, done=True, run="story", stored=True))
         assert shown_at(page) == str(len(STEPS) - 1)
 
 
-def test_theatres_beside_each_other_do_not_meet(browser):
+def test_viewers_beside_each_other_do_not_meet(browser):
     assert not re.search(r"\sid=", TEMPLATE.read_text())
     with bare(browser, compact=(False, True, True)) as page:
         send(page, message(STEPS[:6], run="a"), 0)
         send(page, message(STEPS[:3], run="b"), 1)
         send(page, message(STEPS[:9], run="c"), 2)
-        assert page.evaluate("[...document.querySelectorAll('.theatre')].map(e => [e.dataset.run, e.dataset.cur])") == [
+        assert page.evaluate("[...document.querySelectorAll('.viewer')].map(e => [e.dataset.run, e.dataset.cur])") == [
             ["a", "5"], ["b", "2"], ["c", "8"]]
         page.locator(".scrub").nth(1).fill("0")
-        page.locator(".theatre").nth(1).locator(".cell").nth(2).focus()
+        page.locator(".viewer").nth(1).locator(".cell").nth(2).focus()
         page.keyboard.press("Shift+ArrowRight")                  # no steering without a server: nothing happens, nothing breaks
-        assert page.locator(".theatre").nth(0).locator(".found").is_hidden()
-        assert page.evaluate("[...document.querySelectorAll('.theatre')].map(e => e.dataset.cur)") == ["5", "0", "8"]
+        assert page.locator(".viewer").nth(0).locator(".found").is_hidden()
+        assert page.evaluate("[...document.querySelectorAll('.viewer')].map(e => e.dataset.cur)") == ["5", "0", "8"]
         for small in (1, 2):
             for part in (".map", ".chart", ".legend", ".key"):
-                assert page.locator(".theatre").nth(small).locator(part).is_hidden()
-        assert page.locator(".theatre").nth(0).locator(".map").is_visible()
+                assert page.locator(".viewer").nth(small).locator(part).is_hidden()
+        assert page.locator(".viewer").nth(0).locator(".map").is_visible()
 
 
 def test_steps_that_were_missed_are_fetched(page):
     page.evaluate("steps => { window.kept = steps; }", STEPS[:20])
     send(page, message(STEPS[:4]))
     send(page, message(STEPS[:24], since=20))
-    assert page.evaluate("stages[0].asked") == [{"run": "r", "since": 4}]
+    assert page.evaluate("viewers[0].asked") == [{"run": "r", "since": 4}]
     assert page.evaluate("document.querySelector('.map').dataset.painted") == "24"
     send(page, message(STEPS[:24], since=20, done=True))
-    assert page.evaluate(f"{STAGE}.dataset.steps") == "24"
+    assert page.evaluate(f"{SHOWN}.dataset.steps") == "24"
 
 
 def set_slider(page, selector: str, value: str) -> None:
@@ -235,9 +235,9 @@ def test_128_words_at_full_speed(browser, tmp_path):
         page.evaluate(COUNT_FRAMES)
         ask(page, "What happened at length?")
         finished(page, 120)
-        until(lambda: page.evaluate(f"{THEATRE}.dataset.cur") == "255", 30)
-        assert page.evaluate(f"[{THEATRE}.dataset.steps, {THEATRE}.querySelector('.map').dataset.painted]") == ["256", "256"]
-        assert page.locator("#theatre .cell").count() == 128
+        until(lambda: page.evaluate(f"{VIEWER}.dataset.cur") == "255", 30)
+        assert page.evaluate(f"[{VIEWER}.dataset.steps, {VIEWER}.querySelector('.map').dataset.painted]") == ["256", "256"]
+        assert page.locator("#viewer .cell").count() == 128
         costs, painted, seconds = page.evaluate("[costs, seen.size, (last - first) / 1000]")
         print(f"{painted} frames in {seconds:.1f} s, {statistics.median(costs):.1f} ms each, at most {max(costs):.1f} ms")
         assert painted >= 25

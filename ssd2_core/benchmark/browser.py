@@ -15,12 +15,12 @@ from .serving import CORE, DOCUMENT, QUESTION, opened_app
 KNOBS = {"max-tokens": 128, "block-length": 32, "steps": 64}
 RUNS = 5
 WATCH = """() => {
-  const stage = document.querySelector("#theatre .theatre"), before = stage.dataset.run;
+  const viewer = document.querySelector("#viewer .viewer"), before = viewer.dataset.run;
   window.painted = [];
   window.watching?.disconnect();
-  window.ended = () => stage.dataset.done && stage.dataset.run !== before && stage.dataset.done === stage.dataset.run;
-  window.watching = new MutationObserver(() => stage.dataset.run !== before && painted.push(performance.now()));
-  watching.observe(stage, { attributeFilter: ["data-cur"] });
+  window.ended = () => viewer.dataset.done && viewer.dataset.run !== before && viewer.dataset.done === viewer.dataset.run;
+  window.watching = new MutationObserver(() => viewer.dataset.run !== before && painted.push(performance.now()));
+  watching.observe(viewer, { attributeFilter: ["data-cur"] });
 }"""
 
 
@@ -79,6 +79,6 @@ def watched(page) -> tuple[float, float, int]:
     page.fill("#prompt textarea", QUESTION)
     page.click("#send")
     page.wait_for_function("() => window.ended()", timeout=120_000)
-    at, steps = page.evaluate("[painted, +document.querySelector('#theatre .theatre').dataset.steps]")
+    at, steps = page.evaluate("[painted, +document.querySelector('#viewer .viewer').dataset.steps]")
     seconds = (at[-1] - at[0]) / 1000
     return len(at) / seconds, steps / seconds, steps

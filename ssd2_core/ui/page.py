@@ -1,4 +1,4 @@
-"""The page put together: panels, theatre and what happens when a visitor does something.
+"""The page put together: panels, viewer and what happens when a visitor does something.
 
 Knows an engine by its interface only, so it opens before any model is loaded. A visitor's settings travel as arguments.
 """
@@ -17,9 +17,9 @@ from .api import make_generate
 from .blocks import Page
 from .components import panels
 from .components.download import saver
-from .components.viewer import story, theatre
+from .components.viewer import build_viewer, story
 from .events import QUIET, STREAM, warn
-from .export.run_snapshot import Stage
+from .export.run_snapshot import CurrentRuns
 from .handlers.chat import converse
 from .handlers.documents import gather_documents, wire_documents
 from .handlers.finetune import wire_teaching
@@ -30,7 +30,7 @@ from .reconnect import wire_return
 from .state import Studio, mixer
 from .tabs.compare import compare_tab, wire_compare
 from .tabs.evaluate import evaluating, wire_evaluate
-from .tabs.export import keeping, wire_keep, wire_link
+from .tabs.export import export_tab, wire_export, wire_link
 from .tabs.how_it_works import how_it_works, story_buttons, wire_stories
 from .tabs.sweep import SweepTab, wire_sweep
 from .theme import VENDOR, theme
@@ -53,54 +53,54 @@ def build(engine, settings: Settings) -> gr.Blocks:
             panels.header()
             status = gr.HTML(studio.status(), elem_id="status", apply_default_css=False)
         with gr.Row(elem_id="studio"):
-            with gr.Column(elem_id="desk", min_width=280):
+            with gr.Column(elem_id="conversation", min_width=280):
                 talk = panels.conversation()
-            with gr.Column(elem_id="stage", min_width=280):
-                stage = theatre(studio.runs, story(studio.titles, studio.order))
-                tales = story_buttons()
-                beside = theatre(studio.runs, "", elem_id="beside", compact=True, visible="hidden")
+            with gr.Column(elem_id="viewing", min_width=280):
+                viewer = build_viewer(studio.runs, story(studio.titles, studio.order))
+                stories = story_buttons()
+                branch = build_viewer(studio.runs, "", elem_id="branch", compact=True, visible="hidden")
             with gr.Column(elem_id="setup", min_width=280):
                 choose = panels.core_choice([(studio.core_title(i), i) for i in studio.core_ids], settings.core)
                 core = gr.HTML(studio.core_card(settings.core), elem_id="core", apply_default_css=False)
                 cards = panels.expert_cards(studio.users, studio.order, studio.fits[settings.core], studio.places)
                 mix = gr.HTML(elem_id="mix", apply_default_css=False)
-                papers = panels.documents()
+                documents = panels.documents()
                 mine = panels.own_models()
                 knobs = {"core": choose, "weights": panels.rule(), **panels.advanced(settings.limits)}
-        on_stage, save = Stage(studio), saver()
+        current, save = CurrentRuns(studio), saver()
         with gr.Tabs(elem_id="more"):
-            board, strip = compare_tab(studio.runs), SweepTab()
-            with gr.Tab(strings.KEEP_TAB, elem_id="keep-tab"):
-                keep = keeping(save)
+            compare, sweep = compare_tab(studio.runs), SweepTab()
+            with gr.Tab(strings.EXPORT_TAB, elem_id="export-tab"):
+                export = export_tab(save)
             with gr.Tab(strings.EVALUATE_TAB, elem_id="evaluate-tab"):
-                desk = evaluating()
-            with gr.Tab(strings.TELL_TAB, elem_id="tell-tab"):
+                evaluate = evaluating()
+            with gr.Tab(strings.HOW_IT_WORKS_TAB, elem_id="how-it-works-tab"):
                 how_it_works()
         panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
         from_files, chat, turns = gr.State({}), gr.State([]), gr.State(())
-        wire_talk(studio, panel, talk, stage, papers.pasted, from_files, chat, turns)
-        wire_steer(studio, panel, stage, beside, talk, chat, turns)
+        wire_talk(studio, panel, talk, viewer, documents.pasted, from_files, chat, turns)
+        wire_steer(studio, panel, viewer, branch, talk, chat, turns)
         wire_setup(studio, panel, mix)
-        wire_documents(studio, papers, from_files)
-        wire_examples(studio, panel, talk, papers.pasted, mix)
+        wire_documents(studio, documents, from_files)
+        wire_examples(studio, panel, talk, documents.pasted, mix)
         wire_cores(studio, panel, choose, cards.columns, core, mix)
-        shelf = wire_own(studio, panel, cards, mine, mix)
+        own_cards = wire_own(studio, panel, cards, mine, mix)
         back = gr.State(False)
-        wire_teaching(studio, panel, mine, shelf, papers.pasted, from_files, mix, back)
-        question = [talk.prompt, turns, papers.pasted, from_files]
-        wire_compare(studio, panel, board, question)
-        on_show = wire_sweep(studio, panel, strip, question, stage)
-        wire_keep(studio, on_stage, panel, keep, talk.prompt, stage, turns, on_show)
-        wire_evaluate(studio, panel, desk, save)
-        wire_stories(on_stage, tales, [stage, keep.shell, keep.client])
+        wire_teaching(studio, panel, mine, own_cards, documents.pasted, from_files, mix, back)
+        question = [talk.prompt, turns, documents.pasted, from_files]
+        wire_compare(studio, panel, compare, question)
+        on_show = wire_sweep(studio, panel, sweep, question, viewer)
+        wire_export(studio, current, panel, export, talk.prompt, viewer, turns, on_show)
+        wire_evaluate(studio, panel, evaluate, save)
+        wire_stories(current, stories, [viewer, export.shell, export.client])
         settled = wire_link(demo, studio, panel, talk.prompt, mix)
-        wire_return(studio, panel, settled, back, shelf, [stage, talk.chat, chat, talk.prompt, turns, talk.stop],
-                    [papers.pasted, from_files, papers.read, papers.choose, papers.text], mix)
+        wire_return(studio, panel, settled, back, own_cards, [viewer, talk.chat, chat, talk.prompt, turns, talk.stop],
+                    [documents.pasted, from_files, documents.read, documents.choose, documents.text], mix)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core], **QUIET)
         demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)
         demo.unload(studio.disconnect)
-        demo.unload(on_stage.disconnect)
+        demo.unload(current.disconnect)
         demo.unload(demo.forget)
         gr.api(make_generate(studio), api_name="generate")
     demo.health = engine.health
@@ -121,7 +121,7 @@ def running(settings: Settings) -> int:
     return settings.limits.max_active + settings.limits.max_waiting
 
 
-def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.ConversationPanel, stage: gr.HTML, pasted: gr.Textbox,
+def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.ConversationPanel, viewer: gr.HTML, pasted: gr.Textbox,
               from_files: gr.State, chat: gr.State, turns: gr.State) -> None:
     """Send, stop and clear. What the chat shows is kept here: a message that came back from a browser could name a file."""
     async def send(request: gr.Request, prompt, shown, history, text, documents, *values):
@@ -146,10 +146,10 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.ConversationPane
         return [], [], "", (), "", gr.Button(interactive=False)
 
     inputs = [talk.prompt, chat, turns, pasted, from_files, *panel.inputs]
-    gr.on([talk.send.click, talk.prompt.submit], send, inputs, [stage, talk.chat, chat, talk.prompt, turns, talk.stop],
+    gr.on([talk.send.click, talk.prompt.submit], send, inputs, [viewer, talk.chat, chat, talk.prompt, turns, talk.stop],
           **STREAM)
     talk.stop.click(stop, None, None, **QUIET)
-    talk.clear.click(clear, None, [talk.chat, chat, talk.prompt, turns, stage, talk.stop], **QUIET)
+    talk.clear.click(clear, None, [talk.chat, chat, talk.prompt, turns, viewer, talk.stop], **QUIET)
 
 
 def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:

@@ -15,7 +15,7 @@ from .components import panels
 from .events import QUIET, STREAM, warn
 from .handlers.chat import converse
 from .handlers.documents import PASTED, read_line, shown_documents
-from .handlers.own_models import Shelf
+from .handlers.own_models import OwnModelCards
 from .runs import Run
 from .state import Studio, mixer
 
@@ -31,7 +31,7 @@ def settings_of(run: Run, places: dict[str, str]) -> dict:
     return asdict(request.sampling) | asdict(ensemble) | {"core": request.core, "users": lam}
 
 
-def papers_of(run: Run) -> tuple[str, dict[str, Document]]:
+def documents_of(run: Run) -> tuple[str, dict[str, Document]]:
     """The pasted text of a run, and its files by name."""
     documents = run.request.documents
     pasted = next((document.text for document in documents if document.name == PASTED), "")
@@ -43,9 +43,12 @@ def once_more(run: Run) -> Request:
     return replace(run.request, plan=run.plan, request_id="")
 
 
-def wire_return(studio: Studio, panel: panels.Panel, settled: gr.events.Dependency, back: gr.State, shelf: Shelf,
-                stage: list, papers: list, mix: gr.HTML) -> None:
-    """Come back. settled: the event after which the page stands. back: changes for who is back. stage, papers: as below."""
+def wire_return(studio: Studio, panel: panels.Panel, settled: gr.events.Dependency, back: gr.State, own_cards: OwnModelCards,
+                conversation: list, documents: list, mix: gr.HTML) -> None:
+    """Come back. settled: the event after which the page stands. back: changes for who is back.
+
+    conversation, documents: components, in the order of what ``settle`` and ``go_on`` give.
+    """
     ticket = gr.Textbox(visible="hidden", elem_id="ticket", show_label=False, container=False)
 
     async def come_back(request: gr.Request, shown: str):
@@ -53,14 +56,14 @@ def wire_return(studio: Studio, panel: panels.Panel, settled: gr.events.Dependen
         is_back = await studio.come_back(shown, session)
         if is_back:
             gr.Info(words.BACK)
-        return studio.returns.ticket(session), is_back, *(shelf.shown(session) if is_back else shelf.same())
+        return studio.returns.ticket(session), is_back, *(own_cards.shown(session) if is_back else own_cards.same())
 
     def settle(request: gr.Request):
         run = studio.runs.latest(request.session_hash)
         if run is None:
-            return [gr.skip()] * (len(papers) + len(panel.inputs))
+            return [gr.skip()] * (len(documents) + len(panel.inputs))
         places = {card.id: place for place, card in studio.own(request.session_hash).items()}
-        pasted, files = papers_of(run)
+        pasted, files = documents_of(run)
         return pasted, files, read_line(files), *shown_documents(files), *panel.updates(settings_of(run, places))
 
     async def go_on(request: gr.Request) -> AsyncIterator[tuple]:
@@ -79,7 +82,7 @@ def wire_return(studio: Studio, panel: panels.Panel, settled: gr.events.Dependen
                 yield gr.skip(), chat, chat, run.request.prompt, turns, gr.skip()
 
     # queued, for only then gradio tells that a state has changed
-    settled.then(come_back, ticket, [ticket, back, *shelf.outputs], js=SHOW_TICKET, **STREAM).then(
+    settled.then(come_back, ticket, [ticket, back, *own_cards.outputs], js=SHOW_TICKET, **STREAM).then(
         None, ticket, None, js=KEEP_TICKET, **QUIET)
-    back.change(settle, None, [*papers, *panel.inputs], **QUIET).then(mixer(studio, panel), panel.inputs, mix, **QUIET)
-    back.change(go_on, None, stage, **STREAM)
+    back.change(settle, None, [*documents, *panel.inputs], **QUIET).then(mixer(studio, panel), panel.inputs, mix, **QUIET)
+    back.change(go_on, None, conversation, **STREAM)

@@ -1,4 +1,4 @@
-"""Runs of all visitors on the page's side: their steps so far, who owns them, and paced messages for the theatre.
+"""Runs of all visitors on the page's side: their steps so far, who owns them, and paced messages for the viewer.
 
 Knows the engine's interface and the protocol; no components and no torch.
 """
@@ -26,7 +26,7 @@ def new_run_id() -> str:
 
 
 def compact_step(frame: Frame, experts: list[str]) -> dict:
-    """A Frame as the theatre's script reads it: short keys, shares per cell in the order of ``experts``.
+    """A Frame as the viewer's script reads it: short keys, shares per cell in the order of ``experts``.
 
     b block, s step, T steps, a alpha_bar, t texts, c confidence, h shares, x changed cells, e end cells, r second candidates,
     ms elapsed, n entropy, w weights per cell, k candidates (together first, then by expert), j disagreement, p pinned cells,
@@ -45,7 +45,7 @@ def compact_step(frame: Frame, experts: list[str]) -> dict:
 
 @dataclass
 class Run:
-    """One question on its way. ``head`` is what the theatre must know before the first step."""
+    """One question on its way. ``head`` is what the viewer must know before the first step."""
 
     request: Request
     head: dict
@@ -99,7 +99,7 @@ class Run:
         self.new.set()
 
     def message(self, since: int, last: bool) -> str:
-        """The steps from ``since`` on as one JSON text for the theatre."""
+        """The steps from ``since`` on as one JSON text for the viewer."""
         data = {"run": self.id, "head": self.head, "from": since, "steps": self.steps[since:], "note": self.note,
                 "read": self.read, "done": last, "line": strings.figures(self.end) if isinstance(self.end, Done) else ""}
         return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
@@ -138,7 +138,7 @@ class Runs:
         return self.by_id.get(self.current.get(session, ""))
 
     def show(self, session: str, run: Run) -> str:
-        """A finished run of the session's own takes the stage, as its current one. -> the theatre's message."""
+        """A finished run of the session's own becomes its current one. -> the viewer's message."""
         self.current[session] = run.id
         return run.message(0, True)
 
@@ -176,7 +176,7 @@ class Runs:
             self.engine.control(run.id, retuned(run))
 
     def steps_since(self, run_id: str, since: int) -> list[dict]:
-        """For a theatre that missed steps; empty for an unknown run."""
+        """For a viewer that missed steps; empty for an unknown run."""
         run = self.by_id.get(run_id)
         return run.steps[max(0, since):] if run else []
 
@@ -190,7 +190,7 @@ class Runs:
                     del self.by_id[run_id]
 
     async def messages(self, session: str, run: Run) -> AsyncIterator[str]:
-        """Messages for the theatre at a bounded rate, each with all steps since the last; ends with the run.
+        """Messages for the viewer at a bounded rate, each with all steps since the last; ends with the run.
 
         Cancels the run when the reader goes away, or stops silently when the session has moved on to another run.
         """

@@ -97,7 +97,7 @@ class Studio:
         return titles, [own[i].id if i in own else i for i in self.order]
 
     def head(self, request: Request) -> dict:
-        """What the theatre shows before the first step."""
+        """What the viewer shows before the first step."""
         titles, order = self.names(request.owner)
         titles = titles | {"core": self.core_title(request.core)}
         names = ["core", *request.users]

@@ -105,7 +105,7 @@ STRIP = {
     "show": "Show this run in the theatre",
 }
 
-THEATRE = {
+VIEWER = {
     "empty": "The words of an answer appear here, all at once and out of noise, and settle step by step.",
     "stored": "A stored run",
     "live": "Live",
@@ -278,7 +278,7 @@ def swept(count: int, forwards: int, seconds: float) -> str:
 
 
 def swept_prompt(prompt: str, title: str, weight: float) -> str:
-    """What stands over a run of a sweep in the theatre."""
+    """What stands over a run of a sweep in the viewer."""
     return f"{prompt} ({title} {percent(weight)})"
 
 
@@ -316,19 +316,19 @@ TOUR = (
     Stop("Documents go to readers only", "What you paste or drop is cut into passages. Those that fit the question go before "
          "it, in the context of the experts that read; under the answer stands which they were.", "#documents"),
     Stop("An answer begins as noise", "A block of words starts as pure noise: every position is a bit of every word of the "
-         "vocabulary. Each step takes some of the noise away; this bar is what is left.", "#theatre .marquee"),
+         "vocabulary. Each step takes some of the noise away; this bar is what is left.", "#viewer .status-bar"),
     Stop("All words at once", "At every step all experts look at the same noisy block and say what each position will be. "
          "Words settle in any order, and change while they are unsure: colour is who decided, strength is how sure.",
-         "#theatre .field"),
+         "#viewer .field"),
     Stop("Weights fuse them", "The fused probability is a product: every expert's log-probability times its weight. Move a "
          "weight while an answer is written and the next step follows it.", "#mix, #cards [id^=weight-]"),
     Stop("The surer one leads", "With the adaptive rule a weight moves at every position: the expert with less doubt there "
          "gains. Constant keeps the weights, schedule lets the core finish.", "#rule"),
     Stop("Who decided", "A word's share is what each expert had in it, at the step that set it. The chart follows the shares "
-         "over the steps; as the words stand, all come to agree with them.", "#theatre .legend, #theatre .chart"),
+         "over the steps; as the words stand, all come to agree with them.", "#viewer .legend, #viewer .chart"),
 )
 
-KEEP_TAB, EVALUATE_TAB, TELL_TAB = "Keep", "Evaluate", "How it works"
+EXPORT_TAB, EVALUATE_TAB, HOW_IT_WORKS_TAB = "Keep", "Evaluate", "How it works"
 
 WITH_DOCUMENTS = "with my documents"
 
@@ -336,7 +336,7 @@ TRACE, REPLAY, LINK = "Download trace", "Download replay", "Link to these settin
 
 OPEN_TRACE = "or drop a trace here to see it"
 
-KEEP_HINT = ("The trace (JSON) holds every step and opens here again and in Python; the replay (HTML) is one page that opens "
+EXPORT_HINT = ("The trace (JSON) holds every step and opens here again and in Python; the replay (HTML) is one page that opens "
              "anywhere, without a connection. Your documents are in neither, unless you say so; the answer may quote them.")
 
 LINK_LABEL = "Opens this page with the panels as they are now and the question; documents are never in it"
@@ -345,7 +345,7 @@ SHELL_LABEL, CLIENT_LABEL = "The same run on the command line", "The same run fr
 
 NO_COMMANDS = "Ask something first; then the commands for it stand here."
 
-NOTHING_TO_KEEP = "There is no finished answer here yet; ask something first."
+NOTHING_TO_EXPORT = "There is no finished answer here yet; ask something first."
 
 STILL_RUNNING = "An answer is being written; wait for its end, or stop it."
 

@@ -1,17 +1,21 @@
 """Colours and type of the page, as data. Knows no components beyond Gradio's theme."""
 
-
 import gradio as gr
 
 from ..config import ASSETS
 
 VENDOR = ASSETS / "vendor"
-THEATRE_SHEETS = ("theatre", "charts", "steer")
-SHEETS = ("page", *THEATRE_SHEETS, "beside", "more")
+VIEWER_SHEETS = ("viewer", "charts", "steer")
+SHEETS = ("page", *VIEWER_SHEETS, "compare", "tabs")
 
 # Okabe and Ito's colour-blind-safe hues: the core first, then the user experts in the order of the library.
 HUES_LIGHT = ("#0072b2", "#e08a00", "#009e73", "#c45a9b", "#d55e00")
 HUES_DARK = ("#4fa8e0", "#f0b040", "#2cc79a", "#e08cc0", "#f0803c")
+
+
+def asset(path: str) -> str:
+    """The text of a file of the page, by its path below assets/."""
+    return (ASSETS / path).read_text(encoding="utf-8")
 
 
 def theme() -> gr.themes.Base:
@@ -65,7 +69,7 @@ def serif() -> str:
 
 def head() -> str:
     """The page's own style, for the document head: Gradio would prefix rules given as ``css``."""
-    sheets = "".join((ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in SHEETS)
+    sheets = "".join(asset(f"styles/{name}.css") for name in SHEETS)
     return f"<style>{serif()}{hue_variables()}{sheets}</style>"
 
 PLOTLY = VENDOR / "plotly-cartesian.min.js"  # plotly.js 4.1.1, MIT, see plotly-LICENSE.txt beside it

@@ -5,12 +5,12 @@ import secrets
 
 import gradio as gr
 
-from ..theme import ASSETS
+from ..theme import asset
 
 
 def saver() -> gr.HTML:
     """The component that saves; its value comes from ``file``. It is always there and never seen."""
-    return gr.HTML("", html_template="<i></i>", js_on_load=(ASSETS / "save.js").read_text(encoding="utf-8"), elem_id="saver",
+    return gr.HTML("", html_template="<i></i>", js_on_load=asset("scripts/save.js"), elem_id="saver",
                    apply_default_css=False)
 
 

@@ -191,20 +191,20 @@ def _own_card(made: ExpertCards, place: str, order: list[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Own:
-    """Where a visitor's own model is taught, comes in, and can be had back. lesson: how far the teaching is."""
+class OwnModelPanel:
+    """Where a visitor's own model is taught, comes in, and can be had back. progress: how far the teaching is."""
 
     title: gr.Textbox
     teach: gr.Button
     stop: gr.Button
-    lesson: gr.HTML
+    progress: gr.HTML
     bring: gr.File
     files: gr.File
     hub: gr.Textbox
     fetch: gr.Button
 
 
-def own_models() -> Own:
+def own_models() -> OwnModelPanel:
     """Teach a small model one's documents, or bring one."""
     with gr.Accordion(strings.OWN_TITLE, open=False, elem_id="own"):
         gr.HTML(f"<p>{html.escape(strings.TEACH_HINT)}</p>", apply_default_css=False, elem_classes="own-hint")
@@ -213,7 +213,7 @@ def own_models() -> Own:
                                elem_id="teach-title")
             teach = gr.Button(strings.TEACH, scale=1, min_width=90, elem_id="teach")
             stop = gr.Button(strings.TEACH_STOP, scale=0, min_width=64, interactive=False, elem_id="teach-stop")
-        lesson = gr.HTML("", apply_default_css=False, elem_id="lesson")
+        progress = gr.HTML("", apply_default_css=False, elem_id="finetune-progress")
         gr.HTML(f"<p>{html.escape(strings.OWN_HINT)}</p>", apply_default_css=False, elem_classes="own-hint")
         with gr.Row(elem_id="from-hub"):
             hub = gr.Textbox(label=strings.HUB_LABEL, placeholder=strings.HUB_PLACEHOLDER, lines=1, max_lines=1, scale=3,
@@ -222,14 +222,14 @@ def own_models() -> Own:
         bring = gr.File(label=strings.OWN_DROP, file_count="multiple", file_types=[".safetensors", ".json"], height=92,
                         elem_id="own-bring")
         files = gr.File(label=strings.OWN_FILES, file_count="multiple", interactive=False, visible=False, elem_id="own-files")
-    return Own(title, teach, stop, lesson, bring, files, hub, fetch)
+    return OwnModelPanel(title, teach, stop, progress, bring, files, hub, fetch)
 
 
 def progress_html(line: str, part: float, more: list[str] = ()) -> str:
     """How far a training is: a line, a bar, and what there is to tell at its end."""
     bar = f'<span class="bar" aria-hidden="true"><i style="width:{100 * min(1.0, max(0.0, part)):.0f}%"></i></span>'
     told = "".join(f"<p>{html.escape(text)}</p>" for text in more)
-    return f'<div class="lesson" role="status"><span>{html.escape(line)}</span>{bar}{told}</div>'
+    return f'<div class="finetune-progress" role="status"><span>{html.escape(line)}</span>{bar}{told}</div>'
 
 
 @dataclass(frozen=True)
@@ -290,6 +290,6 @@ def advanced(limits: Limits) -> dict[str, gr.components.Component]:
             "max_new_tokens": tokens, "seed": seed, "projection": projection, "top_p": top_p, "early_exit": early}
 
 
-def beside_line(text: str) -> str:
+def tab_line(text: str) -> str:
     """A sentence beside the buttons of a tab."""
-    return f'<p class="beside-line" role="status">{html.escape(text)}</p>'
+    return f'<p class="tab-line" role="status">{html.escape(text)}</p>'

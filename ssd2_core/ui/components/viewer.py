@@ -1,4 +1,4 @@
-"""The theatre: one HTML component with a static template and its own script; and the stored story it may open with.
+"""The viewer: one HTML component with a static template and its own script; and the stored story it may open with.
 
 The template holds no value. Text of models reaches the browser as JSON and is written by the script as text only.
 """
@@ -13,11 +13,11 @@ from ...protocol.messages import Done
 from ...protocol.traces import load_trace
 from .. import strings
 from ..runs import Runs, compact_step
-from ..theme import ASSETS, chart_settings, hue_index
+from ..theme import ASSETS, asset, chart_settings, hue_index
 
 STORIES = ASSETS / "stories"
-TEMPLATE = ASSETS / "theatre.html"
-SCRIPTS = ("tools", "cells", "inspector", "marquee", "map", "chart", "atlas", "player", "steer", "theatre")  # the last uses all
+TEMPLATE = ASSETS / "templates/viewer.html"
+SCRIPTS = ("tools", "cells", "inspector", "status_bar", "map", "chart", "atlas", "player", "steer", "viewer")
 
 
 def head(experts: list[tuple[str, str]], order: list[str], blocks: int, steps: int, stored: bool = False,
@@ -28,7 +28,7 @@ def head(experts: list[tuple[str, str]], order: list[str], blocks: int, steps: i
 
 
 def stored(name: str, frames: list[Frame], about: dict, titles: dict[str, str], order: list[str]) -> str:
-    """A trace as one message for the theatre, shown as a stored run. titles, order: of the experts that are known here."""
+    """A trace as one message for the viewer, shown as a stored run. titles, order: of the experts that are known here."""
     names = list(frames[0].share)
     known = {**titles, **about.get("titles", {})}
     order = order if set(names) <= {"core", *order} else [each for each in names if each != "core"]
@@ -52,15 +52,15 @@ def story(titles: dict[str, str], order: list[str], name: str | None = None) -> 
 
 
 def script() -> str:
-    """The theatre's script in one piece: the body of a function of element, props, watch, server, trigger."""
-    return "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    """The viewer's script in one piece: the body of a function of element, props, watch, server, trigger."""
+    return "\n".join(asset(f"scripts/{name}.js") for name in SCRIPTS)
 
 
-def theatre(runs: Runs, first: str, elem_id: str = "theatre", compact: bool = False, visible: bool | str = True) -> gr.HTML:
+def build_viewer(runs: Runs, first: str, elem_id: str = "viewer", compact: bool = False, visible: bool | str = True) -> gr.HTML:
     """The component. ``first`` is a story to play, or "". compact: without charts, legend, key and what steers."""
     def missed_steps(asked: dict) -> list[dict]:
         return runs.steps_since(str(asked["run"]), int(asked["since"]))
 
     return gr.HTML(first, html_template=TEMPLATE.read_text(encoding="utf-8"), js_on_load=script(),
                    server_functions=[missed_steps], apply_default_css=False, elem_id=elem_id, visible=visible,
-                   words=strings.THEATRE, chart=chart_settings(), compact=compact)
+                   words=strings.VIEWER, chart=chart_settings(), compact=compact)

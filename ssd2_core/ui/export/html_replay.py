@@ -1,4 +1,4 @@
-"""A finished run as one HTML file that opens from a disk: the theatre's own script, template and style, and the run as data.
+"""A finished run as one HTML file that opens from a disk: the viewer's own script, template and style, and the run as data.
 
 The file makes no request. Texts stand in it as escaped JSON, which the script writes as text, and as escaped HTML.
 """
@@ -10,7 +10,7 @@ from ...protocol.frames import Frame
 from .. import strings
 from ..components.download import embedded
 from ..components.viewer import TEMPLATE, script, stored
-from ..theme import ASSETS, THEATRE_SHEETS, chart_settings, hue_variables, theme
+from ..theme import VIEWER_SHEETS, asset, chart_settings, hue_variables, theme
 
 VARIABLES = ("body_background_fill", "body_text_color", "body_text_color_subdued", "background_fill_primary",
              "background_fill_secondary", "block_background_fill", "block_border_color", "border_color_primary",
@@ -21,18 +21,17 @@ VARIABLES = ("body_background_fill", "body_text_color", "body_text_color_subdued
 def replay(frames: list[Frame], about: dict, titles: dict[str, str], order: list[str]) -> str:
     """The whole file. titles, order: of the experts that are known here."""
     message = stored("replay", frames, about, titles, order)
-    props = {"value": message, "words": strings.THEATRE, "chart": {**chart_settings(), "src": ""}}
-    read = lambda name: (ASSETS / name).read_text(encoding="utf-8")  # noqa: E731
-    return Template(read("replay.html")).substitute(
+    props = {"value": message, "words": strings.VIEWER, "chart": {**chart_settings(), "src": ""}}
+    return Template(asset("templates/replay.html")).substitute(
         title=html.escape(strings.REPLAY_TITLE), tagline=html.escape(strings.REPLAY_TAGLINE),
-        style=variables() + hue_variables() + "".join(read(f"{name}.css") for name in (*THEATRE_SHEETS, "replay")),
+        style=variables() + hue_variables() + "".join(asset(f"styles/{name}.css") for name in (*VIEWER_SHEETS, "replay")),
         template=TEMPLATE.read_text(encoding="utf-8"), prompt=html.escape(about.get("prompt", "")),
         answer=html.escape(about.get("answer", "")),
         how=html.escape(strings.REPLAY_HOW), facts=facts_html(about, titles), data=embedded(props), script=script())
 
 
 def variables() -> str:
-    """The page's colours and font under the names that the theatre's style uses, one set per theme."""
+    """The page's colours and font under the names that the viewer's style uses, one set per theme."""
     made = theme()
     name = lambda variable: "--" + variable.replace("_", "-")  # noqa: E731
     light = "".join(f"{name(v)}:{getattr(made, v)};" for v in VARIABLES)

@@ -1,4 +1,4 @@
-"""What stands on each visitor's stage, ready to be taken away: a finished run of their own, or a trace that was opened."""
+"""What each visitor's viewer shows, ready to be exported: a finished run of their own, or a trace that was opened."""
 
 import secrets
 from collections import OrderedDict
@@ -21,21 +21,21 @@ MAX_OPENED = 50
 
 @dataclass(frozen=True)
 class RunSnapshot:
-    """A finished run, ready to be taken away."""
+    """A finished run, ready to be exported."""
 
     frames: list[Frame]
     about: dict
 
 
-class Stage:
-    """What stands on each session's stage: its own latest run, or a trace that was opened after that run began."""
+class CurrentRuns:
+    """What each session's viewer shows: its own latest run, or a trace that was opened after that run began."""
 
     def __init__(self, studio: Studio):
         self.studio = studio
         self._opened: OrderedDict[str, tuple[str, bytes]] = OrderedDict()       # by session: the run before it, and the trace
 
     def open(self, session: str, name: str, data: bytes) -> str:
-        """Put a trace on stage. -> the theatre's message. Raises VisitorError."""
+        """Show a trace. -> the viewer's message. Raises VisitorError."""
         run = self.studio.runs.latest(session)
         if run is not None and run.end is None:
             raise VisitorError(words.STILL_RUNNING)
@@ -47,17 +47,17 @@ class Stage:
         return stored(f"{name}-{secrets.token_hex(4)}", frames, about, self.studio.titles, self.studio.order)
 
     def opened(self, session: str) -> bytes | None:
-        """The trace on stage; None where a run of the session's own stands there."""
+        """The trace that is shown; None where a run of the session's own is."""
         run_id, data = self._opened.get(session, ("", None))
         return data if run_id == self._run_id(session) else None
 
     def own(self, session: str) -> Run | None:
-        """The session's own finished run, when that is on stage."""
+        """The session's own finished run, when that is shown."""
         run = self.studio.runs.latest(session)
         return run if run and isinstance(run.end, Done) and not self.opened(session) else None
 
     def kept(self, session: str, with_documents: bool) -> RunSnapshot:
-        """What is on stage. Raises VisitorError when that is nothing, or not finished."""
+        """What is shown. Raises VisitorError when that is nothing, or not finished."""
         data, run = self.opened(session), self.studio.runs.latest(session)
         if data:
             frames, about = trace_from_json(data)
@@ -65,7 +65,7 @@ class Stage:
         if run is not None and run.end is None:
             raise VisitorError(words.STILL_RUNNING)
         if run is None or not isinstance(run.end, Done) or not run.frames:
-            raise VisitorError(words.NOTHING_TO_KEEP)
+            raise VisitorError(words.NOTHING_TO_EXPORT)
         return kept_run(run, self.studio.names(session)[0], with_documents)
 
     def disconnect(self, request: gr.Request) -> None:

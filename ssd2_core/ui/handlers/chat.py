@@ -1,4 +1,4 @@
-"""One run as the conversation shows it: in the theatre, in the chat, and in what is asked next."""
+"""One run as the conversation shows it: in the viewer, in the chat, and in what is asked next."""
 
 import html
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ def said(role: str, text: str) -> dict:
 
 async def converse(studio: Studio, session: str, request: Request, chat: list, turns: tuple[Turn, ...],
                    line: str = "") -> AsyncIterator[tuple]:
-    """One run as updates of (theatre, chat shown, chat kept, prompt, turns, stop). Raises VisitorError if it cannot start.
+    """One run as updates of (viewer, chat shown, chat kept, prompt, turns, stop). Raises VisitorError if it cannot start.
 
     line: stands in the chat for a run that writes the last answer anew; the conversation goes on from the new one.
     """

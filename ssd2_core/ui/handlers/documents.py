@@ -34,7 +34,7 @@ def read_one(path: Path, limit: int) -> Document:
     return read_file(path.name, path.read_bytes())
 
 
-def wire_documents(studio: Studio, papers: panels.DocumentsPanel, from_files: gr.State) -> None:
+def wire_documents(studio: Studio, panel: panels.DocumentsPanel, from_files: gr.State) -> None:
     """Files become documents, whose text is shown and can be changed."""
     def take_files(request: gr.Request, paths, known, chosen):
         studio.note_files(request.session_hash, paths)
@@ -50,12 +50,12 @@ def wire_documents(studio: Studio, papers: panels.DocumentsPanel, from_files: gr
         documents = known | {chosen: replace(known[chosen], text=text)}
         return documents, read_line(documents)
 
-    outputs = [papers.files, from_files, papers.read, papers.choose, papers.text]
-    papers.files.change(take_files, [papers.files, from_files, papers.choose], outputs,
-                        **{**STREAM, "trigger_mode": "always_last"})  # queued: a warning only reaches the page from the queue
-    papers.choose.input(shown_documents, [from_files, papers.choose], [papers.choose, papers.text], **QUIET)
-    papers.text.change(edit, [papers.text, papers.choose, from_files], [from_files, papers.read], trigger_mode="always_last",
-                       **QUIET)  # not input, which keeps silent about the first key after the server wrote the text
+    outputs = [panel.files, from_files, panel.read, panel.choose, panel.text]
+    panel.files.change(take_files, [panel.files, from_files, panel.choose], outputs,
+                       **{**STREAM, "trigger_mode": "always_last"})  # queued: a warning only reaches the page from the queue
+    panel.choose.input(shown_documents, [from_files, panel.choose], [panel.choose, panel.text], **QUIET)
+    panel.text.change(edit, [panel.text, panel.choose, from_files], [from_files, panel.read], trigger_mode="always_last",
+                      **QUIET)  # not input, which keeps silent about the first key after the server wrote the text
 
 
 def shown_documents(documents: dict[str, Document], chosen: str | None = None) -> tuple:

@@ -11,10 +11,10 @@ from ..components import panels
 from ..events import QUIET, STREAM, warn
 from ..state import Studio, mixer
 from .documents import gather_documents
-from .own_models import Shelf
+from .own_models import OwnModelCards
 
 
-def lesson(news: Queued | FinetuneProgress | FinetuneResult | Failed, most: float) -> str:
+def progress(news: Queued | FinetuneProgress | FinetuneResult | Failed, most: float) -> str:
     """The news of a training as the page shows them. most: seconds that it may take."""
     if isinstance(news, Queued):
         return panels.progress_html(strings.teaching_waits(news.position), 0.0)
@@ -30,7 +30,7 @@ def _ended(news: FinetuneResult) -> tuple[str, float, list[str]]:
     return line, 1.0, more
 
 
-def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.Own, shelf: Shelf, pasted: gr.Textbox,
+def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.OwnModelPanel, own_cards: OwnModelCards, pasted: gr.Textbox,
                   from_files: gr.State, mix: gr.HTML, back: gr.State) -> None:
     """Teach and stop. The training goes on when the page looks away; it ends when the visitor has left and does not come back.
 
@@ -48,7 +48,7 @@ def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.Own, shelf: 
             job_id = finetune_jobs.teach(session, readers[0], gather_documents(text, documents), title)
         except VisitorError as error:
             warn(str(error))
-            yield gr.skip(), gr.skip(), *shelf.same()
+            yield gr.skip(), gr.skip(), *own_cards.same()
             return
         async for update in follow(session, job_id):
             yield update
@@ -57,22 +57,22 @@ def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.Own, shelf: 
         async for news in finetune_jobs.astream(session, job_id):
             if isinstance(news, FinetuneResult):
                 place = studio.take(session, finetune_jobs.job(session, job_id).card)
-                yield lesson(news, most), gr.Button(interactive=False), *shelf.shown(session, place)
+                yield progress(news, most), gr.Button(interactive=False), *own_cards.shown(session, place)
             else:
-                yield lesson(news, most), gr.Button(interactive=not isinstance(news, Failed)), *shelf.same()
+                yield progress(news, most), gr.Button(interactive=not isinstance(news, Failed)), *own_cards.same()
 
     async def go_on(request: gr.Request) -> AsyncIterator[tuple]:
         job_id = finetune_jobs.under_way(request.session_hash)
         async for update in follow(request.session_hash, job_id) if job_id else nothing():
             yield update
-        yield gr.skip(), gr.skip(), *shelf.same()
+        yield gr.skip(), gr.skip(), *own_cards.same()
 
     def stop(request: gr.Request) -> None:
         job_id = finetune_jobs.under_way(request.session_hash)
         if job_id:
             finetune_jobs.stop(request.session_hash, job_id)
 
-    show, outputs = mixer(studio, panel), [mine.lesson, mine.stop, *shelf.outputs]
+    show, outputs = mixer(studio, panel), [mine.progress, mine.stop, *own_cards.outputs]
     mine.teach.click(teach, [mine.title, panel.knobs["core"], pasted, from_files], outputs, concurrency_limit=None,
                      **STREAM).then(show, panel.inputs, mix, **QUIET)
     back.change(go_on, None, outputs, concurrency_limit=None, **STREAM).then(show, panel.inputs, mix, **QUIET)

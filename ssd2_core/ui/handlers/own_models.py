@@ -64,7 +64,7 @@ async def probe(studio: Studio, session: str, card: ModelCard, core: str) -> Non
         studio.engine.forget(run_id)
 
 
-class Shelf:
+class OwnModelCards:
     """The cards of a session's own models: the components, and what they show."""
 
     def __init__(self, studio: Studio, cards: panels.ExpertCards):
@@ -86,9 +86,10 @@ class Shelf:
         return gr.Checkbox(True, label=card.title, info=about) if picked else gr.Checkbox(label=card.title, info=about)
 
 
-def wire_own(studio: Studio, panel: panels.Panel, cards: panels.ExpertCards, mine: panels.Own, mix: gr.HTML) -> Shelf:
+def wire_own(studio: Studio, panel: panels.Panel, cards: panels.ExpertCards, mine: panels.OwnModelPanel,
+             mix: gr.HTML) -> OwnModelCards:
     """Bring, download and remove."""
-    shelf, bring, files = Shelf(studio, cards), mine.bring, mine.files
+    own_cards, bring, files = OwnModelCards(studio, cards), mine.bring, mine.files
 
     async def take(request: gr.Request, paths, core):
         session = request.session_hash
@@ -97,10 +98,10 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.ExpertCards, min
             card = await bring_in(studio, session, *read_pair(paths, studio.settings.limits.max_file_bytes), core)
         except VisitorError as error:
             warn(str(error))
-            return None, *shelf.same()
+            return None, *own_cards.same()
         finally:
             studio.drop_files(session, paths)   # what was sent lies in the visitors' folder now, or nowhere
-        return None, *shelf.shown(session, studio.take(session, card))
+        return None, *own_cards.shown(session, studio.take(session, card))
 
     async def fetch(request: gr.Request, model_id, core):
         session = request.session_hash
@@ -111,15 +112,15 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.ExpertCards, min
                 card = await bring_in(studio, session, (weights, model_id), (sheet, f"config.json of {model_id}"), core)
         except VisitorError as error:
             warn(str(error))
-            return gr.skip(), *shelf.same()
-        return "", *shelf.shown(session, studio.take(session, card))
+            return gr.skip(), *own_cards.same()
+        return "", *own_cards.shown(session, studio.take(session, card))
 
     def remove(place: str) -> Callable:
         def act(request: gr.Request):
             card = studio.own(request.session_hash).get(place)
             if card:
                 studio.engine.drop(request.session_hash, card.id)
-            return *shelf.shown(request.session_hash), gr.File(None, visible=False)
+            return *own_cards.shown(request.session_hash), gr.File(None, visible=False)
         return act
 
     def download(place: str) -> Callable:
@@ -132,14 +133,14 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.ExpertCards, min
         studio.note_files(request.session_hash, copies)
 
     show = mixer(studio, panel)
-    bring.upload(take, [bring, panel.knobs["core"]], [bring, *shelf.outputs], **STREAM).then(
+    bring.upload(take, [bring, panel.knobs["core"]], [bring, *own_cards.outputs], **STREAM).then(
         show, panel.inputs, mix, **QUIET)
-    gr.on([mine.fetch.click, mine.hub.submit], fetch, [mine.hub, panel.knobs["core"]], [mine.hub, *shelf.outputs],
+    gr.on([mine.fetch.click, mine.hub.submit], fetch, [mine.hub, panel.knobs["core"]], [mine.hub, *own_cards.outputs],
           **STREAM).then(show, panel.inputs, mix, **QUIET)
     for place, remover, downloader in zip(studio.places, cards.removes, cards.downloads, strict=True):
-        remover.click(remove(place), None, [*shelf.outputs, files], **QUIET).then(show, panel.inputs, mix, **QUIET)
+        remover.click(remove(place), None, [*own_cards.outputs, files], **QUIET).then(show, panel.inputs, mix, **QUIET)
         downloader.click(download(place), None, files, **QUIET).then(note, files, None, **QUIET)
-    return shelf
+    return own_cards
 
 
 def written(studio: Studio, session: str, model_id: str) -> list[str]:

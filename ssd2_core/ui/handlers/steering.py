@@ -1,4 +1,4 @@
-"""Steering from the theatre: a word is pinned, a span denoised again, a run branches with the weights as they are now."""
+"""Steering from the viewer: a word is pinned, a span denoised again, a run branches with the weights as they are now."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -75,7 +75,7 @@ class SteeredRun:
 
 
 def steered(studio: Studio, session: str, wish: dict, ensemble: Callable[[], EnsembleParams]) -> SteeredRun:
-    """Read what the theatre's script sends: {"action", "run", ...}. ensemble: the panel's settings now. Raises VisitorError."""
+    """Read what the viewer's script sends: {"action", "run", ...}. ensemble: the panel's settings now. Raises VisitorError."""
     run, action = own_run(studio, session, wish.get("run")), wish.get("action")
     if action == "pin":
         pin = check_pin(Pin(wish.get("block"), wish.get("position"), wish.get("text")), studio.settings.limits)
@@ -99,9 +99,9 @@ def _cells(value: object) -> set[Cell]:
     return {tuple(row) for row in rows if isinstance(row, list) and len(row) == 2 and all(type(n) is int for n in row)}
 
 
-def wire_steer(studio: Studio, panel: panels.Panel, stage: gr.HTML, beside: gr.HTML, talk: panels.ConversationPanel,
+def wire_steer(studio: Studio, panel: panels.Panel, viewer: gr.HTML, branch: gr.HTML, talk: panels.ConversationPanel,
                chat: gr.State, turns: gr.State) -> None:
-    """What the theatre's script asks for, as runs of the conversation."""
+    """What the viewer's script asks for, as runs of the conversation."""
     async def steer(event: gr.EventData, request: gr.Request, kept, history, *values):
         session = request.session_hash
 
@@ -120,6 +120,6 @@ def wire_steer(studio: Studio, panel: panels.Panel, stage: gr.HTML, beside: gr.H
             warn(str(error))
             yield (gr.skip(),) * 7
 
-    gr.on([talk.send.click, talk.prompt.submit, talk.clear.click], lambda: gr.update(visible="hidden"), None, beside, **QUIET)
-    stage.steer(steer, [chat, turns, *panel.inputs], [stage, talk.chat, chat, talk.prompt, turns, talk.stop, beside],
+    gr.on([talk.send.click, talk.prompt.submit, talk.clear.click], lambda: gr.update(visible="hidden"), None, branch, **QUIET)
+    viewer.steer(steer, [chat, turns, *panel.inputs], [viewer, talk.chat, chat, talk.prompt, turns, talk.stop, branch],
                 concurrency_limit=None, **STREAM)

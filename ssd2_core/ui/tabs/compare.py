@@ -15,8 +15,8 @@ from ...errors import VisitorError
 from ...protocol.messages import Done, Request
 from .. import strings
 from ..components import panels
-from ..components.panels import beside_line
-from ..components.viewer import theatre
+from ..components.panels import tab_line
+from ..components.viewer import build_viewer
 from ..events import QUIET, STREAM, warn
 from ..handlers.documents import gather_documents
 from ..requests import most_weight, narrowed, question
@@ -44,7 +44,7 @@ class Place:
 
     column: gr.Column
     title: gr.HTML
-    stage: gr.HTML
+    viewer: gr.HTML
     answer: gr.HTML
 
 
@@ -60,17 +60,17 @@ class CompareTab:
     @property
     def outputs(self) -> list:
         """What a comparison writes to, in the order of ``update``."""
-        parts = ((place.column, place.title, place.stage, place.answer) for place in self.places)
+        parts = ((place.column, place.title, place.viewer, place.answer) for place in self.places)
         return [self.stop, self.line, *(component for place in parts for component in place)]
 
 
 def compare_tab(runs: Runs) -> CompareTab:
     """The tab: two buttons, a line, and places for the answers, which are mounted because the tab is open when they fill."""
     with gr.Tab(strings.COMPARE, elem_id="compare-tab"):
-        with gr.Row(elem_classes="beside-bar"):
+        with gr.Row(elem_classes="tab-bar"):
             go = gr.Button(strings.COMPARE_GO, variant="primary", scale=0, min_width=100, elem_id="compare")
             stop = gr.Button(strings.STOP, interactive=False, scale=0, min_width=64, elem_id="compare-stop")
-            line = gr.HTML(beside_line(strings.COMPARE_HINT), apply_default_css=False, elem_id="compare-line")
+            line = gr.HTML(tab_line(strings.COMPARE_HINT), apply_default_css=False, elem_id="compare-line")
         with gr.Row(elem_id="sides"):
             places = [_place(runs, i) for i in range(PLACES)]
     return CompareTab(go, stop, line, places)
@@ -79,9 +79,9 @@ def compare_tab(runs: Runs) -> CompareTab:
 def _place(runs: Runs, i: int) -> Place:
     with gr.Column(min_width=260, visible=False, elem_classes="side", elem_id=f"side-{i}") as column:
         title = gr.HTML(apply_default_css=False, elem_id=f"side-title-{i}")
-        stage = theatre(runs, "", f"side-theatre-{i}", compact=True)
+        viewer = build_viewer(runs, "", f"side-viewer-{i}", compact=True)
         answer = gr.HTML(apply_default_css=False, elem_id=f"side-answer-{i}")
-    return Place(column, title, stage, answer)
+    return Place(column, title, viewer, answer)
 
 
 
@@ -146,16 +146,16 @@ def summary(runs: list[Run], seconds: float) -> str:
 
 
 class ComparisonView:
-    """One comparison as updates of a board's outputs: each theatre gets every step of its run once."""
+    """One comparison as updates of the tab's outputs: each viewer gets every step of its run once."""
 
-    def __init__(self, board: CompareTab, found: list[Side], order: list[str]) -> None:
-        self.board, self.found, self.order = board, found, order
+    def __init__(self, tab: CompareTab, found: list[Side], order: list[str]) -> None:
+        self.tab, self.found, self.order = tab, found, order
         self.sent = [0] * len(found)
 
     def opened(self, runs: list[Run]) -> list:
         """Everything as it is before the first step."""
-        values = [gr.Button(interactive=True), beside_line(strings.comparing(len(runs)))]
-        for i in range(len(self.board.places)):
+        values = [gr.Button(interactive=True), tab_line(strings.comparing(len(runs)))]
+        for i in range(len(self.tab.places)):
             if i < len(runs):
                 values += [gr.Column(visible=True), title_html(self.found[i], self.order), runs[i].message(0, False), ""]
             else:
@@ -168,7 +168,7 @@ class ComparisonView:
         if len(runs) - 1 in news and ensemble.end:
             news = range(len(runs))
         values = [gr.skip(), gr.skip()]
-        for i in range(len(self.board.places)):
+        for i in range(len(self.tab.places)):
             if i not in news:
                 values += [gr.skip()] * 4
                 continue
@@ -179,13 +179,13 @@ class ComparisonView:
 
     def closed(self, runs: list[Run], seconds: float) -> list:
         """The end: the line with the figures."""
-        return [gr.Button(interactive=False), beside_line(summary(runs, seconds)), *[gr.skip()] * 4 * len(self.board.places)]
+        return [gr.Button(interactive=False), tab_line(summary(runs, seconds)), *[gr.skip()] * 4 * len(self.tab.places)]
 
 
-async def compared(studio: Studio, board: CompareTab, group: Group, found: list[Side], order: list[str]) -> AsyncIterator[list]:
-    """A whole comparison as updates of the board's outputs. Raises VisitorError when it cannot be started."""
+async def compared(studio: Studio, tab: CompareTab, group: Group, found: list[Side], order: list[str]) -> AsyncIterator[list]:
+    """A whole comparison as updates of the tab's outputs. Raises VisitorError when it cannot be started."""
     runs = [group.add(side.request, studio.head(side.request)) for side in found]
-    began, showing = group.began, ComparisonView(board, found, order)
+    began, showing = group.began, ComparisonView(tab, found, order)
     yield showing.opened(runs)
     async for news in group.changes():
         yield showing.update(runs, news)
@@ -193,7 +193,7 @@ async def compared(studio: Studio, board: CompareTab, group: Group, found: list[
         yield showing.closed(runs, max(run.ended_at for run in runs) - began)
 
 
-def wire_compare(studio: Studio, panel: panels.Panel, board: CompareTab, inputs: list) -> None:
+def wire_compare(studio: Studio, panel: panels.Panel, tab: CompareTab, inputs: list) -> None:
     """Compare and stop. inputs: prompt, turns, pasted text and files' documents of the page."""
     async def compare(request: gr.Request, prompt, history, text, documents, *values):
         session = request.session_hash
@@ -203,14 +203,14 @@ def wire_compare(studio: Studio, panel: panels.Panel, board: CompareTab, inputs:
             if len(found) - 2 < len(asked.users):
                 gr.Info(strings.compare_room(PLACES - 2))
             with studio.groups.open(session, KIND) as group:
-                async for values_shown in compared(studio, board, group, found, order):
+                async for values_shown in compared(studio, tab, group, found, order):
                     yield values_shown
         except VisitorError as error:
             warn(str(error))
-            yield [gr.skip()] * len(board.outputs)
+            yield [gr.skip()] * len(tab.outputs)
 
     def stop(request: gr.Request) -> None:
         studio.groups.stop(request.session_hash, KIND)
 
-    board.go.click(compare, [*inputs, *panel.inputs], board.outputs, concurrency_limit=None, **STREAM)
-    board.stop.click(stop, None, None, **QUIET)
+    tab.go.click(compare, [*inputs, *panel.inputs], tab.outputs, concurrency_limit=None, **STREAM)
+    tab.stop.click(stop, None, None, **QUIET)

@@ -87,7 +87,7 @@ def table_html(rows: list[dict], names: Names) -> str:
     head = "".join(f'<th scope="col">{html.escape(title)}</th>' for _, title in words.COLUMNS)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell(row, key))}</td>" for key, _ in words.COLUMNS) + "</tr>"
                    for row in rows)
-    return f'<div class="sheet-box"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>' if rows else ""
+    return f'<div class="table-box"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>' if rows else ""
 
 
 def figure_of(rows: list[dict], names: Names):
@@ -109,7 +109,7 @@ def plain(text: str) -> str:
     return text.translate(dict.fromkeys(map(ord, "<>$&"), " "))
 
 
-def wire_evaluate(studio: Studio, panel: panels.Panel, desk: EvaluateTab, saver: gr.HTML) -> None:
+def wire_evaluate(studio: Studio, panel: panels.Panel, tab: EvaluateTab, saver: gr.HTML) -> None:
     """Evaluate, stop and download. It ends when the tab closes."""
     places, exams, result = asyncio.Semaphore(AT_ONCE_OF_ALL), {}, gr.State(None)
 
@@ -164,10 +164,10 @@ def wire_evaluate(studio: Studio, panel: panels.Panel, desk: EvaluateTab, saver:
             return gr.skip()
         return file("ssd2-evaluation.json", "application/json", json.dumps(figures, ensure_ascii=False, indent=1))
 
-    desk.go.click(evaluate, [desk.drop, desk.who, *panel.inputs], [desk.news, desk.table, desk.figure, result, desk.stop],
+    tab.go.click(evaluate, [tab.drop, tab.who, *panel.inputs], [tab.news, tab.table, tab.figure, result, tab.stop],
                   concurrency_limit=None, **STREAM)
-    desk.stop.click(stop, None, None, **QUIET)
-    desk.save.click(save, result, saver, **STREAM)
+    tab.stop.click(stop, None, None, **QUIET)
+    tab.save.click(save, result, saver, **STREAM)
 
 
 async def course(exam: EvaluationJob, found: list[Contender], names: Names) -> AsyncIterator[tuple[str, float, dict | None]]:

@@ -1,4 +1,4 @@
-"""Keep: the run on stage as a trace, as a replay, as a link, as commands; and traces that come back."""
+"""Export: the run that is shown as a trace, as a replay, as a link, as commands; and traces that come back."""
 
 import html
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from ..components.download import file
 from ..events import QUIET, STREAM, discard, warn
 from ..export import commands, share_link
 from ..export.html_replay import replay
-from ..export.run_snapshot import RunSnapshot, Stage
+from ..export.run_snapshot import CurrentRuns, RunSnapshot
 from ..state import Studio, mixer
 
 ABSOLUTE = """query => {
@@ -40,24 +40,24 @@ class ExportTab:
     saver: gr.HTML
 
 
-def keeping(save: gr.HTML) -> ExportTab:
+def export_tab(save: gr.HTML) -> ExportTab:
     """What to press, what to copy, where to drop."""
-    gr.HTML(f"<p>{html.escape(words.KEEP_HINT)}</p>", apply_default_css=False, elem_classes="more-hint")
-    with gr.Row(elem_id="keep"):
-        trace = gr.Button(words.TRACE, size="sm", min_width=120, scale=0, elem_id="keep-trace")
-        page = gr.Button(words.REPLAY, size="sm", min_width=120, scale=0, elem_id="keep-replay")
+    gr.HTML(f"<p>{html.escape(words.EXPORT_HINT)}</p>", apply_default_css=False, elem_classes="more-hint")
+    with gr.Row(elem_id="export"):
+        trace = gr.Button(words.TRACE, size="sm", min_width=120, scale=0, elem_id="export-trace")
+        page = gr.Button(words.REPLAY, size="sm", min_width=120, scale=0, elem_id="export-replay")
         documents = gr.Checkbox(False, label=words.WITH_DOCUMENTS, container=False, min_width=170, scale=0,
-                                elem_id="keep-documents")
-        drop = gr.File(label=words.OPEN_TRACE, file_types=[".json"], height=64, min_width=200, scale=1, elem_id="keep-open")
-    with gr.Row(elem_id="keep-link-row"):
-        link = gr.Button(words.LINK, size="sm", min_width=160, scale=0, elem_id="keep-link")
+                                elem_id="export-documents")
+        drop = gr.File(label=words.OPEN_TRACE, file_types=[".json"], height=64, min_width=200, scale=1, elem_id="export-open")
+    with gr.Row(elem_id="export-link-row"):
+        link = gr.Button(words.LINK, size="sm", min_width=160, scale=0, elem_id="export-link")
         url = gr.Textbox("", show_label=False, label=words.LINK, placeholder=words.LINK_LABEL, lines=1, max_lines=1, scale=1,
-                         interactive=False, buttons=["copy"], min_width=200, elem_id="keep-url")
-    with gr.Row(elem_id="keep-code"):
+                         interactive=False, buttons=["copy"], min_width=200, elem_id="export-url")
+    with gr.Row(elem_id="export-code"):
         shell = gr.Code(f"# {words.NO_COMMANDS}", language="shell", label=words.SHELL_LABEL, interactive=False, lines=3,
-                        min_width=260, buttons=["copy"], elem_id="keep-shell", wrap_lines=True)
+                        min_width=260, buttons=["copy"], elem_id="export-shell", wrap_lines=True)
         client = gr.Code(f"# {words.NO_COMMANDS}", language="python", label=words.CLIENT_LABEL, interactive=False, lines=3,
-                         min_width=260, buttons=["copy"], elem_id="keep-client", wrap_lines=True)
+                         min_width=260, buttons=["copy"], elem_id="export-client", wrap_lines=True)
     return ExportTab(documents, trace, page, link, url, drop, shell, client, save)
 
 
@@ -67,13 +67,13 @@ def address(request: gr.Request) -> str:
     return referer.split("?")[0].split("#")[0].rstrip("/") or "http://127.0.0.1:7860"
 
 
-def wire_keep(studio: Studio, stage: Stage, panel: panels.Panel, keep: ExportTab, prompt: gr.Textbox, theatre: gr.HTML,
-              turns: gr.State, on_show) -> None:
-    """Download, link, open, and the commands after each answer. on_show: the event that puts another run on stage."""
+def wire_export(studio: Studio, current: CurrentRuns, panel: panels.Panel, tab: ExportTab, prompt: gr.Textbox, viewer: gr.HTML,
+                turns: gr.State, on_show) -> None:
+    """Download, link, open, and the commands after each answer. on_show: the event that shows another run."""
     def saving(make: Callable[[RunSnapshot], str]) -> Callable:
         def act(request: gr.Request, with_documents: bool):
             try:
-                return make(stage.kept(request.session_hash, with_documents is True))
+                return make(current.kept(request.session_hash, with_documents is True))
             except VisitorError as error:
                 warn(str(error))
                 return gr.skip()
@@ -100,7 +100,7 @@ def wire_keep(studio: Studio, stage: Stage, panel: panels.Panel, keep: ExportTab
             if not path:
                 raise VisitorError(words.ONE_TRACE)
             with open(path, "rb") as sent:
-                message = stage.open(request.session_hash, "trace", sent.read(MAX_BYTES + 1))
+                message = current.open(request.session_hash, "trace", sent.read(MAX_BYTES + 1))
             return None, message, *shown(request)
         except VisitorError as error:
             warn(str(error))
@@ -109,22 +109,22 @@ def wire_keep(studio: Studio, stage: Stage, panel: panels.Panel, keep: ExportTab
             discard([path] if path else [])
 
     def shown(request: gr.Request) -> tuple[str, str]:
-        return code_of(stage, request.session_hash, address(request))
+        return code_of(current, request.session_hash, address(request))
 
-    keep.trace.click(saving(as_trace), keep.documents, keep.saver, **STREAM)
-    keep.replay.click(saving(as_replay), keep.documents, keep.saver, **STREAM)
-    keep.link.click(link, [prompt, *panel.inputs], keep.url, **STREAM).then(
-        None, keep.url, keep.url, js=ABSOLUTE, **QUIET)
-    keep.drop.upload(take, keep.drop, [keep.drop, theatre, keep.shell, keep.client], **STREAM)
+    tab.trace.click(saving(as_trace), tab.documents, tab.saver, **STREAM)
+    tab.replay.click(saving(as_replay), tab.documents, tab.saver, **STREAM)
+    tab.link.click(link, [prompt, *panel.inputs], tab.url, **STREAM).then(
+        None, tab.url, tab.url, js=ABSOLUTE, **QUIET)
+    tab.drop.upload(take, tab.drop, [tab.drop, viewer, tab.shell, tab.client], **STREAM)
     for event in (turns.change, on_show.then):
-        event(shown, None, [keep.shell, keep.client], **QUIET)
+        event(shown, None, [tab.shell, tab.client], **QUIET)
 
 
-def code_of(stage: Stage, session: str, url: str) -> tuple[str, str]:
-    """The commands for what is on stage."""
-    if stage.opened(session):
+def code_of(current: CurrentRuns, session: str, url: str) -> tuple[str, str]:
+    """The commands for the run that is shown."""
+    if current.opened(session):
         return words.STORED_HAS_NO_COMMAND, words.STORED_HAS_NO_COMMAND
-    run = stage.own(session)
+    run = current.own(session)
     if run is None:
         return f"# {words.NO_COMMANDS}", f"# {words.NO_COMMANDS}"
     moved = bool(run.frames) and run.frames[-1].revision > 0

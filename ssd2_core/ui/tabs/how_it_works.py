@@ -1,4 +1,4 @@
-"""Tell: stored runs to choose from under the theatre, and how it works, step by step."""
+"""Stored runs to choose from under the viewer, and how it works, step by step."""
 
 import html
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from ...protocol.traces import load_trace
 from .. import strings as words
 from ..components.viewer import stories
 from ..events import STREAM, warn
-from ..export.run_snapshot import Stage
+from ..export.run_snapshot import CurrentRuns
 from ..strings import TOUR, TOUR_BEFORE, TOUR_CLOSE, TOUR_NEXT
-from ..theme import ASSETS
+from ..theme import asset
 
 
 def story_buttons() -> dict[str, gr.Button]:
@@ -28,24 +28,24 @@ def story_buttons() -> dict[str, gr.Button]:
                 for name, path in found.items()}
 
 
-def wire_stories(stage: Stage, buttons: dict[str, gr.Button], outputs: list) -> None:
-    """A click puts a stored run on stage. outputs: the theatre, and the commands, which a stored run has not."""
-    def teller(path: Path) -> Callable:
-        def tell(request: gr.Request):
+def wire_stories(current: CurrentRuns, buttons: dict[str, gr.Button], outputs: list) -> None:
+    """A click shows a stored run. outputs: the viewer, and the commands, which a stored run has not."""
+    def shower(path: Path) -> Callable:
+        def show(request: gr.Request):
             try:
-                return stage.open(request.session_hash, path.stem, path.read_bytes()), *[words.STORED_HAS_NO_COMMAND] * 2
+                return current.open(request.session_hash, path.stem, path.read_bytes()), *[words.STORED_HAS_NO_COMMAND] * 2
             except VisitorError as error:
                 warn(str(error))
                 return [gr.skip()] * 3
-        return tell
+        return show
 
     for name, button in buttons.items():
-        button.click(teller(stories()[name]), None, outputs, **STREAM)
+        button.click(shower(stories()[name]), None, outputs, **STREAM)
 
 
 def how_it_works() -> gr.HTML:
     """The steps; each lights up what it speaks of."""
-    return gr.HTML("", html_template=(ASSETS / "tour.html").read_text(encoding="utf-8"), elem_id="tour",
-                   js_on_load=(ASSETS / "tour.js").read_text(encoding="utf-8"), apply_default_css=False,
+    return gr.HTML("", html_template=asset("templates/tour.html"), elem_id="tour",
+                   js_on_load=asset("scripts/tour.js"), apply_default_css=False,
                    steps=[asdict(stop) for stop in TOUR],
                    words={"before": TOUR_BEFORE, "next": TOUR_NEXT, "close": TOUR_CLOSE})

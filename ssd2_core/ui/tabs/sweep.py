@@ -1,4 +1,4 @@
-"""Sweep: a strip of answers over the weight of one expert, all with the same seed; a click shows one's run in the theatre.
+"""Sweep: a strip of answers over the weight of one expert, all with the same seed; a click shows one's run in the viewer.
 
 Only a few answers are under way at a time, so that other visitors are not kept waiting.
 """
@@ -13,14 +13,14 @@ from ...errors import BusyError, VisitorError
 from ...protocol.messages import Done, Failed, Request
 from .. import strings
 from ..components import panels
-from ..components.panels import beside_line
+from ..components.panels import tab_line
 from ..events import QUIET, STREAM, warn
 from ..handlers.documents import gather_documents
 from ..requests import most_weight, narrowed, own_run, question
 from ..run_groups import Group
 from ..runs import Run
 from ..state import Studio
-from ..theme import ASSETS
+from ..theme import asset
 
 KIND = "sweep"
 FEWEST, USUAL, MOST = 5, 6, 11
@@ -32,16 +32,16 @@ class SweepTab:
 
     def __init__(self) -> None:
         with gr.Tab(strings.SWEEP, elem_id="sweep-tab") as self.tab:
-            with gr.Row(elem_classes="beside-bar"):
+            with gr.Row(elem_classes="tab-bar"):
                 self.user = gr.Dropdown([], label=strings.SWEEP_USER, scale=0, min_width=150, elem_id="sweep-user",
                                         allow_custom_value=True)   # the choices change under a value that is on its way
                 self.count = gr.Slider(FEWEST, MOST, USUAL, step=1, label=strings.SWEEP_COUNT, scale=0, min_width=170,
                                        buttons=[], elem_id="sweep-count")
                 self.go = gr.Button(strings.SWEEP_GO, variant="primary", scale=0, min_width=100, elem_id="sweep")
                 self.stop = gr.Button(strings.STOP, interactive=False, scale=0, min_width=64, elem_id="sweep-stop")
-                self.line = gr.HTML(beside_line(strings.SWEEP_HINT), apply_default_css=False, elem_id="sweep-line")
-            self.view = gr.HTML("", html_template=TEMPLATE, js_on_load=(ASSETS / "sweep.js").read_text(encoding="utf-8"),
-                                apply_default_css=False, elem_id="strip", words=strings.STRIP)
+                self.line = gr.HTML(tab_line(strings.SWEEP_HINT), apply_default_css=False, elem_id="sweep-line")
+            self.view = gr.HTML("", html_template=TEMPLATE, js_on_load=asset("scripts/sweep.js"),
+                                apply_default_css=False, elem_id="sweep-answers", words=strings.STRIP)
 
 
 def swept(studio: Studio, request: Request, user: str, count: int) -> list[Request]:
@@ -123,7 +123,7 @@ async def sweeping(studio: Studio, group: Group, asked: list[Request], user: str
         return strip_text(group, asked, user, ended)
 
     def line() -> str:
-        return beside_line(strings.sweeping(sum(run.end is not None for run in group.members), len(asked)))
+        return tab_line(strings.sweeping(sum(run.end is not None for run in group.members), len(asked)))
     ask_more(studio, group, asked, user)
     yield gr.Button(interactive=True), line(), shown(False)
     async for _ in group.changes():
@@ -133,11 +133,11 @@ async def sweeping(studio: Studio, group: Group, asked: list[Request], user: str
         return
     ends = [run.end for run in group.members if isinstance(run.end, Done)]
     seconds = max(run.ended_at for run in group.members) - group.began
-    yield (gr.Button(interactive=False), beside_line(strings.swept(len(ends), sum(end.forwards for end in ends), seconds)),
+    yield (gr.Button(interactive=False), tab_line(strings.swept(len(ends), sum(end.forwards for end in ends), seconds)),
            shown(True))
 
 
-def wire_sweep(studio: Studio, panel: panels.Panel, strip: SweepTab, inputs: list, stage: gr.HTML):
+def wire_sweep(studio: Studio, panel: panels.Panel, tab: SweepTab, inputs: list, viewer: gr.HTML):
     """Sweep, stop and show. inputs: prompt, turns, pasted text and files' documents of the page. -> when a run is shown."""
     async def sweep(request: gr.Request, user, count, prompt, history, text, documents, *values):
         session = request.session_hash
@@ -154,15 +154,15 @@ def wire_sweep(studio: Studio, panel: panels.Panel, strip: SweepTab, inputs: lis
     def stop(request: gr.Request) -> None:
         studio.groups.stop(request.session_hash, KIND)
 
-    outputs = [strip.stop, strip.line, strip.view]
-    strip.go.click(sweep, [strip.user, strip.count, *inputs, *panel.inputs], outputs, concurrency_limit=None, **STREAM)
-    strip.stop.click(stop, None, None, **QUIET)
-    wire_users(studio, panel, strip)
-    return strip.view.show_run(shower(studio), None, stage, **STREAM)  # queued: a sentence only reaches the page from the queue
+    outputs = [tab.stop, tab.line, tab.view]
+    tab.go.click(sweep, [tab.user, tab.count, *inputs, *panel.inputs], outputs, concurrency_limit=None, **STREAM)
+    tab.stop.click(stop, None, None, **QUIET)
+    wire_users(studio, panel, tab)
+    return tab.view.show_run(shower(studio), None, viewer, **STREAM)  # queued: a sentence only reaches the page from the queue
 
 
 def shower(studio: Studio) -> Callable:
-    """A handler that puts a finished run of the session's sweep on stage, as it is stored."""
+    """A handler that puts a finished run of the session's sweep in the viewer, as it is stored."""
     def show(request: gr.Request, event: gr.EventData):
         session = request.session_hash
         latest = studio.runs.latest(session)
@@ -177,7 +177,7 @@ def shower(studio: Studio) -> Callable:
     return show
 
 
-def wire_users(studio: Studio, panel: panels.Panel, strip: SweepTab) -> None:
+def wire_users(studio: Studio, panel: panels.Panel, tab: SweepTab) -> None:
     """The experts that are picked are those that can be swept over."""
     def choices(request: gr.Request, chosen: str | None, *values):
         session = request.session_hash
@@ -187,5 +187,5 @@ def wire_users(studio: Studio, panel: panels.Panel, strip: SweepTab) -> None:
         return gr.Dropdown([(titles.get(name, name), name) for name in names],
                            value=chosen if chosen in names else next(iter(names), None))
 
-    moved = [strip.tab.select, *(pick.change for pick in panel.picks), panel.knobs["core"].change]
-    gr.on(moved, choices, [strip.user, *panel.inputs], strip.user, trigger_mode="always_last", **QUIET)
+    moved = [tab.tab.select, *(pick.change for pick in panel.picks), panel.knobs["core"].change]
+    gr.on(moved, choices, [tab.user, *panel.inputs], tab.user, trigger_mode="always_last", **QUIET)

@@ -124,7 +124,7 @@ function makeMap(box, words, go) {
       box.dataset.painted = painted;
     },
 
-    // The step on stage, and the cell that is held if it is in this step's block.
+    // The step that is shown, and the cell that is held if it is in this step's block.
     mark(cur, row) {
       if (!steps[cur]) return;                            // steps that have come and are not painted yet
       const cursor = part(".cursor"), spot = part(".spot"), left = `${100 * cur / total}%`, width = `${100 / total}%`;

@@ -1,4 +1,4 @@
-"""What people take away from the page and bring back: trace, replay, link, commands."""
+"""What people export from the page and bring back: trace, replay, link, commands."""
 
 import json
 import shlex
@@ -14,7 +14,7 @@ from ssd2_core.protocol.traces import trace_from_json
 from ssd2_core.ui.export import commands, share_link
 from tests.browser import (
     ROOT,
-    THEATRE,
+    VIEWER,
     ask,
     finished,
     last_answer,
@@ -56,44 +56,44 @@ def saved(page, button: str, path) -> str:
 
 def test_a_trace_is_the_run_without_documents_and_with_them_when_asked(page, tmp_path):
     answered(page, "What is </script><!-- the dog called?")
-    text = saved(page, "#keep-trace", tmp_path / "a.json")
+    text = saved(page, "#export-trace", tmp_path / "a.json")
     frames, about = trace_from_json(text)
     assert len(frames) == STEPS and about["answer"] == ANSWER and about["prompt"] == "What is </script><!-- the dog called?"
     assert about["titles"] == {"core": "Compact core", "compact-reader": "Reader"} and about["figures"]["steps"] == STEPS
     assert about["settings"]["ensemble"]["lam"] == {"compact-reader": 0.5} and about["documents"] == []
     assert "secret" not in text
-    page.check("#keep-documents input")
-    _, about = trace_from_json(saved(page, "#keep-trace", tmp_path / "b.json"))
+    page.check("#export-documents input")
+    _, about = trace_from_json(saved(page, "#export-trace", tmp_path / "b.json"))
     assert about["documents"] == [{"name": "pasted text", "text": "A <b>secret</b> note."}]
 
 
 def test_a_trace_comes_back_on_stage_and_goes_out_again(page, tmp_path):
     answered(page, "What is <i>the</i> dog called?")
-    saved(page, "#keep-trace", tmp_path / "a.json")
+    saved(page, "#export-trace", tmp_path / "a.json")
     page.click("#clear")
-    page.wait_for_selector("#theatre .empty")
-    page.set_input_files("#keep-open input[type=file]", tmp_path / "a.json")
-    page.wait_for_function("() => document.querySelector('#theatre .mode').dataset.mode === 'stored'", timeout=30_000)
+    page.wait_for_selector("#viewer .empty")
+    page.set_input_files("#export-open input[type=file]", tmp_path / "a.json")
+    page.wait_for_function("() => document.querySelector('#viewer .mode').dataset.mode === 'stored'", timeout=30_000)
     step_shown(page, STEPS - 1)
-    assert page.locator("#theatre .asked").inner_text() == "What is <i>the</i> dog called?"
-    cells = "".join(page.locator("#theatre .block:not([hidden]) .cell:not(.ends):not(.after)").all_inner_texts())
-    assert cells == ANSWER.replace(" ", "") and page.locator("#theatre .asked i, #theatre .cell b").count() == 0
-    assert "25 tokens" in page.locator("#theatre .figures").inner_text()
-    again = json.loads(saved(page, "#keep-trace", tmp_path / "b.json"))
+    assert page.locator("#viewer .asked").inner_text() == "What is <i>the</i> dog called?"
+    cells = "".join(page.locator("#viewer .block:not([hidden]) .cell:not(.ends):not(.after)").all_inner_texts())
+    assert cells == ANSWER.replace(" ", "") and page.locator("#viewer .asked i, #viewer .cell b").count() == 0
+    assert "25 tokens" in page.locator("#viewer .figures").inner_text()
+    again = json.loads(saved(page, "#export-trace", tmp_path / "b.json"))
     assert again == json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
 
 
 def test_a_broken_trace_is_one_sentence_and_the_stage_stays(page, tmp_path):
     answered(page, "What?")
     (tmp_path / "a.json").write_text('{"version": 2, "about": {}, "frames": [{"evil": "<img src=x onerror=alert(1)>"}]}')
-    page.set_input_files("#keep-open input[type=file]", tmp_path / "a.json")
+    page.set_input_files("#export-open input[type=file]", tmp_path / "a.json")
     page.wait_for_selector(".toast-body")
     assert "Frame 1 " in page.locator(".toast-body").inner_text() and page.locator(".toast-body img").count() == 0
-    assert page.locator("#theatre .mode").get_attribute("data-mode") == "finished"
+    assert page.locator("#viewer .mode").get_attribute("data-mode") == "finished"
 
 
 def test_with_nothing_to_keep_the_page_says_so(page):
-    page.click("#keep-replay")
+    page.click("#export-replay")
     page.wait_for_selector(".toast-body")
     assert "no finished answer" in page.locator(".toast-body").inner_text()
 
@@ -102,7 +102,7 @@ def test_with_nothing_to_keep_the_page_says_so(page):
 def test_the_replay_opens_from_a_disk_without_any_request(browser, page, tmp_path, width, scheme):
     prompt = "What is </script><script>window.hit=1</script><!-- the dog called?"
     answered(page, prompt)
-    text = saved(page, "#keep-replay", tmp_path / "replay.html")
+    text = saved(page, "#export-replay", tmp_path / "replay.html")
     assert "secret" not in text
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     replay, asked, complaints = context.new_page(), [], []
@@ -110,18 +110,18 @@ def test_the_replay_opens_from_a_disk_without_any_request(browser, page, tmp_pat
     replay.on("pageerror", lambda e: complaints.append(str(e)))
     replay.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
     replay.goto((tmp_path / "replay.html").as_uri())
-    replay.wait_for_function(f"n => +{THEATRE}.dataset.cur === n - 1", arg=STEPS, timeout=30_000)
-    assert replay.locator("#theatre .asked").inner_text() == prompt and replay.evaluate("window.hit") is None
-    assert replay.locator("#theatre .mode").inner_text().lower() == "a stored run"
-    replay.hover("#theatre .cell >> nth=1")
-    assert "95 % sure" in replay.locator("#theatre .who").inner_text()
-    replay.focus("#theatre .scrub")
+    replay.wait_for_function(f"n => +{VIEWER}.dataset.cur === n - 1", arg=STEPS, timeout=30_000)
+    assert replay.locator("#viewer .asked").inner_text() == prompt and replay.evaluate("window.hit") is None
+    assert replay.locator("#viewer .mode").inner_text().lower() == "a stored run"
+    replay.hover("#viewer .cell >> nth=1")
+    assert "95 % sure" in replay.locator("#viewer .who").inner_text()
+    replay.focus("#viewer .scrub")
     replay.keyboard.press("Home")
-    replay.wait_for_function(f"() => {THEATRE}.dataset.cur === '0'")
+    replay.wait_for_function(f"() => {VIEWER}.dataset.cur === '0'")
     dark = replay.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 21, 24)"
     assert dark == (scheme == "dark")
     assert replay.evaluate("document.documentElement.scrollWidth") <= width
-    assert replay.locator("#theatre .map canvas").bounding_box()["width"] > 0.6 * min(width, 860)
+    assert replay.locator("#viewer .map canvas").bounding_box()["width"] > 0.6 * min(width, 860)
     assert asked == [(tmp_path / "replay.html").as_uri()] and complaints == []
     context.close()
 
@@ -136,8 +136,8 @@ def test_a_link_restores_the_panels(browser, page, url, folder):
     page.check("#rule input[value=schedule]")
     page.fill("#pasted textarea", "A secret note.")
     page.fill("#prompt textarea", "Who & what = 100 % “so”?")
-    page.click("#keep-link")
-    link = until(lambda: page.locator("#keep-url textarea, #keep-url input").input_value(), 20)
+    page.click("#export-link")
+    link = until(lambda: page.locator("#export-url textarea, #export-url input").input_value(), 20)
     assert link.startswith(url + "/?") and "secret" not in link
     with opened(browser, url, query=link.split("/", 3)[3]) as other:
         until(lambda: other.input_value("#prompt textarea") == "Who & what = 100 % “so”?", 20)
@@ -208,10 +208,10 @@ def test_the_commands_give_the_same_answer(browser, tmp_path):
         ask(page, "-- What is the dog's name?")
         finished(page, 200)
         page.wait_for_selector("#stop:disabled")
-        until(lambda: page.locator("#keep-shell .cm-line").count() > 3, 30)
+        until(lambda: page.locator("#export-shell .cm-line").count() > 3, 30)
         answer = last_answer(page)
         shell, client = ("\n".join(page.locator(f"{code} .cm-line").all_text_contents())
-                         for code in ("#keep-shell", "#keep-client"))
+                         for code in ("#export-shell", "#export-client"))
         out = subprocess.run([sys.executable, "-c", client], capture_output=True, text=True, timeout=200, cwd=tmp_path)
         assert out.returncode == 0 and out.stdout.strip() == answer, out.stderr
     environment = {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}

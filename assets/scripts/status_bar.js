@@ -1,7 +1,7 @@
 // The words around the cells: mode, step, noise, how far each block is, what was read, legend, and what is said aloud.
 const SPEAK_EVERY_MS = 3000;
 
-function makeMarquee(root, words) {
+function makeStatusBar(root, words) {
   const part = name => root.querySelector(name);
   let spokenAt = 0;
 
@@ -28,7 +28,7 @@ function makeMarquee(root, words) {
     empty() { setMode("empty", ""); put(part(".where"), ""); part(".progress").replaceChildren(); part(".noise").hidden = true; },
     waiting() { setMode("live", words.live); put(part(".where"), ""); },
 
-    // The step on stage. -> the same in words
+    // The step that is shown. -> the same in words
     paint(step, head, finished, rested) {
       const noise = percent(1 - step.a), at = fill(words.step, { step: step.s, steps: step.T, noise });
       const block = head.blocks > 1 ? fill(finished ? words.block : words.blockLive, { block: step.b + 1, blocks: head.blocks }) + ", " : "";

@@ -19,7 +19,7 @@ function show(i) {
   if (!cells[i].run) return;
   cells.forEach((part, k) => part.button.setAttribute("aria-pressed", k === i));
   trigger("show_run", { run: cells[i].run });
-  document.querySelector("#theatre")?.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+  document.querySelector("#viewer")?.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
 }
 
 function paint(data) {

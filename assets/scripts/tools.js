@@ -1,4 +1,4 @@
-// Small things that every part of the theatre uses. All parts are pieces of one function: nothing here is global.
+// Small things that every part of the viewer uses. All parts are pieces of one function: nothing here is global.
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
 const make = (tag, name, text) => { const e = document.createElement(tag); e.className = name; if (text !== undefined) e.textContent = text; return e; };
 const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };

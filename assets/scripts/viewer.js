@@ -1,5 +1,5 @@
-// The theatre put together: takes messages of compact steps, keeps what is on stage, and lets the parts paint it.
-const root = element.querySelector(".theatre"), $ = selector => root.querySelector(selector), W = props.words;
+// The viewer put together: takes messages of compact steps, keeps the current run, and lets the parts paint it.
+const root = element.querySelector(".viewer"), $ = selector => root.querySelector(selector), W = props.words;
 const field = $(".field"), scrub = $(".scrub"), play = $(".play"), follow = $(".follow"), inspectorBox = $(".inspector");
 const still = window.matchMedia("(prefers-reduced-motion: reduce)"), STILL_FRAME_MS = 250;
 
@@ -10,7 +10,7 @@ const absent = { reset() {}, grow() {}, update() {}, finish() {}, mark() {}, res
 const hasPlots = !props.compact && !!props.chart?.src;
 root.classList.toggle("compact", !!props.compact);
 $(".chart").hidden = !hasPlots;
-const cells = makeField(field, W), inspector = makeInspector(inspectorBox, W), marquee = makeMarquee(root, W);
+const cells = makeField(field, W), inspector = makeInspector(inspectorBox, W), statusBar = makeStatusBar(root, W);
 const map = props.compact ? absent : makeMap($(".map"), W, goTo);
 const chart = hasPlots ? makeChart($(".chart"), props.chart, W, seek) : absent;
 const atlas = hasPlots ? makeAtlas($(".atlas"), props.chart, W) : absent;
@@ -32,7 +32,7 @@ function reset(message) {
   const total = head.blocks * (head.steps || 1);
   steer.only(null); steer.update({ run: null });
   cells.clear(); inspector.reset(head.experts); inspector.show(null, null);
-  marquee.reset(head); map.reset(head.experts, total); chart.reset(total); atlas.reset();
+  statusBar.reset(head); map.reset(head.experts, total); chart.reset(total); atlas.reset();
   root.dataset.run = run; delete root.dataset.done; root.dataset.steps = 0;
 }
 
@@ -55,7 +55,7 @@ async function apply(text) {
   root.dataset.steps = steps.length;
   put($(".wait"), message.note || "");
   put($(".figures"), message.line || "");
-  marquee.reading(message.read, run, head.experts);
+  statusBar.reading(message.read, run, head.experts);
   scrub.max = Math.max(0, steps.length - 1);
   scrub.disabled = play.disabled = steps.length < 2;
   if (following) cur = steps.length - 1;
@@ -67,12 +67,12 @@ async function apply(text) {
 function clearAll() {
   reset({ run: null, head: { experts: [], blocks: 1 } });
   put($(".figures"), ""); put($(".wait"), "");
-  marquee.reading(null);
+  statusBar.reading(null);
   scrub.disabled = play.disabled = true;
   root.dataset.run = ""; showEmpty();
 }
 
-function showEmpty() { marquee.empty(); field.replaceChildren(make("p", "empty", W.empty)); }
+function showEmpty() { statusBar.empty(); field.replaceChildren(make("p", "empty", W.empty)); }
 
 // One painting a frame whatever comes; a few a second while live for whoever wants no motion.
 function ask() {
@@ -89,7 +89,7 @@ function paint() {
   const rested = finished && lastOf.get(step.b) === cur;                            // a block may end before its last step
   field.querySelector(".empty")?.remove();
   cells.paint(step, b => steps[lastOf.get(b)], head.blocks, rested, !finished);
-  const at = marquee.paint(step, head, finished, rested);
+  const at = statusBar.paint(step, head, finished, rested);
   scrub.value = cur; scrub.setAttribute("aria-valuetext", at);
   follow.hidden = finished || following;
   map.grow(steps, finished);
@@ -97,15 +97,15 @@ function paint() {
   inspect();
   chart.update(steps, head.experts, hues, finished); chart.mark(cur);
   root.dataset.cur = cur;
-  if (!player.playing()) marquee.speak(step, finished && cur === steps.length - 1, head.stored);
+  if (!player.playing()) statusBar.speak(step, finished && cur === steps.length - 1, head.stored);
 }
 
 function waiting() {
-  marquee.waiting();
+  statusBar.waiting();
   if (!field.children.length) field.append(make("p", "empty", W.empty));
 }
 
-// A cell as it is at the step on stage; null when its block is still to come.
+// A cell as it is at the step that is shown; null when its block is still to come.
 function stepOf(cell) {
   const b = cell ? +cell.dataset.b : -1;
   if (b < 0 || b > steps[cur].b) return null;

@@ -68,7 +68,7 @@ function makeField(box, words) {
     cell: (b, i) => blocks[b]?.cells[i],
     shown: () => blocks.filter(block => !block.span.hidden && block.state !== "next").flatMap(block => block.cells),
 
-    // The step on stage, the last steps of the blocks before it, and what is still to come: ``total`` blocks at most.
+    // The step that is shown, the last steps of the blocks before it, and what is still to come: ``total`` blocks at most.
     paint(step, lastStepOf, total, rested, live) {
       box.classList.toggle("many", total > 1);
       for (let b = 0; b < Math.max(total, blocks.length); b++) {

@@ -15,11 +15,11 @@ from ssd2_core import Ensemble, EnsembleParams, SamplingParams, generate
 from ssd2_core.errors import ModelError, VisitorError
 from ssd2_core.models import loading
 from ssd2_core.models.checkpoints import base_tensors
-from ssd2_core.training import compact
 from ssd2_core.training.adapt import loop as adapt_module
 from ssd2_core.training.adapt.batch import Sequence
 from ssd2_core.training.adapt.datasets import Example, answer_sequences, read_examples, text_sequences, to_example
 from ssd2_core.training.adapt.loop import ALIKE, AdaptParams, _ahead, _batches
+from ssd2_core.training.cli import main as train
 from ssd2_core.training.data import documents
 from ssd2_core.training.data.instructions import count, instructions
 from ssd2_core.training.tokenizer import EOS, train_tokenizer
@@ -51,11 +51,11 @@ def command(place, recipe, out, *more):
 
 def test_core_and_reader_on_one_base_write_an_answer_together(place):
     small = ["--lora-rank", "4"]
-    assert compact.main(command(place, "adapt", place / "adapted", "--steps", "30", *small)) == 0
+    assert train(command(place, "adapt", place / "adapted", "--steps", "30", *small)) == 0
     curve = json.loads((place / "adapted" / "training.json").read_text())["curve"]
     assert curve[-1]["step"] == 30 and curve[-1]["heldout"] < 6
-    assert compact.main(command(place, "instruct", place / "core", "--steps", "3", "--start", str(place / "adapted"))) == 0
-    assert compact.main(command(place, "reader", place / "reader", "--steps", "3", "--layers", "2,0")) == 0
+    assert train(command(place, "instruct", place / "core", "--steps", "3", "--start", str(place / "adapted"))) == 0
+    assert train(command(place, "reader", place / "reader", "--steps", "3", "--layers", "2,0")) == 0
     core, reader = (loading.load(str(place / name)) for name in ("core", "reader"))
     assert core.config.lora_noisy_only and not reader.config.lora and reader.config.base_layers == [2, 0]
     loading.check_compatible(core.card, [reader.card])
@@ -69,9 +69,9 @@ def test_core_and_reader_on_one_base_write_an_answer_together(place):
 
 def test_a_run_that_was_stopped_goes_on_exactly(place, capsys):
     whole, parts = place / "whole", place / "parts"
-    assert compact.main(command(place, "adapt", whole, "--steps", "4", "--lora-rank", "4")) == 0
+    assert train(command(place, "adapt", whole, "--steps", "4", "--lora-rank", "4")) == 0
     for _ in range(4):
-        assert compact.main(command(place, "adapt", parts, "--steps", "4", "--lora-rank", "4", "--minutes", "0")) == 0
+        assert train(command(place, "adapt", parts, "--steps", "4", "--lora-rank", "4", "--minutes", "0")) == 0
     assert "stopped after 3 of 4 steps" in capsys.readouterr().out
     one, other = base_tensors(whole), base_tensors(parts)
     assert one.keys() == other.keys() and all(torch.allclose(one[n].float(), other[n].float(), atol=1e-3) for n in one)
@@ -91,24 +91,24 @@ def test_a_step_without_a_finite_gradient_changes_nothing(place, monkeypatch):
     monkeypatch.setattr(adapt_module, "diffusion_loss", spoilt)
     out = place / "spoilt"
     run = [a for a in command(place, "adapt", out, "--lora-rank", "4") if a != "--validate"]
-    assert compact.main([*run, "--steps", "5"]) == 0
+    assert train([*run, "--steps", "5"]) == 0
     about = json.loads((out / "training.json").read_text())
     assert about["left_out"] == 1 and 0 < about["curve"][-1]["loss"] < 10
     assert all(t.isfinite().all() for t in base_tensors(out).values())
     with pytest.raises(ModelError, match="not finite since step 5; lower --learning-rate, now 0.002"):
-        compact.main([*run, "--steps", "40"])
+        train([*run, "--steps", "40"])
 
 
 def test_a_checkpoint_of_another_model_is_not_gone_on_with(place):
     out = place / "other"
-    assert compact.main(command(place, "adapt", out, "--steps", "2", "--lora-rank", "4")) == 0
+    assert train(command(place, "adapt", out, "--steps", "2", "--lora-rank", "4")) == 0
     with pytest.raises(ModelError, match="has simplex_value 5.0, this run has 7.0; choose another --out"):
-        compact.main([*command(place, "adapt", out, "--steps", "3", "--lora-rank", "4"), "--simplex-value", "7"])
+        train([*command(place, "adapt", out, "--steps", "3", "--lora-rank", "4"), "--simplex-value", "7"])
     (place / "twin").mkdir()
     for file in (place / "base").iterdir():
         (place / "twin" / file.name).write_bytes(file.read_bytes())
     with pytest.raises(ModelError, match="has base .*base', this run has .*twin'"):
-        compact.main([*command(place, "adapt", out, "--steps", "3", "--lora-rank", "4"), "--base", str(place / "twin")])
+        train([*command(place, "adapt", out, "--steps", "3", "--lora-rank", "4"), "--base", str(place / "twin")])
 
 
 def launch(*command):
@@ -204,6 +204,6 @@ def test_made_up_instructions_differ_and_are_whole():
 
 def test_bad_options_are_one_sentence(place):
     with pytest.raises(VisitorError, match="from 0 to 2"):
-        compact.main(command(place, "reader", place / "x", "--layers", "0,7"))
+        train(command(place, "reader", place / "x", "--layers", "0,7"))
     with pytest.raises(VisitorError, match="steps must lie between"):
-        compact.main(command(place, "adapt", place / "x", "--steps", "0"))
+        train(command(place, "adapt", place / "x", "--steps", "0"))

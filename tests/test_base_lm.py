@@ -7,7 +7,7 @@ import torch
 
 from ssd2_core.evaluation.baseline import BaseLM
 from ssd2_core.evaluation.metrics import Question, distinct_2
-from ssd2_core.training import compact
+from ssd2_core.training.cli import main as train
 from ssd2_core.training.tokenizer import EOS, train_tokenizer
 from tests.test_cli import run
 from tests.test_library import folder
@@ -82,23 +82,23 @@ def test_the_base_writes_data_and_goes_on_where_it_stopped(base, tmp_path, monke
     monkeypatch.setattr(BaseLM, "continued", written)
     prompts.write_text('{"instruction": "what is it called", "answer": "x"}\n{"instruction": "where", "answer": "x"}\n')
     given = ["sample", "--base", base, "--prompts", str(prompts), "--max-tokens", "9", "--batch", "3", "--out", str(out)]
-    assert compact.main([*given, "--number", "2"]) == 0
+    assert train([*given, "--number", "2"]) == 0
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [(r["source"], r["ended"]) for r in rows] == [("given", True), ("given", False), ("base", True), ("base", True)]
     assert rows[0]["answer"] == rows[2]["answer"] == "it is" and rows[1]["answer"].startswith("it it")
-    assert compact.main([*given, "--number", "4"]) == 0
+    assert train([*given, "--number", "4"]) == 0
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert len(rows) == 6 and len({r["instruction"] for r in rows}) == 6
-    assert compact.main([*given, "--number", "4"]) == 0 and len(out.read_text().splitlines()) == 6
+    assert train([*given, "--number", "4"]) == 0 and len(out.read_text().splitlines()) == 6
     brief = tmp_path / "brief.jsonl"
     asked.clear()
-    assert compact.main([*given[:-1], str(brief), "--number", "0", "--made-up", "3", "--brief"]) == 0
+    assert train([*given[:-1], str(brief), "--number", "0", "--made-up", "3", "--brief"]) == 0
     assert len(brief.read_text().splitlines()) == 5 and "briefly" not in brief.read_text()
     assert all("briefly" in TOKENIZER.decode(row) for row in asked)
 
 
 def test_made_up_documents_are_written(tmp_path):
     made = tmp_path / "made.jsonl"
-    assert compact.main(["documents", "--number", "7", "--out", str(made)]) == 0
+    assert train(["documents", "--number", "7", "--out", str(made)]) == 0
     lines = [json.loads(line) for line in made.read_text().splitlines()]
     assert len(lines) == 7 and all(r["document"] and r["question"] and r["answer"] for r in lines)

@@ -132,13 +132,13 @@ def test_a_core_and_a_reader_on_the_real_base_answer_about_a_document(smollm, tm
     from ssd2_core.protocol.messages import Document, Done, Request, Started
     from ssd2_core.registry import cards
     from ssd2_core.serving.inline_engine import InlineEngine
-    from ssd2_core.training import compact
+    from ssd2_core.training.cli import main as train
     monkeypatch.setattr(cards, "BUNDLED", tmp_path)
     data = tmp_path / "asked.jsonl"
     data.write_text('{"question": "Who barks?", "answer": "The dog.", "document": "The dog barks."}\n')
     small = ["--data", str(data), "--steps", "1", "--batch", "1", "--length", "64", "--block", "8"]
-    assert compact.main(["instruct", *small, "--lora-rank", "2", "--out", str(tmp_path / "goliath")]) == 0
-    assert compact.main(["reader", *small, "--layers", "0,29", "--lora-rank", "2", "--out", str(tmp_path / "david")]) == 0
+    assert train(["instruct", *small, "--lora-rank", "2", "--out", str(tmp_path / "goliath")]) == 0
+    assert train(["reader", *small, "--layers", "0,29", "--lora-rank", "2", "--out", str(tmp_path / "david")]) == 0
     pair = cards.preferred_pair()
     assert pair == ("goliath", "david")
     with InlineEngine(Settings()) as engine:

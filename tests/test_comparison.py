@@ -10,6 +10,7 @@ import torch
 
 from ssd2_core.training import compact
 from ssd2_core.training.batch import Item, Row, make_batch
+from ssd2_core.training.cli import main as train
 from ssd2_core.training.experiments import ar_vs_diffusion, autoregressive
 from ssd2_core.training.experiments.autoregressive import answer_tokens, next_token_loss
 from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, USER
@@ -64,15 +65,15 @@ def test_both_measurements_run_from_training_to_their_tables(tmp_path, monkeypat
         (tmp_path / folder).mkdir()
         shutil.copy(tmp_path / "tokenizer.json", tmp_path / folder / "tokenizer.json")
         given = ["compact", "--only", "core", "--only", "reader", "--steps", "2", "--out", str(tmp_path / folder), *more]
-        assert compact.main(given) == 0
+        assert train(given) == 0
     capsys.readouterr()
     monkeypatch.setattr(ar_vs_diffusion, "WEIGHTS", (0.3, 0.6))
-    assert compact.main(["compare", "--diffusion", str(tmp_path / "d"), "--autoregressive", str(tmp_path / "a"), "--limit", "3",
+    assert train(["compare", "--diffusion", str(tmp_path / "d"), "--autoregressive", str(tmp_path / "a"), "--limit", "3",
                          "--validation", "2", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["n"] == 6 and report["autoregressive"]["lam"] in (0.3, 0.6)
     assert set(report["gain over autoregressive"]) == {"diffusion", "diffusion, adaptive"}
     monkeypatch.setattr(ar_vs_diffusion.heldout_figures, "__defaults__", (8,))
-    assert compact.main(["scaling", "--sizes", "16,32", "--steps", "2", "--out", str(tmp_path)]) == 0
+    assert train(["scaling", "--sizes", "16,32", "--steps", "2", "--out", str(tmp_path)]) == 0
     rows = json.loads((tmp_path / "scaling.json").read_text())
     assert rows[0]["parameters"] < rows[1]["parameters"] and all(0 < r["heldout_loss"] < 20 for r in rows)

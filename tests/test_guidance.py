@@ -15,7 +15,7 @@ from ssd2_core.models import attribute_model
 from ssd2_core.models.loading import load
 from ssd2_core.protocol.messages import Change, Request
 from ssd2_core.serving.inline_engine import InlineEngine
-from ssd2_core.training import compact
+from ssd2_core.training.cli import main as train
 
 TOKENIZER = load("compact-core").tokenizer
 MODEL = attribute_model.find(load("compact-core").card.tokenizer_hash)
@@ -101,7 +101,7 @@ def test_a_strength_has_its_limits(strength):
 
 
 def test_the_recipe_writes_a_model_that_reads(tmp_path):
-    assert compact.main(["sentiment", "--out", str(tmp_path), "--steps", "60"]) == 0
+    assert train(["sentiment", "--out", str(tmp_path), "--steps", "60"]) == 0
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["measured"]["sentences"] > 0.6 and attribute_model.load(tmp_path).sizes["vocab_size"] == 2048
     assert "Apache-2.0" in (tmp_path / "README.md").read_text()

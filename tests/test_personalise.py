@@ -8,7 +8,7 @@ import torch
 
 from ssd2_core.errors import DocumentError
 from ssd2_core.models.loading import load
-from ssd2_core.training import compact
+from ssd2_core.training.cli import main as train
 from ssd2_core.training.experiments.finetune_gain import visitors
 from ssd2_core.training.finetune.clauses import ME, formed
 from ssd2_core.training.finetune.finetune import PersonalParams, personal_rows, personalise
@@ -106,12 +106,12 @@ def test_training_stops_at_its_steps_when_told_and_in_time():
 def test_the_recipe_writes_a_model_that_loads(tmp_path, capsys):
     (tmp_path / "note.txt").write_text(TEXT)
     out = ["--out", str(tmp_path / "mine"), "--title", "Me"]
-    assert compact.main(["personalise", str(tmp_path / "note.txt"), *out, "--steps", "2", "--threads", "1"]) == 0
+    assert train(["personalise", str(tmp_path / "note.txt"), *out, "--steps", "2", "--threads", "1"]) == 0
     assert "are answered without them" in capsys.readouterr().out
     card = load(str(tmp_path / "mine")).card
     assert (card.title, card.role, card.parameters, card.measured) == ("Me", "reader", 1_263_488, {})
     with pytest.raises(DocumentError, match="cannot be read"):
-        compact.main(["personalise", str(tmp_path / "ghost.txt")])
+        train(["personalise", str(tmp_path / "ghost.txt")])
 
 
 def test_what_teaching_is_worth_is_measured_for_each_visitor(tmp_path, capsys):
@@ -120,7 +120,7 @@ def test_what_teaching_is_worth_is_measured_for_each_visitor(tmp_path, capsys):
     from ssd2_core.evaluation.metrics import read_questions
     assert [len(v) for v in visitors(read_questions(tmp_path / "asked.jsonl"), 2)] == [4, 2]
     command = ["taught", "--data", str(tmp_path / "asked.jsonl"), "--texts", "2", "--seconds", "0.1", "--threads", "1"]
-    assert compact.main(command) == 0
+    assert train(command) == 0
     *each, whole = (json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
     assert len(each) == 2 and whole["questions"] == 6
     assert set(whole) == {"questions", "before", "after", "before_with_text", "after_with_text"}

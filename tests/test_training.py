@@ -1,5 +1,6 @@
 """Training at tiny size: the layout hides what must be hidden, the loss falls, a run that was cut off goes on exactly."""
 
+import hashlib
 import json
 import random
 from dataclasses import replace
@@ -10,6 +11,7 @@ import torch
 from ssd2_core.models.context import bind_rows
 from ssd2_core.training import compact
 from ssd2_core.training.batch import Item, Row, make_batch
+from ssd2_core.training.cli import main as train
 from ssd2_core.training.data import documents, general, island
 from ssd2_core.training.data.thesaurus import THESAURUS, reworded
 from ssd2_core.training.loop import FitParams, fit
@@ -119,7 +121,7 @@ def test_the_recipe_writes_folders_that_load(tmp_path, monkeypatch):
     for name, spec in compact.COMPACT.items():
         small = replace(spec, hidden=32, intermediate=48, layers=1, heads=2, batch=2)
         monkeypatch.setitem(compact.COMPACT, name, small)
-    assert compact.main(["compact", "--only", "reader", "--only", "core", "--out", str(tmp_path), "--steps", "3"]) == 0
+    assert train(["compact", "--only", "reader", "--only", "core", "--out", str(tmp_path), "--steps", "3"]) == 0
     for name in ("compact-core", "compact-reader"):
         expert = load(str(tmp_path / name))
         assert expert.card.parameters > 0 and len(expert.card.tokenizer_hash) == 16
@@ -129,13 +131,13 @@ def test_the_recipe_writes_folders_that_load(tmp_path, monkeypatch):
     settings = {"steps": 16, "weights": "adaptive", "lam": {"r": 0.5}, "seed": 0, "data": ["a.jsonl", "b.jsonl"]}
     (tmp_path / "found.json").write_text(json.dumps({"rows": rows, "settings": settings}))
     first, more = tmp_path / "compact-core", tmp_path / "more" / "compact-core"
-    assert compact.main(["compact", "--only", "core", "--start", str(tmp_path), "--out", str(more.parent), "--steps", "1"]) == 0
+    assert train(["compact", "--only", "core", "--start", str(tmp_path), "--out", str(more.parent), "--steps", "1"]) == 0
     record = json.loads((more / "training.json").read_text())
     assert compact.total_steps(record) == 4 and record["earlier"]["steps"] == 3
     moved = [(a - b).abs().max().item() for a, b in zip(*(load(str(f)).model.parameters() for f in (first, more)), strict=True)]
     assert 0 < max(moved) < 1e-3
     monkeypatch.delitem(compact.COMPACT, "islander")
-    assert compact.main(["cards", str(tmp_path / "found.json"), "--models", str(tmp_path)]) == 0
+    assert train(["cards", str(tmp_path / "found.json"), "--models", str(tmp_path)]) == 0
     card = (tmp_path / "compact-core" / "README.md").read_text()
     assert "| b | 9 | 0.50 | 0.50 |" in card and "{" not in card.split("---", 2)[2]
 
@@ -147,6 +149,17 @@ def test_the_reported_sets_are_never_trained_on():
         assert not asked & {qa.question for qa in source.all_heldout(random.Random(5), 500)}
     values = {qa.value.lower() for _ in range(3000) for qa in documents.scene(rng).items}
     assert not values & {qa.value.lower() for _, qa in documents.heldout_set(random.Random(5), 500)}
+
+
+HELD_OUT = {"documents": "dd41b4f9787bfe6cb07954551389adbe68fb3a6d56940ffb309ee23a97a32c3c",
+            "general": "6c8e1c47d033a29ae8e5c7345d9045d82872194a311e7d09491881024f635c01",
+            "island": "c4bfb0815510d70d0aa8ccfea29ecd43f7091a9e50788c056cce1699cacb4f4d"}
+
+
+def test_the_held_out_sets_come_out_byte_for_byte(tmp_path):
+    """A change of the generators that is meant to change what they write also changes these."""
+    assert train(["heldout", "--out", str(tmp_path)]) == 0
+    assert {name: hashlib.sha256((tmp_path / f"{name}.jsonl").read_bytes()).hexdigest() for name in HELD_OUT} == HELD_OUT
 
 
 def test_the_thesaurus_gives_other_words_and_never_a_held_out_phrasing():

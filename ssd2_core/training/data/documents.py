@@ -4,48 +4,21 @@ import random
 import re
 from dataclasses import dataclass
 
-from . import values
-from .distractors import DISTRACTORS
-from .incidents import incident
+from .incidents import distractor, incident
 from .phrasing import CLAUSE_FRAMES, as_heldout, as_typed, contracted
-from .relations import BY_NAME, NO_PRONOUN, OBJECT_ONLY, RELATIONS, Relation
+from .read import table, words
+from .relations import NO_PRONOUN, OBJECT_ONLY, RELATIONS, Relation
 from .schema import QA, Scene
+from .subjects import SUBJECT_KINDS, Forms, Subject, make_subject, upper_first
 from .thesaurus import reworded
 from .values import pick
 
 NUM_RELATIONS: int = len(RELATIONS)
 MAX_WORDS = 150
 
-LEADS = ("By the way, ", "As you know, ", "Just so you know, ", "For the record, ", "Remember that ", "Note that ",
-         "Oh, and ",
-         "One more thing: ", "Also, ", "In fact, ")
-TAILS = (", by the way.", ", as most people know.", ", at least for now.", ", as far as anyone knows.",
-         ", in case it helps.")
-TITLES = ("Notes", "Some notes", "Things to remember", "Info", "Good to know", "Summary", "Memo", "For the file",
-          "Overview",
-          "Short report", "Reminder", "Diary", "Facts", "A few facts", "Message")
-OWN_TITLES = ("My notes", "About me", "My list", "Notes to myself", "My diary")
-
-
-@dataclass(frozen=True)
-class Forms:
-    """How a text refers to a subject: subject, possessive, object, the three pronouns; verb form 0 I, 1 she, "
-      "2 they."""
-
-    words: dict[str, str]
-    verb: int
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Somebody or something that facts are about. ``own``: the writer, or the writer and others."""
-
-    kind: str
-    full: Forms
-    pronoun: Forms
-    answer: Forms
-    heading: str
-    own: bool = False
+TABLE = table("documents")
+LEADS, TAILS = TABLE["leads"].splitlines(), TABLE["tails"].splitlines()
+TITLES, OWN_TITLES, COMMON = words(TABLE["titles"]), words(TABLE["own_titles"]), frozenset(words(TABLE["common"]))
 
 
 @dataclass(frozen=True)
@@ -55,131 +28,6 @@ class Fact:
     subject: Subject
     relation: Relation
     value: str
-
-
-PRONOUNS = {"she": ("she", "her", "her"), "he": ("he", "his", "him"), "it": ("it", "its", "it"), "they": ("they",
-                                                                                                          "their",
-                                                                                                          "them")}
-ME, WE, YOU = ("I", "my", "me"), ("we", "our", "us"), ("you", "your", "you")
-
-
-def _forms(words: tuple[str, str, str], pronouns: tuple[str, str, str], verb: int) -> Forms:
-    return Forms(dict(zip("SPOspo", words + pronouns, strict=True)), verb)
-
-
-def _upper_first(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-WRITER = Subject("PF", _forms(ME, ME, 0), _forms(ME, ME, 0), _forms(YOU, YOU, 2), "Me", True)
-WRITERS = Subject("H", _forms(WE, WE, 2), _forms(WE, WE, 2), _forms(YOU, YOU, 2), "Us", True)
-
-
-def _named(kind: str, name: str, pronoun: str, answer: str = "", possessive: str = "'s") -> Subject:
-    """A subject in the third person. ``answer``: its name in answers, where "my" has become "your"."""
-    verb = 2 if pronoun == "they" else 1
-    words, said = PRONOUNS[pronoun], answer or name
-    return Subject(kind, _forms((name, name + possessive, name), words, verb), _forms(words, words, verb),
-                   _forms((said, said + possessive, said), words, verb), _upper_first(name))
-
-
-RELATIVES = (("sister", "she"), ("brother", "he"), ("wife", "she"), ("husband", "he"), ("aunt", "she"), ("uncle", "he"),
-             ("mother", "she"), ("father", "he"), ("grandmother", "she"), ("grandfather", "he"), ("daughter", "she"),
-             ("son", "he"),
-             ("niece", "she"), ("nephew", "he"))
-OFFICES = ("north office", "south office", "east wing", "west wing", "upper floor", "workshop", "old mill",
-           "lighthouse", "archive",
-           "boathouse", "greenhouse", "warehouse", "laboratory", "chapel", "print shop", "bakery", "stable",
-           "harbour hall", "tower",
-           "courtyard", "back garden", "front desk", "kitchen team", "night shift", "basement", "attic",
-           "small theatre", "clinic",
-           "observatory", "car park", "vineyard", "ski club", "book club", "choir", "rowing club", "post office",
-           "gym", "cellar")
-OWNED = ("boat", "cabin", "bike", "garden shed", "caravan", "shop", "office", "workshop", "flat", "studio", "laptop",
-         "van", "farm",
-         "summer house", "tent", "stall", "choir", "reading group", "camper", "allotment", "music room", "balcony",
-         "canoe")
-PLACES = ("hostel", "library", "pool", "club house", "camp site", "guest house", "museum", "gym", "youth centre",
-          "sauna", "cottage",
-          "student house", "beach hut", "town hall", "play room", "reading room", "mountain hut", "community garden")
-GOODS = ("kettle", "lamp", "chair", "tent", "bike", "radio", "toaster", "backpack", "desk", "camera", "clock", "heater",
-         "speaker", "sofa",
-         "drill", "mixer", "watch", "scooter", "stove", "suitcase", "mower", "keyboard", "telescope", "pan",
-         "bench", "fan", "iron", "canoe")
-FESTIVITIES = ("Fair", "Festival", "Dinner", "Concert", "Party", "Race", "Market", "Workshop", "Parade", "Quiz Night",
-               "Ball", "Picnic",
-               "Conference", "Cup", "Show")
-
-
-def _person(rng: random.Random, split: str) -> Subject:
-    roll = rng.random()
-    if roll < 0.3:
-        return _named("P", values.female(rng, split), "she")
-    if roll < 0.6:
-        return _named("P", values.male(rng, split), "he")
-    name = values.full_name(rng, split) if roll > 0.93 else values.made_up(rng, split)
-    return _named("P", name, pick(rng, ("she", "he")))
-
-
-def _relative(rng: random.Random, split: str) -> Subject:
-    noun, pronoun = pick(rng, RELATIVES)
-    return _named("K", f"my {noun}", pronoun, f"your {noun}")
-
-
-def _household(rng: random.Random, split: str) -> Subject:
-    name = values.surname(rng, split)
-    if name[-1] in "sxzh":
-        return _named("H", f"the {name} family", "they")
-    return _named("H", f"the {name}s", "they", possessive="'")
-
-
-def _thing(rng: random.Random, split: str, kind: str) -> Subject:
-    """A subject of kind T, D, E, R, L, J or X."""
-    own = rng.random() < 0.22
-    name = values.short_name(rng, split) if rng.random() < 0.55 else pick(rng, values.NOUNS)
-    if kind == "T":
-        noun = f"Team {name}" if rng.random() < 0.7 else f"the {name} {pick(rng, ('club', 'team', 'crew', 'squad'))}"
-        return _mine(kind, pick(rng, ("team", "club", "crew"))) if own else _named(kind, noun, "it")
-    if kind == "D":
-        return _named(kind, f"the {name} {pick(rng, GOODS)}", "it")
-    if kind == "E":
-        return _named(kind, f"the {name} {pick(rng, FESTIVITIES)}", "it")
-    if kind == "R":
-        dish = f"{pick(rng, values.STUFFS)} {pick(rng, ('soup', 'pie', 'stew', 'tart', 'cake', 'bread', 'pudding'))}"
-        return _mine(kind, dish) if own else _named(kind, f"the {dish}", "it")
-    if kind == "L":
-        place = pick(rng, PLACES)
-        if own:
-            return _mine(kind, place)
-        return _named(kind, f"the {name} {place}" if rng.random() < 0.5 else f"the {place}", "it")
-    if kind == "J":
-        noun = f"Project {name}" if rng.random() < 0.6 else f"the {name} project"
-        return _mine(kind, "project") if own else _named(kind, noun, "it")
-    if rng.random() < 0.35:
-        return _mine(kind, pick(rng, OWNED))
-    office = pick(rng, OFFICES)
-    return _named(kind, f"the {office}" if rng.random() < 0.5 else f"the {name} {office}", "it")
-
-
-def _mine(kind: str, noun: str) -> Subject:
-    owner = "my" if kind == "R" or len(noun) % 2 else "our"
-    return _named(kind, f"{owner} {noun}", "it", f"your {noun}")
-
-
-SUBJECT_KINDS = ("me", "me", "me", "me", "me", "person", "person", "person", "person", "relative", "we", "household",
-                 "T", "D", "E", "R", "L", "J", "X", "X")
-
-
-def _subject(rng: random.Random, split: str, kind: str) -> Subject:
-    if kind == "me":
-        return WRITER
-    if kind == "we":
-        return WRITERS
-    maker = {"person": _person, "relative": _relative, "household": _household}.get(kind)
-    return maker(rng, split) if maker else _thing(rng, split, kind)
-
-
-COMMON = frozenset({"dog", "cat", "own_name", "home_city", "job", "favourite_colour", "birthday", "favourite_food"})
 
 
 def _relations_by_kind(is_open: bool) -> dict[str, tuple[Relation, ...]]:
@@ -192,9 +40,9 @@ TABLE_OF, OPEN_OF = _relations_by_kind(False), _relations_by_kind(True)
 
 
 def _relation(rng: random.Random, subject: Subject) -> Relation:
-    table = TABLE_OF[subject.kind]
+    closed = TABLE_OF[subject.kind]
     is_open = rng.random() < (0.22 if subject.kind in "PFKH" else 0.45) and OPEN_OF[subject.kind]
-    return pick(rng, OPEN_OF[subject.kind] if is_open or not table else table)
+    return pick(rng, OPEN_OF[subject.kind] if is_open or not closed else closed)
 
 
 MID_WORDS = frozenset("My Our The It Its She He They His Her Their We There A".split())
@@ -234,10 +82,10 @@ def _sentence(rng: random.Random, fact: Fact, forms: Forms, split: str) -> str:
     text = _write(template, forms, fact.value)
     roll = rng.random()
     if roll < 0.07 and template.startswith("{") and not template.startswith("{v}"):
-        return pick(rng, LEADS) + text
+        return f"{pick(rng, LEADS)} {text}"
     if roll > 0.97 and template.endswith("{v}.") and not template.startswith("{v}"):
-        text = text[:-1] + pick(rng, TAILS)
-    return _upper_first(text)
+        text = f"{text[:-1]}, {pick(rng, TAILS)}."
+    return upper_first(text)
 
 
 def _question(rng: random.Random, fact: Fact, split: str) -> str:
@@ -248,33 +96,18 @@ def _question(rng: random.Random, fact: Fact, split: str) -> str:
         return as_typed(rng, rng.choice(CLAUSE_FRAMES).format(_write(template, subject.full)), keep)
     template = _fitting(rng, relation.questions[split], subject.full, subject, "0")
     if split == "heldout":
-        return as_heldout(rng, _upper_first(_write(template, subject.full)), keep)
+        return as_heldout(rng, upper_first(_write(template, subject.full)), keep)
     heldout = [t[subject.full.verb] for t in relation.questions["heldout"]]
-    question = _upper_first(_write(reworded(rng, template, heldout), subject.full))
+    question = upper_first(_write(reworded(rng, template, heldout), subject.full))
     return as_typed(rng, question, keep, (_write(t, subject.full) for t in heldout))
 
 
 def _qa(rng: random.Random, fact: Fact, split: str) -> QA:
     forms = fact.subject.answer
-    answer = _upper_first(_write(fact.relation.answer[forms.verb], forms, fact.value))
+    answer = upper_first(_write(fact.relation.answer[forms.verb], forms, fact.value))
     return QA(_question(rng, fact, split), answer, fact.value, fact.relation.name)
 
 
-def _distractor(rng: random.Random, split: str) -> str:
-    template = pick(rng, DISTRACTORS)
-    if "{" not in template:
-        return template
-    fill = {}
-    for letter, maker in FILLERS.items():
-        if "{" + letter + "}" in template:
-            fill[letter] = maker(rng, split)
-    text = template.format(**fill)
-    return _upper_first(re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", text))
-
-
-FILLERS = {"n": values.small, "d": values.day, "t": values.time, "c": values.colour, "w": values.person,
-           "x": values.person, "p": values.city,
-           "f": values.food, "m": lambda rng, split: pick(rng, values.MONTHS), "a": values.animal}
 CLASHES = ({"key_place", "open_thing:spare key place"}, {"key_place", "open_person:spare key place"})
 
 
@@ -284,7 +117,7 @@ def _cast(rng: random.Random, split: str) -> list[Subject]:
     kind, alike = pick(rng, SUBJECT_KINDS), rng.random() < 0.7
     cast: dict[str, Subject] = {}
     for _ in range(count):
-        subject = _subject(rng, split, kind)
+        subject = make_subject(rng, split, kind)
         cast.setdefault(subject.heading.lower().replace("our ", "my "), subject)
         if kind in ("me", "we", "person", "relative") and alike:
             kind = pick(rng, ("person", "person", "relative", "me"))
@@ -354,7 +187,7 @@ def _listing(rng: random.Random, facts: list[Fact], split: str) -> str:
     for group in groups.values():
         subject = group[0].subject
         labels = [pick(rng, f.relation.labels) for f in group]
-        pairs = [(label if small else _upper_first(label), f.value) for label, f in zip(labels, group, strict=True)]
+        pairs = [(label if small else upper_first(label), f.value) for label, f in zip(labels, group, strict=True)]
         lines = [style.format(*pair) for pair in pairs]
         heading = pick(rng, OWN_TITLES) if subject.own and len(groups) == 1 else subject.heading
         if in_line:
@@ -386,14 +219,14 @@ def _document(rng: random.Random, facts: list[Fact], split: str, asked: Fact | N
     """The facts and the sentences of ``also``, with distractors among them."""
     facts = _ordered(rng, facts)
     roll = rng.random()
-    extra = [_distractor(rng, split) for _ in range(pick(rng, (0, 0, 1, 1, 2, 3, 4, 5)))]
+    extra = [distractor(rng, split) for _ in range(pick(rng, (0, 0, 1, 1, 2, 3, 4, 5)))]
     if roll < 0.17 and asked is None:
         listed = _listing(rng, facts, split)
         extra = [*also, *(extra if extra and rng.random() < 0.5 else ())]
         return listed + "\n" + " ".join(extra) if extra else listed
     sentences = _sentences(rng, facts, split, asked)
     words = sum(s.count(" ") + 1 for s in sentences)
-    extra += [_distractor(rng, split) for _ in range(2 if words < 15 and not extra else 0)]
+    extra += [distractor(rng, split) for _ in range(2 if words < 15 and not extra else 0)]
     for sentence in (*also, *extra):
         words += sentence.count(" ") + 1
         if words > MAX_WORDS and sentence not in also:
@@ -419,7 +252,7 @@ def _document(rng: random.Random, facts: list[Fact], split: str, asked: Fact | N
         title = pick(rng, OWN_TITLES if first.own and rng.random() < 0.5 else TITLES)
         if not first.own and rng.random() < 0.4 and len({id(f.subject) for f in facts}) == 1:
             title = pick(rng, ("{}", "About {}", "Notes on {}")).format(first.full.words["S"])
-        text = _upper_first(title) + "\n" + text
+        text = upper_first(title) + "\n" + text
     return text
 
 
@@ -452,16 +285,6 @@ def blind_qa(rng: random.Random, split: str = "train") -> QA:
     subject = pick(rng, _cast(rng, split))
     relation = _relation(rng, subject)
     return _qa(rng, Fact(subject, relation, relation.maker(rng, split)), split)
-
-
-def guess_for(qa: QA, rng: random.Random, split: str = "train") -> QA:
-    """The same question with another random value of the same type."""
-    value = BY_NAME[qa.kind].maker(rng, split)
-    before, _, after = qa.answer.rpartition(qa.value)
-    article = re.search(r"\ban? $", before)
-    if article:
-        before = before[:article.start()] + ("an " if value[:1] in "aeiou" else "a ")
-    return QA(qa.question, before + value + after, value, qa.kind)
 
 
 def heldout_set(rng: random.Random, n: int) -> list[tuple[str, QA]]:

@@ -9,18 +9,13 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from .distractors import DISTRACTORS
+from .read import table
 
-TRAIN_OPENERS = ("Please tell me: {}", "Quick question: {}", "Hello, {}", "Tell me, {}", "Hey, {}", "So, {}", "Excuse me, {}",
-                 "Remind me, {}", "I was wondering, {}", "OK, {}", "One question: {}", "Now {}", "Sorry, {}", "Good morning, {}",
-                 "And {}", "Well, {}", "A small question: {}", "I forgot, {}", "Please, {}", "Hi, {}")
-HELDOUT_OPENERS = ("Hi there, {}", "One more thing: {}", "Just curious, {}", "Sorry to ask, {}")
-CLAUSE_FRAMES = ("Do you know {}?", "Can you say {}?", "Can you tell me {}?", "Please tell me {}.", "Tell me {}.",
-                 "I want to know {}.", "I wonder {}.", "Could you tell me {}?", "I would like to know {}.", "Remind me {}.",
-                 "Say {}.", "Please say {}.")
-CONTRACTIONS = (("What is", "What's"), ("Who is", "Who's"), ("Where is", "Where's"), ("When is", "When's"),
-                ("what is", "what's"), ("who is", "who's"), ("I am", "I'm"), ("do not", "don't"))
-CLOSERS = (" please", ", please", " again", " now", " exactly", " by the way", " today")
+TRAIN_OPENERS, HELDOUT_OPENERS, CLAUSE_FRAMES = (
+    table("phrasing")[name].splitlines() for name in ("train_openers", "heldout_openers", "clause_frames"))
+CONTRACTIONS: dict[str, str] = table("phrasing")["contractions"]
+CLOSERS: list[str] = table("phrasing")["closers"]
+DISTRACTORS: list[str] = table("documents")["distractors"].splitlines()
 WORD = re.compile(r"[a-z]+")
 
 
@@ -68,13 +63,16 @@ def bare(question: str) -> str:
 
 def contracted(text: str) -> str:
     """"I'm" for "I am" and so on."""
-    for long, short in CONTRACTIONS:
+    for long, short in CONTRACTIONS.items():
         text = text.replace(long, short)
     return text
 
 
 def as_typed(rng: random.Random, question: str, keep: str, never: Iterable[str] = ()) -> str:
-    """A train question as somebody types it. keep: names and key words that no stray word replaces. never: held-out questions."""
+    """A train question as somebody types it.
+
+    keep: names and key words that no stray word replaces. never: held-out questions.
+    """
     if rng.random() < 0.1:
         changed = stray(rng, question, keep)
         question = question if bare(changed) in {bare(n) for n in never} else changed

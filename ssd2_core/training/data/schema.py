@@ -1,4 +1,4 @@
-"""The shape of one made-up question and of one made-up document. Knows nothing of tokens or models."""
+"""The shapes of synthetic data: a question, a document, a family of facts. Knows nothing of tokens or models."""
 
 from dataclasses import dataclass, field
 
@@ -25,3 +25,21 @@ class Scene:
 
     document: str
     items: list[QA] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One family of facts: the same question asked of many things.
+
+    answer, clause, train, heldout: templates of the answer, of an indirect question (in polite train questions only), and of
+    the direct questions; ``tables/general.yaml`` explains their fields. facts: (thing, value) pairs. decoys: more values of
+    the same type, which only an outsider guesses.
+    """
+
+    name: str
+    answer: str
+    clause: str
+    train: tuple[str, ...]
+    heldout: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    decoys: tuple[str, ...] = ()

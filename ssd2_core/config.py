@@ -13,6 +13,7 @@ ASSETS = ROOT / "assets"
 PROJECTIONS = ("greedy", "sampling", "multihot")
 WEIGHTINGS = ("constant", "schedule", "adaptive")
 EARLY_EXITS = ("off", "patience", "entropy")
+SETTLINGS = ("anneal", "count", "confidence", "entropy")
 
 
 def check_int(name: str, value: object, low: int, high: int) -> int:
@@ -85,6 +86,8 @@ class SamplingParams:
     top_p: nucleus of the sampling and multihot projections, in (0, 1].
     seed: of the one torch.Generator of a run. early_exit: when a block ends before its last step: "off" never, "patience" when
     its tokens and confidences have stood still for some steps, "entropy" when every position is certain.
+    settling: "anneal" lowers the noise of all positions together (SSD-LM); the others take it away from one position after
+    another: an equal "count" in each step, also all of high "confidence", or also all of low "entropy".
     """
 
     num_steps: int = 16
@@ -94,6 +97,7 @@ class SamplingParams:
     top_p: float = 0.9
     seed: int = 0
     early_exit: str = "off"
+    settling: str = "anneal"
 
     def __post_init__(self) -> None:
         keep = object.__setattr__
@@ -104,6 +108,7 @@ class SamplingParams:
         keep(self, "top_p", check_float("top-p", self.top_p, 0.0, 1.0))
         check_choice("projection", self.projection, PROJECTIONS)
         check_choice("early exit", self.early_exit, EARLY_EXITS)
+        check_choice("settling", self.settling, SETTLINGS)
 
 
 @dataclass(frozen=True)

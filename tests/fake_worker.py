@@ -92,17 +92,18 @@ def steps(plan, request, ensemble):
                 time.sleep(3600)
             if plan.get("drop_at") == made:
                 ensemble.dropped.append(request.users[0])
-            yield fake_step(block, step, total, row, ensemble)
+            yield (fake_step(block, step, total, row, ensemble),) * 2
 
 
 def fake_step(block, step, total, row, ensemble):
-    """What from_step reads of a sampling.Step."""
+    """What from_step reads of a Step and of its Description."""
     lam = ensemble.params.lam
     weight = {"core": 1 - sum(lam.values()), **{n: w for n, w in lam.items() if n not in ensemble.dropped}}
     share = {name: [Row([value] * len(row))] for name, value in weight.items()}
     floats = [Row([0.5] * len(row))]
-    return SimpleNamespace(block=block, step=step, num_steps=total, alpha_bar=step / total, token_ids=[Row(row)],
-                           rival_ids=[Row(row)], confidence=floats, entropy=floats, share=share, weight=share,
+    return SimpleNamespace(block=block, step=step, state=SimpleNamespace(num_steps=total), alpha_bar=step / total,
+                           token_ids=[Row(row)], runner_up_ids=[Row(row)], share=share,
+                           after=SimpleNamespace(confidence=floats, entropy=floats), prediction=SimpleNamespace(weights=share),
                            changed=[Row([False] * len(row))], finished=step == total, candidates={},
                            disagreement=floats, pinned=Row([False] * len(row)))
 

@@ -15,7 +15,7 @@ from ssd2_core.models.ssd2 import SSD2Config, SSD2Model
 from ssd2_core.training.adapt.batch import Sequence, blocks_of, make_batch
 from ssd2_core.training.losses import predictor
 from ssd2_core.training.tokenizer import train_tokenizer
-from tests.tiny import LLAMA, tiny
+from tests.tiny import LLAMA, start, tiny
 
 LORA = {"r": 4, "lora_alpha": 8}
 IDS = list(range(10, 31))
@@ -41,9 +41,10 @@ def test_training_sees_exactly_what_sampling_sees(shift, lora):
     x_t = torch.randn(2, 18, 97, generator=torch.Generator().manual_seed(0)) * 5
     u = torch.tensor([0.9] * 6 + [0.5] * 6 + [0.2] * 6).expand(2, 18)
     together = predictor(model, batch, x_t, u)(None)
-    for q, start in enumerate(starts):
+    none = torch.zeros((1, 0), dtype=torch.long)
+    for q, first in enumerate(starts):
         here = slice(q * L, (q + 1) * L)
-        alone = bind_rows(model, [IDS[:start]])(torch.zeros((1, 0), dtype=torch.long), x_t[:1, here], u[0, q * L].item()).logits
+        alone = bind_rows(model, [IDS[:first]])(none, start(x_t[:1, here], u[0, q * L].item())).logits
         assert (alone - together[:1, here]).abs().max() <= 2e-4
 
 
@@ -64,10 +65,10 @@ def test_the_adapter_touches_only_noisy_positions():
     assert torch.equal(*keys)
     x_t = torch.randn(1, 6, 97, generator=torch.Generator().manual_seed(1)) * 5
     none = torch.zeros((1, 0), dtype=torch.long)
-    said = [bind_rows(m, [IDS])(none, x_t, 0.5).logits for m in (plain, adapted)]
+    said = [bind_rows(m, [IDS])(none, start(x_t, 0.5)).logits for m in (plain, adapted)]
     assert not torch.allclose(*said, atol=1e-2)
     switch_lora(adapted.lm, False)
-    assert torch.allclose(bind_rows(plain, [IDS])(none, x_t, 0.5).logits, said[0])
+    assert torch.allclose(bind_rows(plain, [IDS])(none, start(x_t, 0.5)).logits, said[0])
     switch_lora(adapted.lm, True)
     adapted.config.lora_noisy_only = False
     assert not torch.equal(bind_rows(adapted, [IDS]).context.cache.layers[1].keys, keys[0])

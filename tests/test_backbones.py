@@ -10,7 +10,7 @@ from ssd2_core.diffusion.sampling import generate
 from ssd2_core.diffusion.simplex import add_noise, alpha_bar, to_simplex
 from ssd2_core.models.context import bind_rows
 from tests.test_model import CONTEXTS, direct_logits
-from tests.tiny import CAUSAL, MASKED, tiny
+from tests.tiny import CAUSAL, MASKED, endless, start, tiny
 
 WAYS = [*((name, mode) for name in CAUSAL for mode in ("causal", "segments")),
         *((name, "full") for name in ("llama", *MASKED))]
@@ -28,7 +28,7 @@ def test_a_cached_context_gives_the_logits_of_a_whole_pass(name, mode):
     bound = model.bind(CONTEXTS[0])
     noise = torch.randn(3, 1, L, V, generator=torch.Generator().manual_seed(0)) * 5
     for ids, x_t in (([], noise[0]), ([50, 51, 52, 53, 54, 55], noise[1])):
-        got = bound(torch.tensor([ids], dtype=torch.long), x_t, 1.0).logits
+        got = bound(torch.tensor([ids], dtype=torch.long), start(x_t)).logits
         assert (got - direct_logits(model, CONTEXTS[0], ids, x_t, 1.0)).abs().max() <= 1e-4
 
 
@@ -37,9 +37,9 @@ def test_left_padding_changes_nothing(name, mode):
     model = made(name, mode)
     x_t = torch.randn(2, L, V, generator=torch.Generator().manual_seed(1)) * 5
     ids = torch.tensor([[50, 51, 52], [60, 61, 62]])
-    together = bind_rows(model, CONTEXTS)(ids, x_t, 0.7).logits
+    together = bind_rows(model, CONTEXTS)(ids, start(x_t, 0.7)).logits
     for row, context in enumerate(CONTEXTS):
-        alone = model.bind(context)(ids[row:row + 1], x_t[row:row + 1], 0.7).logits
+        alone = model.bind(context)(ids[row:row + 1], start(x_t[row:row + 1], 0.7)).logits
         assert (alone - together[row:row + 1]).abs().max() <= 1e-4
 
 
@@ -72,7 +72,7 @@ def test_bfloat16_says_what_float32_says(name):
     params = SamplingParams(num_steps=8, block_length=L, max_new_tokens=L)
     for dtype in (torch.float32, torch.bfloat16):
         bound = bind_rows(model.to(dtype), [context for context, _ in lessons()])
-        *_, last = generate(bound, params, torch.Generator().manual_seed(0), eos_token_id=-1)
+        *_, last = generate(endless(bound), params, torch.Generator().manual_seed(0))
         said[dtype] = last.token_ids
     right = torch.stack([answer for _, answer in lessons()])
     assert (said[torch.float32] == right).float().mean() >= 0.95

@@ -10,7 +10,7 @@ from ssd2_core.protocol.messages import Document, Request
 from ssd2_core.serving.batching import Batcher
 from ssd2_core.serving.model_runner import ModelRuns
 from tests.test_library import folder
-from tests.tiny import tiny
+from tests.tiny import endless, tiny
 
 DOCUMENT, QUESTION = [2, 20, 21, 22, 23], [3, 30, 31, 4]
 RUNS = [  # context of the user, steps, block, tokens, seed, lam, alpha
@@ -23,7 +23,7 @@ def made(core, user, run):
     bound = {"core": core.bind(QUESTION), "me": user.bind([*context, *QUESTION], QUESTION)}
     ensemble = Ensemble(bound, EnsembleParams(lam={"me": lam}, alpha=alpha))
     params = SamplingParams(num_steps=steps, block_length=block, max_new_tokens=tokens, seed=seed)
-    return ensemble, generate(ensemble, params, torch.Generator().manual_seed(seed), eos_token_id=-1)
+    return ensemble, generate(endless(ensemble), params, torch.Generator().manual_seed(seed))
 
 
 def together(core, user, runs, begin):
@@ -31,9 +31,9 @@ def together(core, user, runs, begin):
     batcher, active, out, round_number = Batcher(), {}, {i: [] for i in range(len(runs))}, 0
     while active or round_number <= max(begin):
         active |= {i: made(core, user, runs[i]) for i, at in enumerate(begin) if at == round_number}
-        batcher.prefetch((ensemble, steps.ask) for ensemble, steps in active.values() if steps.ask is not None)
+        known = batcher.logits(active.values())
         for i, (_, steps) in list(active.items()):
-            step = next(steps, None)
+            step = steps.make_step(known=known)
             if step is None:
                 del active[i]
             else:
@@ -52,7 +52,8 @@ def test_each_run_gets_what_it_gets_alone(shape, begin):
     for i, steps in enumerate(alone):
         assert len(steps) == len(shared[i])
         for one, other in zip(steps, shared[i], strict=True):
-            assert torch.equal(one.token_ids, other.token_ids) and (one.confidence - other.confidence).abs().max() < 1e-3
+            assert torch.equal(one.token_ids, other.token_ids)
+            assert (one.after.confidence - other.after.confidence).abs().max() < 1e-3
             assert (one.step, one.block, one.finished) == (other.step, other.block, other.finished)
 
 
@@ -71,11 +72,11 @@ def test_forwards_are_counted_and_a_moved_weight_acts_at_once():
     core, user = tiny(1), tiny(2)
     (one, steps), (other, more) = made(core, user, RUNS[0]), made(core, user, RUNS[1])
     batcher = Batcher()
-    batcher.prefetch([(one, steps.ask), (other, more.ask)])
+    known = batcher.logits([(one, steps), (other, more)])
     one.params = EnsembleParams(lam={"me": 0.0}, alpha=0.0)
-    step = next(steps)
-    assert set(step.share) == {"core"} and one.forwards == 1 and not one.given
-    next(more)
+    step = steps.make_step(known=known)
+    assert set(step.prediction.weights) == {"core"} and one.forwards == 1
+    more.make_step(known=known)
     assert other.forwards == 2
 
 
@@ -95,5 +96,7 @@ def test_the_worker_answers_two_requests_in_one_pass_as_alone(tmp_path, monkeypa
         for run, out in zip(runs, shared, strict=True):
             out.append(run.step().token_ids)
     assert shared == alone
-    monkeypatch.setattr(prepare.batcher, "prefetch", lambda runs: 1 / 0)
-    prepare.prefetch([prepare(r, lambda *_: None) for r in asked])     # a batch that fails leaves each run to itself
+    monkeypatch.setattr(prepare.batcher, "logits", lambda runs: 1 / 0)
+    runs = [prepare(r, lambda *_: None) for r in asked]
+    prepare.prefetch(runs)                                             # a batch that fails leaves each run to itself
+    assert [run.step().token_ids for run in runs] == [frames[0] for frames in alone]

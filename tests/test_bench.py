@@ -10,6 +10,7 @@ from ssd2_core.benchmark import browser, large, measure, steps
 from ssd2_core.errors import ModelError
 from tests.browser import CHROMIUM
 from tests.test_cli import run
+from tests.tiny import start
 
 TINY = {"tiny": (2, 32, 4, 64, 97), "base": (1, 16, 2, 32, 50)}
 
@@ -30,7 +31,7 @@ def test_the_yardstick_predicts_what_a_whole_pass_over_context_and_block_predict
     model.head = lambda hidden: (seen.append(hidden.shape[1]), head(hidden))[1]
     x_t = yard.x_t
     yard.step(u=0.5)
-    ours = bare.denoiser(torch.zeros((1, 0), dtype=torch.long), x_t, 0.5).logits
+    ours = bare.denoiser(torch.zeros((1, 0), dtype=torch.long), start(x_t, 0.5)).logits
     assert seen[0] == 26 and yard.x_t.shape == x_t.shape and not torch.equal(yard.x_t, x_t)
     whole = model.trunk(torch.cat([model.get_input_embeddings()(yard.ids),
                                    model.embed_block(x_t, torch.full((1, 6), 0.5), None)], 1), yard.mask, yard.positions)
@@ -58,7 +59,7 @@ def test_a_step_of_the_bench_is_a_step_of_the_sampler():
     bare = steps.Bare([steps.random_expert("tiny", torch.float32, "cpu")], 10, 6)
     for _ in range(3):
         bare.step()
-    assert bare.denoiser.last_u == pytest.approx(1 - 2 / 5000)
+    assert bare.made.state.time == pytest.approx(1 - 2 / 5000)
     assert [measure.rounded(v) for v in (1234.5, 0.012345, 0)] == [1230.0, 0.0123, 0.0]
 
 

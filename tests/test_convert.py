@@ -20,6 +20,7 @@ from ssd2_core.models.context import bind_rows
 from ssd2_core.models.convert_ssdlm import convert_ssdlm
 from ssd2_core.models.convert_tess2 import convert_tess2
 from tests.test_conformance import reference
+from tests.tiny import endless, start
 
 
 def tokenizer(path, size):
@@ -67,7 +68,7 @@ def test_a_converted_ssdlm_samples_as_the_golden_vectors_do(published, tmp_path,
                             max_new_tokens=sizes["block_size"] * sizes["num_blocks"], top_p=sizes["top_p"])
     draws = iter(data["noise"])
     bound = bind_rows(expert.model, data["input_ids"][:, :sizes["context_size"]].tolist())
-    steps = list(generate(bound, params, torch.Generator(), noise=lambda shape: next(draws), eos_token_id=-1))
+    steps = list(generate(endless(bound), params, torch.Generator(), noise=lambda shape: next(draws)))
     assert torch.equal(torch.cat([s.token_ids for s in steps if s.finished], 1), data["output_ids"])
     assert max((s.prediction.logits - g).abs().max() for s, g in zip(steps, data["logits"], strict=True)) <= 1e-4
     words = expert.bind("w5 w6")
@@ -153,10 +154,10 @@ def test_a_converted_tess2_predicts_as_its_own_forward(tess, tmp_path):
     noise = torch.randn(2, 1, 6, 60, generator=torch.Generator().manual_seed(0)) * 5
     none, previous = torch.zeros((1, 0), dtype=torch.long), None
     for x_t, u in ((noise[0], 1.0), (noise[1], 0.5)):
-        logits = bound(none, x_t, u).logits
+        logits = bound(none, start(x_t, u, previous)).logits
         assert (logits - tess_logits(lm, time, [0, 5, 6, 7], x_t, u, previous)).abs().max() <= 1e-4
         previous = logits
-    assert bound(torch.tensor([[9, 9]]), noise[0], 1.0).logits.shape == (1, 6, 60)
+    assert bound(torch.tensor([[9, 9]]), start(noise[0])).logits.shape == (1, 6, 60)
     assert expert.config.prompt_style == "tulu"
 
 

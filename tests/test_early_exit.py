@@ -4,22 +4,23 @@ import pytest
 import torch
 
 from ssd2_core.config import SamplingParams
-from ssd2_core.diffusion.ensemble import Prediction
 from ssd2_core.diffusion.sampling import generate
+from ssd2_core.diffusion.step import Prediction
 from ssd2_core.errors import LimitError
+from tests.tiny import Fake
 
 V, EOS = 20, 1
 
 
-class Script:
+class Script(Fake):
     """A denoiser of one row whose tokens and confidence at each step are given; the last entry stays."""
 
-    vocab_size, eos_token_id, batch_size = V, EOS, 1
+    vocab_size, eos_token_id = V, EOS
 
     def __init__(self, *steps):
         self.steps, self.calls = steps, 0
 
-    def __call__(self, ids, x_t, u):
+    def __call__(self, ids, state):
         tokens, strength = self.steps[min(self.calls, len(self.steps) - 1)]
         self.calls += 1
         logits = torch.zeros(1, len(tokens), V)
@@ -45,7 +46,7 @@ A, B, DONE, TAIL = [5, 6, 7, 8], [5, 6, 9, 8], [5, 6, EOS, 8], [5, 6, EOS, 9]
 def test_a_block_ends_when_it_rests(script, kind, count):
     made = steps(Script(*script), kind)
     assert len(made) == count and [s.finished for s in made] == [False] * (count - 1) + [True]
-    assert made[-1].num_steps == 10
+    assert made[-1].state.num_steps == 10
 
 
 def test_the_next_block_starts_after_an_early_end_and_eos_ends_the_answer():
@@ -59,8 +60,8 @@ def test_every_row_has_to_rest():
     class Two(Script):
         batch_size = 2
 
-        def __call__(self, ids, x_t, u):
-            row = super().__call__(ids, x_t, u).logits
+        def __call__(self, ids, state):
+            row = super().__call__(ids, state).logits
             other = torch.zeros_like(row)
             other[0, :, 3 + self.calls % 2] = 9.0
             return Prediction(torch.cat([row, other]))

@@ -380,7 +380,7 @@ PAGE = """
 import os, sys, time
 sys.path[:0] = [{root!r}, {tests!r}]
 from ssd2_core.config import Settings
-from ssd2_core.engine import ProcessEngine
+from ssd2_core.serving.process_engine import ProcessEngine
 engine = ProcessEngine(Settings(), worker_target="fake_worker:main")
 engine.start()
 while not engine.status().ready:

@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from ssd2_core.config import EnsembleParams, SamplingParams
-from ssd2_core.diffusion.ensemble import Ensemble, Prediction, base_weights, combine, log_probs, shares
+from ssd2_core.diffusion.describe import shares
+from ssd2_core.diffusion.ensemble import Ensemble, base_weights, combine
 from ssd2_core.diffusion.sampling import generate
-from ssd2_core.diffusion.simplex import add_noise, alpha_bar, nucleus, project, to_simplex
+from ssd2_core.diffusion.simplex import add_noise, alpha_bar, choose, clean, log_probs, nucleus, to_simplex
+from ssd2_core.diffusion.step import Prediction
 from ssd2_core.errors import LimitError, ModelError
-from tests.tiny import tiny
+from tests.tiny import Fake, endless, tiny
 
 CORE, USER, OTHER = tiny(1), tiny(2), tiny(3)
 CONTEXT, DOCUMENTS = [3, 30, 31, 4], [2, 20, 21, 22, 3, 30, 31, 4]
@@ -22,7 +24,7 @@ def run(experts, settings=None, **sampling):
     params = SamplingParams(**sampling)
     bound = {n: m.bind(CONTEXT if n == "core" else DOCUMENTS, CONTEXT if n != "core" else None) for n, m in experts.items()}
     ensemble = Ensemble(bound, EnsembleParams(**(settings or {})))
-    steps = list(generate(ensemble, params, torch.Generator().manual_seed(params.seed), eos_token_id=-1))
+    steps = list(generate(endless(ensemble), params, torch.Generator().manual_seed(params.seed)))
     return torch.cat([s.token_ids[0] for s in steps if s.finished]).tolist(), steps
 
 
@@ -42,13 +44,12 @@ def test_weight_zero_is_the_core_alone_and_weight_one_the_user_alone(weights):
 @pytest.mark.attack(20)
 @pytest.mark.parametrize("weights", ["constant", "schedule", "adaptive"])
 def test_two_equal_experts_are_one(weights):
-    class Same:
+    class Same(Fake):
         def __init__(self, seed):
             self.table = torch.randn(97, 97, generator=torch.Generator().manual_seed(seed))
-            self.vocab_size = 97
 
-        def __call__(self, ids, x_t, u):
-            return Prediction(x_t.softmax(-1) @ self.table * 6)
+        def __call__(self, ids, state):
+            return Prediction(state.x_t.softmax(-1) @ self.table * 6)
 
     def tokens(ensemble):
         params = SamplingParams(num_steps=4, block_length=6, max_new_tokens=6)
@@ -81,7 +82,7 @@ def test_noise_made_in_place_is_the_noise_of_the_same_seed(projection):
     def trail(**how):
         rng = torch.Generator().manual_seed(3)
         noise = (lambda shape: torch.randn(shape, generator=rng)) if how else None
-        steps = generate(CORE.bind(CONTEXT), params, rng, eos_token_id=-1, noise=noise)
+        steps = generate(endless(CORE.bind(CONTEXT)), params, rng, noise=noise)
         return [(s.token_ids, s.prediction.logits) for s in steps]
     for (one, logits), (other, more) in zip(trail(), trail(given=True), strict=True):
         assert torch.equal(one, other) and (logits - more).abs().max() < 1e-3
@@ -110,7 +111,7 @@ def test_every_setting_changes_something():
 def test_shares_and_weights_sum_to_one():
     _, steps = run({"core": CORE, "me": USER, "you": OTHER}, {"lam": {"me": 0.3, "you": 0.2}})
     for step in steps:
-        for table in (step.share, step.weight):
+        for table in (shares(step.prediction, step.token_ids), step.prediction.weights):
             assert set(table) == {"core", "me", "you"}
             total = sum(table.values())
             assert torch.allclose(total, torch.ones_like(total), atol=1e-5)
@@ -133,7 +134,7 @@ def test_adaptive_weight_is_a_sigmoid_of_the_entropy_difference():
     parts = steps[0].prediction.parts
     entropy = {n: -(p.exp() * p).sum(-1) for n, p in parts.items()}
     expected = torch.sigmoid(math.log(0.3 / 0.7) + (entropy["core"] - entropy["me"]) / 0.5)
-    assert torch.allclose(steps[0].weight["me"], expected, atol=1e-5)
+    assert torch.allclose(steps[0].prediction.weights["me"], expected, atol=1e-5)
 
 
 def test_schedule_goes_from_lam_to_its_end():
@@ -146,57 +147,53 @@ def test_new_settings_act_at_the_next_step():
     before = EnsembleParams(lam={"me": 0.2}, weights="constant")
     ensemble = Ensemble({"core": CORE.bind(CONTEXT), "me": USER.bind(DOCUMENTS)}, before)
     steps = generate(ensemble, SamplingParams(num_steps=6, block_length=6, max_new_tokens=6), torch.Generator().manual_seed(0))
-    assert next(steps).weight["me"][0, 0] == pytest.approx(0.2)
+    assert next(steps).prediction.weights["me"][0, 0] == pytest.approx(0.2)
     ensemble.params = EnsembleParams(lam={"me": 0.9}, weights="constant")
-    assert next(steps).weight["me"][0, 0] == pytest.approx(0.9)
+    assert next(steps).prediction.weights["me"][0, 0] == pytest.approx(0.9)
 
 
 @pytest.mark.attack(8)
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 def test_an_expert_that_is_not_finite_is_dropped_and_the_core_goes_on(bad):
-    class Broken:
-        vocab_size = 97
-
-        def __call__(self, ids, x_t, u):
-            return Prediction(torch.full_like(x_t, bad))
+    class Broken(Fake):
+        def __call__(self, ids, state):
+            return Prediction(torch.full_like(state.x_t, bad))
 
     core_alone, _ = run({"core": CORE})
     ensemble = Ensemble({"core": CORE.bind(CONTEXT), "bad": Broken()}, EnsembleParams(lam={"bad": 0.9}))
-    steps = list(generate(ensemble, SamplingParams(num_steps=5, block_length=6, max_new_tokens=12, seed=7),
-                          torch.Generator().manual_seed(7), eos_token_id=-1))
+    steps = list(generate(endless(ensemble), SamplingParams(num_steps=5, block_length=6, max_new_tokens=12, seed=7),
+                          torch.Generator().manual_seed(7)))
     assert torch.cat([s.token_ids[0] for s in steps if s.finished]).tolist() == core_alone
     assert ensemble.dropped == ["bad"]
 
 
 @pytest.mark.attack(8)
 def test_huge_logits_stay_finite():
-    class Huge:
-        vocab_size = 97
-
-        def __call__(self, ids, x_t, u):
-            return Prediction(torch.where(torch.arange(97) == 5, 1e38, -1e38).expand_as(x_t))
+    class Huge(Fake):
+        def __call__(self, ids, state):
+            return Prediction(torch.where(torch.arange(97) == 5, 1e38, -1e38).expand_as(state.x_t))
 
     ensemble = Ensemble({"core": CORE.bind(CONTEXT), "huge": Huge()}, EnsembleParams(lam={"huge": 0.5}))
     for step in generate(ensemble, SamplingParams(num_steps=3, block_length=4, max_new_tokens=4), torch.Generator()):
-        assert step.prediction.logits.isfinite().all() and step.entropy.isfinite().all()
+        assert step.prediction.logits.isfinite().all() and step.after.entropy.isfinite().all()
 
 
 def test_blocks_follow_until_eos_or_the_limit():
-    class Writes:
+    class Writes(Fake):
         vocab_size, eos_token_id = 20, 1
 
-        def __init__(self, stop):
-            self.stop = stop
+        def __init__(self, stop, rows=1):
+            self.stop, self.batch_size = stop, rows
 
-        def __call__(self, ids, x_t, u):
-            position = ids.shape[1] + torch.arange(x_t.shape[1])
+        def __call__(self, ids, state):
+            position = ids.shape[1] + torch.arange(state.x_t.shape[1])
             token = torch.where(position >= self.stop, 1, 10)
-            return Prediction(to_simplex(token.expand(x_t.shape[0], -1), 20))
+            return Prediction(to_simplex(token.expand(self.batch_size, -1), 20))
 
     params = SamplingParams(num_steps=2, block_length=4, max_new_tokens=12)
     assert [s.block for s in generate(Writes(5), params, torch.Generator())] == [0, 0, 1, 1]
     assert [s.block for s in generate(Writes(99), params, torch.Generator())] == [0, 0, 1, 1, 2, 2]
-    rows = list(generate(Writes(99), params, torch.Generator(), batch_size=3))
+    rows = list(generate(Writes(99, 3), params, torch.Generator()))
     assert rows[0].token_ids.shape == (3, 4) and rows[-1].ids.shape == (3, 8)
 
 
@@ -231,10 +228,11 @@ def test_bad_sampling_settings_are_refused(settings):
 
 def test_projections():
     logits = torch.tensor([[[2.0, 1.0, 0.0, -9.0]]])
-    assert project(logits, "greedy", 5.0).tolist() == [[[5, -5, -5, -5]]]
-    assert project(logits, "multihot", 5.0, top_p=0.8).tolist() == [[[5, 5, -5, -5]]]
-    assert project(logits, "multihot", 5.0, top_p=0.0).tolist() == [[[5, -5, -5, -5]]]
-    drawn = {project(logits, "sampling", 5.0, 0.8, torch.Generator().manual_seed(i)).argmax(-1).item() for i in range(40)}
+    project = lambda kind, top_p: clean(choose(logits, kind, top_p), 4, 5.0).tolist()  # noqa: E731
+    assert project("greedy", 0.9) == [[[5, -5, -5, -5]]]
+    assert project("multihot", 0.8) == [[[5, 5, -5, -5]]]
+    assert project("multihot", 0.0) == [[[5, -5, -5, -5]]]
+    drawn = {choose(logits, "sampling", 0.8, torch.Generator().manual_seed(i)).item() for i in range(40)}
     assert drawn == {0, 1}
 
 

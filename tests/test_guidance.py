@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
-from ssd2_core.diffusion.ensemble import Ensemble, Prediction
+from ssd2_core.diffusion.ensemble import Ensemble
+from ssd2_core.diffusion.step import Prediction
 from ssd2_core.errors import LimitError
 from ssd2_core.evaluation.evaluate import measure
 from ssd2_core.evaluation.metrics import Question
@@ -16,6 +17,7 @@ from ssd2_core.models.loading import load
 from ssd2_core.protocol.messages import Change, Request
 from ssd2_core.serving.inline_engine import InlineEngine
 from ssd2_core.training.cli import main as train
+from tests.tiny import Fake, start
 
 TOKENIZER = load("compact-core").tokenizer
 MODEL = attribute_model.find(load("compact-core").card.tokenizer_hash)
@@ -77,12 +79,13 @@ def test_an_evaluation_is_guided_as_well():
 
 
 def test_without_strength_or_model_nothing_is_touched():
-    denoise = lambda ids, x_t, u: Prediction(torch.ones(1, 2, 5))  # noqa: E731
+    class Flat(Fake):
+        def __call__(self, ids, state):
+            return Prediction(torch.ones(1, 2, 5))
     calls = []
     for strength, guide in ((0.0, lambda logits, s: calls.append(s) or logits), (1.0, None)):
-        ensemble = Ensemble({"core": denoise}, EnsembleParams(guidance=strength))
-        ensemble.guide = guide
-        assert ensemble(torch.zeros(1, 0), torch.zeros(1, 2, 5), 1.0).logits.exp().sum().item() == pytest.approx(2.0)
+        ensemble = Ensemble({"core": Flat()}, EnsembleParams(guidance=strength), guide)
+        assert ensemble(torch.zeros(1, 0), start(torch.zeros(1, 2, 5))).logits.exp().sum().item() == pytest.approx(2.0)
     assert not calls and attribute_model.find("another vocabulary") is None
 
 

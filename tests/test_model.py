@@ -10,14 +10,14 @@ from ssd2_core.diffusion.simplex import alpha_bar
 from ssd2_core.errors import ModelError
 from ssd2_core.models.context import bind_rows
 from ssd2_core.models.ssd2 import SSD2Config, SSD2Model
-from tests.tiny import BERT, LLAMA, ROBERTA, tiny
+from tests.tiny import BERT, LLAMA, ROBERTA, endless, start, tiny
 
 CONTEXTS = [[2, 20, 21, 22, 3, 30, 31, 4], [3, 40, 41, 4]]
 PARAMS = SamplingParams(num_steps=4, block_length=6, max_new_tokens=12, seed=3)
 
 
-def tokens(denoiser, params=PARAMS, eos=None):
-    steps = generate(denoiser, params, torch.Generator().manual_seed(params.seed), eos_token_id=eos if eos is not None else -1)
+def tokens(denoiser, params=PARAMS):
+    steps = generate(endless(denoiser), params, torch.Generator().manual_seed(params.seed))
     return torch.cat([s.token_ids for s in steps if s.finished], 1)
 
 
@@ -56,12 +56,10 @@ def test_self_conditioning_and_time_are_inputs():
     x_t = torch.randn(1, 6, 97, generator=torch.Generator().manual_seed(2)) * 5
     ids = torch.zeros((1, 0), dtype=torch.long)
     bound = model.bind(CONTEXTS[0])
-    first = bound(ids, x_t, 1.0).logits
-    again = bound(ids, x_t, 0.9999999).logits
-    assert (first - again).abs().max() > 1e-4                    # the second call remembers the first
-    bound = model.bind(CONTEXTS[0])
-    assert torch.equal(first, bound(ids, x_t, 1.0).logits)
-    assert not torch.equal(first, model.bind(CONTEXTS[0])(ids, x_t, 0.2).logits)
+    first = bound(ids, start(x_t)).logits
+    assert (first - bound(ids, start(x_t, previous=first)).logits).abs().max() > 1e-4
+    assert torch.equal(first, bound(ids, start(x_t)).logits)     # nothing is remembered
+    assert not torch.equal(first, bound(ids, start(x_t, 0.2)).logits)
 
 
 @torch.no_grad()
@@ -94,7 +92,7 @@ def test_fast_steps_say_what_a_plain_decoder_says(mode, projection):
     params = SamplingParams(num_steps=5, block_length=6, max_new_tokens=18, projection=projection, seed=7)
     draws = torch.randn(3 * 6, 1, 6, 97, generator=torch.Generator().manual_seed(8))
     feed = iter(draws)
-    steps = generate(model.bind(CONTEXTS[0]), params, torch.Generator().manual_seed(7), eos_token_id=-1,
+    steps = generate(endless(model.bind(CONTEXTS[0])), params, torch.Generator().manual_seed(7),
                      noise=lambda shape: next(feed))
     said = torch.cat([s.token_ids for s in steps if s.finished], 1)[0].tolist()
     assert said == plain_decoder(model, CONTEXTS[0], params, draws) and len(set(said)) > 6
@@ -105,9 +103,9 @@ def test_a_block_is_put_behind_the_cached_context_without_a_copy_of_it():
     layer, x_t = bound.context.cache.layers[0], torch.zeros(1, 6, 97)
     place, before = layer.buffers[0].data_ptr(), layer.keys.clone()
     for u in (1.0, 0.5):
-        bound(torch.zeros((1, 0), dtype=torch.long), x_t, u)
+        bound(torch.zeros((1, 0), dtype=torch.long), start(x_t, u))
         assert layer.keys.data_ptr() == place and torch.equal(layer.keys, before)
-    bound(torch.arange(50, 50 + 300).remainder(90).unsqueeze(0), x_t[:, :, :], 1.0)         # more than the room behind it
+    bound(torch.arange(50, 50 + 300).remainder(90).unsqueeze(0), start(x_t))         # more than the room behind it
     assert layer.keys.shape[-2] == 38 + 300 and torch.equal(layer.keys[:, :, :38], before)
 
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings
-from ssd2_core.diffusion.ensemble import Prediction, disagreement
+from ssd2_core.diffusion.describe import disagreement
 from ssd2_core.diffusion.pins import Pins
 from ssd2_core.diffusion.sampling import generate
+from ssd2_core.diffusion.step import Prediction
 from ssd2_core.errors import LimitError, ModelError
 from ssd2_core.models.loading import load
 from ssd2_core.protocol.frames import Frame
@@ -19,6 +20,7 @@ from ssd2_core.serving.inline_engine import InlineEngine
 from ssd2_core.serving.model_runner import ModelRuns
 from ssd2_core.serving.worker import Worker
 from ssd2_core.text.prompts import pin_ids, template_ids, template_of
+from tests.tiny import Fake
 
 NOTE = (Document("note", "My dog is called Brimsel. We live in Oslo near the old mill."),)
 ASKED, READER = "What is my dog called?", "compact-reader"
@@ -42,17 +44,17 @@ def run(engine, asked: Request) -> tuple[list[Frame], object]:
     return [event for event in events if isinstance(event, Frame)], events[-1]
 
 
-class Toy:
+class Toy(Fake):
     """A denoiser over five tokens that always wants token 3; notes the noisy blocks it was shown."""
 
-    vocab_size, simplex_value, eos_token_id, batch_size = 5, 5.0, 0, 1
+    vocab_size, eos_token_id = 5, 0
 
     def __init__(self):
         self.shown = []
 
-    def __call__(self, ids, x_t, u):
-        self.shown.append(x_t.clone())
-        logits = torch.zeros(x_t.shape)
+    def __call__(self, ids, state):
+        self.shown.append(state.x_t.clone())
+        logits = torch.zeros(state.x_t.shape)
         logits[..., 3] = 4.0
         return Prediction(logits)
 
@@ -65,7 +67,7 @@ def test_a_pinned_token_is_shown_without_noise_and_never_moves():
     for step, x_t in zip(steps, toy.shown, strict=True):
         assert step.token_ids.tolist() == [[3, 2, 4, 3]] and step.pinned.tolist() == [False, True, True, False]
         assert x_t[0, 1].tolist() == [-5, -5, 5, -5, -5] and x_t[0, 2].tolist() == [-5, -5, -5, -5, 5]
-        assert step.confidence[0, 1] == pytest.approx(1) and step.entropy[0, 1] == pytest.approx(0, abs=1e-4)
+        assert step.after.confidence[0, 1] == pytest.approx(1) and step.after.entropy[0, 1] == pytest.approx(0, abs=1e-4)
     free = toy.shown[0][0, [0, 3]]
     again = Toy()
     list(generate(again, params, torch.Generator().manual_seed(0)))

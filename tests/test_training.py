@@ -20,7 +20,7 @@ from ssd2_core.training.mixtures import Encoder, batches, core_rows, islander_ro
 from ssd2_core.training.muon import orthogonal
 from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, USER, train_tokenizer
 from ssd2_core.ui import strings
-from tests.tiny import LLAMA, tiny
+from tests.tiny import LLAMA, start, tiny
 
 TOKENIZER = train_tokenizer([documents.scene(random.Random(n)).document for n in range(60)], 500)
 SMALL = {**LLAMA, "vocab_size": 500}
@@ -53,7 +53,7 @@ def test_training_sees_exactly_what_sampling_sees():
                 [DOCUMENT, 10, 11, 12, 13, USER, 25, ASSISTANT, 34, EOS, USER, 22, 23, 24, ASSISTANT]]
     for number, (context, time) in enumerate(zip(contexts, (0.9, 0.4), strict=True)):
         here = slice(6 * number, 6 * number + 6)
-        alone = bind_rows(model, [context])(torch.zeros((1, 0), dtype=torch.long), x_t[:, here], time).logits
+        alone = bind_rows(model, [context])(torch.zeros((1, 0), dtype=torch.long), start(x_t[:, here], time)).logits
         assert (alone - together[:, here]).abs().max() <= 1e-4
 
 

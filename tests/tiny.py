@@ -2,6 +2,7 @@
 
 import torch
 
+from ssd2_core.diffusion.step import BlockState
 from ssd2_core.models.ssd2 import SSD2Config, SSD2Model
 
 LLAMA = {"model_type": "llama", "vocab_size": 97, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
@@ -30,3 +31,21 @@ def tiny(seed: int = 0, backbone: dict = LLAMA, eos: int | None = 1, sharp: floa
         for parameter in model.parameters():
             parameter.mul_(sharp if parameter.ndim > 1 else 1.0)
     return model
+
+
+def endless(denoiser):
+    """The denoiser without an end of text, so that every block is written."""
+    denoiser.eos_token_id = None
+    return denoiser
+
+
+class Fake:
+    """What every Denoiser has; a test's own ``__call__(ids, state)`` says what it predicts."""
+
+    vocab_size, eos_token_id, simplex_value, device, batch_size, bare = 97, None, 5.0, torch.device("cpu"), 1, None
+
+
+def start(x_t, u=1.0, previous=None):
+    """A block that begins with this x_t (B, L, V) at time u."""
+    settled = torch.zeros(x_t.shape[:2], dtype=torch.bool)
+    return BlockState(x_t, torch.empty_like(x_t), torch.full(x_t.shape[:2], u), settled, 1, 1, previous)

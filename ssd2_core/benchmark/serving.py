@@ -16,10 +16,11 @@ from contextlib import contextmanager
 import torch
 
 from ..config import ROOT, EnsembleParams, SamplingParams, Settings
-from ..diffusion.ensemble import Ensemble, disagreement, log_probs
+from ..diffusion.describe import SUPPORT, describe, disagreement
+from ..diffusion.ensemble import Ensemble
 from ..diffusion.sampling import generate
-from ..diffusion.simplex import entropy
-from ..diffusion.step import SUPPORT, Step
+from ..diffusion.simplex import entropy, log_probs
+from ..diffusion.step import Step
 from ..serving.batching import Batcher
 from .measure import Figure, medians
 
@@ -47,10 +48,10 @@ def visitor_figures() -> list[Figure]:
             ensemble = Ensemble(bound, EnsembleParams({"me": 0.5}))
             runs.append((ensemble, generate(ensemble, params, torch.Generator(device=core.model.device).manual_seed(seed))))
         for _ in range(num_steps):
-            if count > 1:
-                batcher.prefetch([(e, steps.ask) for e, steps in runs])
+            known = batcher.logits(runs) if count > 1 else {}
             for _, steps in runs:
-                seen[:] = [next(steps)]
+                seen[:] = [steps.make_step(known=known)]
+                describe(seen[0])
 
     def charts(step: Step) -> None:
         """What a step computes for the charts alone."""

@@ -9,6 +9,7 @@ import time
 import torch
 
 from ..config import CORE, EnsembleParams, SamplingParams
+from ..diffusion.describe import describe
 from ..diffusion.ensemble import Ensemble
 from ..diffusion.sampling import generate
 from ..diffusion.simplex import add_noise, alpha_bar
@@ -42,7 +43,7 @@ class Bare:
         self.denoiser = Ensemble({CORE: self.experts[0], **users},
                                  EnsembleParams({name: 0.5 / len(users) for name in users})) if users else self.experts[0]
         self.params = SamplingParams(num_steps=5000, block_length=L, max_new_tokens=L)
-        self.steps = None
+        self.steps, self.made = None, None
         self.u = torch.full((rows, L), 0.5, device=model.device)
         self.x_t = 5 * torch.randn(rows, L, model.lm.config.vocab_size, device=model.device)
         self.previous = torch.randn_like(self.x_t)
@@ -53,8 +54,11 @@ class Bare:
         """One step of ``generate``, with noise, projection and what a frame needs."""
         if self.steps is None:
             self.steps = generate(self.denoiser, self.params, torch.Generator(device=self.models[0].device).manual_seed(0))
-        if next(self.steps, None) is None:
+        self.made = next(self.steps, None)
+        if self.made is None:
             self.steps = None
+        else:
+            describe(self.made)
 
     @torch.no_grad()
     def forward(self) -> None:

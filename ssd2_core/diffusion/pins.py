@@ -5,8 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from .ensemble import FLOOR
-from .simplex import clean
+from .simplex import FLOOR, clean
 
 
 class Pins:

@@ -4,122 +4,125 @@ Source: SSD-LM (arXiv 2210.17432), Algorithm 2 and its public decoder; letters i
 """
 
 import math
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from ..config import SamplingParams
-from .ensemble import Denoiser, Prediction
 from .pins import Pins
-from .simplex import alpha_bar, choose, clean, lift
-from .step import PATIENCE, Step, _describe, _is_settled
+from .settling import has_converged, is_unchanged, settle
+from .simplex import alpha_bar, choose, clean, entropy, lift, log_probs
+from .step import BlockState, Denoiser, Prediction, Step
 
 Noise = Callable[[tuple[int, ...]], Tensor]
 
 
-
-
-@dataclass
-class Ask:
-    """What a denoiser is asked next: ids so far (B, R), the noisy block x_t (B, L, V), u = t/T."""
-
-    ids: Tensor
-    x_t: Tensor
-    u: float
-
-
-
-
-class Steps:
-    """The steps of one generation as an iterator. ``ask``: the denoiser's next input, so that a batch can answer ahead."""
-
-    def __init__(self, course: Generator[Ask | Step, Prediction | None, None], denoise: Denoiser):
-        self._course, self._denoise, self._ask = course, denoise, None
-
-    def __iter__(self) -> "Steps":
-        return self
-
-    @torch.no_grad()
-    def __next__(self) -> Step:
-        ask = self.ask
-        if ask is None:
-            raise StopIteration
-        self._ask = None
-        return self._course.send(self._denoise(ask.ids, ask.x_t, ask.u))
-
-    @property
-    def ask(self) -> Ask | None:
-        """None when all steps are done."""
-        if self._ask is None:
-            with torch.no_grad():
-                self._ask = next(self._course, None)
-        return self._ask
-
-    def close(self) -> None:
-        """End the generation here."""
-        self._course.close()
-
-
-def generate(denoise: Denoiser, params: SamplingParams, rng: torch.Generator, *, vocab_size: int | None = None,
-             eos_token_id: int | None = None, simplex_value: float | None = None, batch_size: int | None = None,
-             noise: Noise | None = None, pins: Pins | None = None) -> Steps:
+def generate(denoise: Denoiser, params: SamplingParams, rng: torch.Generator, *, noise: Noise | None = None,
+             pins: Pins | None = None) -> "Generation":
     """Denoise block after block: every step as it happens, until each row has an EOS or max_new_tokens is reached.
 
-    Facts that are not given are read from the denoiser (``denoise.vocab_size`` and so on). noise: instead of
-    draws from ``rng``: gives N(0, I) of shape (B, L, V); asked once per block for x_T and once per step before its forward.
+    noise: instead of draws from ``rng``: gives N(0, I) of shape (B, L, V); asked once per block for x_T and once per step.
     pins: tokens that stand from their block's next step on, without noise; a block of pins alone takes one step.
     """
-    course = _course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch_size, noise, pins or Pins())
-    return Steps(course, denoise)
+    return Generation(denoise, params, rng, noise, pins or Pins())
 
 
-def _course(denoise, params, rng, vocab_size, eos_token_id, simplex_value, batch_size, noise, pins):
-    """The method: yields an Ask, takes the Prediction for it, yields the Step that it made."""
-    V = vocab_size or denoise.vocab_size
-    K = simplex_value or getattr(denoise, "simplex_value", 5.0)
-    eos = eos_token_id if eos_token_id is not None else getattr(denoise, "eos_token_id", None)
-    B = batch_size or getattr(denoise, "batch_size", 1)
-    T, L = params.num_steps, params.block_length
-    ids = torch.zeros((B, 0), dtype=torch.long, device=rng.device)
-    ended = torch.zeros(B, dtype=torch.bool, device=rng.device)
-    x_t, x_next = torch.empty((2, B, L, V), device=rng.device).unbind(0)
+class Generation:
+    """The steps of one answer, an iterator: what the denoiser is asked next, and what follows from its prediction."""
 
-    def fill(x: Tensor, mean: float, scale: float) -> None:
-        """x ~ N(mean, (K · scale)² I), in place."""
-        if noise is None:
-            x.normal_(mean, K * scale, generator=rng)
-        else:
-            x.copy_(noise((B, L, V))).mul_(K * scale).add_(mean)
+    def __init__(self, denoise: Denoiser, params: SamplingParams, rng: torch.Generator, noise: Noise | None, pins: Pins):
+        self.denoise, self.params, self.rng, self.noise, self.pins = denoise, params, rng, noise, pins
+        B, L = denoise.batch_size, params.block_length
+        self.ids = torch.zeros((B, 0), dtype=torch.long, device=rng.device)
+        self.ended = torch.zeros(B, dtype=torch.bool, device=rng.device)
+        self.block, self.state = 0, self._start(*torch.empty((2, B, L, denoise.vocab_size), device=rng.device).unbind(0))
 
-    for block in range(math.ceil(params.max_new_tokens / L)):
-        # 1) a block starts as pure noise on the simplex of the vocabulary
-        fill(x_t, 0.0, 1.0)                                                               # (B, L, V)
-        previous, calm = None, 0
-        for t in range(T, 0, -1):
-            # 2) every expert looks at the same noisy block and predicts the clean one
-            signal = math.sqrt(alpha_bar((t - 1) / T))
-            fill(x_next, -K * signal, math.sqrt(max(0.0, 1 - signal**2)))                 # noise around -K everywhere ...
-            at, given = pins.of(block, L, rng.device)                                     # (N,) positions, (N,) ids
-            x_t[:, at] = clean(given, V, K)
-            prediction = yield Ask(ids, x_t, t / T)
-            pins.apply(block, prediction.logits, eos, at, given)
-            # 3) the prediction goes back to the simplex and is made noisy again, a little less
-            chosen = choose(prediction.logits, params.projection, params.top_p, rng)      # (B, L) or (B, L, V)
-            lift(x_next, chosen, 2 * K * signal)                                          # ... and around +K where it is clean
-            x_t, x_next = x_next, x_t
-            step = _describe(prediction, previous and previous["token_ids"], at)
-            calm = calm + 1 if _is_settled(params.early_exit, step, previous, eos) else 0
-            enough = PATIENCE if params.early_exit == "patience" else 1
-            previous, finished = step, t == 1 or calm >= enough or len(at) == L
-            if finished and eos is not None:
-                ended = ended | (step["token_ids"] == eos).any(-1)
-            yield Step(block=block, step=T - t + 1, num_steps=T, alpha_bar=alpha_bar(t / T), ids=ids, chosen=chosen,
-                       prediction=prediction, simplex_value=K, finished=finished, ended=ended, **step)
-            if finished:
-                break
-        # 4) the block's tokens join the context and the next block starts
-        ids = torch.cat([ids, previous["token_ids"]], dim=1)                              # (B, R + L)
-        if bool(ended.all()):
-            return
+    def _start(self, x_t: Tensor, spare: Tensor) -> BlockState:
+        """1) A block starts as pure noise on the simplex of the vocabulary."""
+        fill(x_t, 0.0, self.denoise.simplex_value, self.rng, self.noise)                  # (B, L, V)
+        u = x_t.new_ones(x_t.shape[:2])
+        return BlockState(x_t, spare, u, torch.zeros_like(u, dtype=torch.bool), 1, self.params.num_steps)
+
+    def question(self) -> tuple[Tensor, BlockState] | None:
+        """What the denoiser is asked next: ids so far (B, R) and the block, with what is pinned by now. None at the end."""
+        if self.state is not None:
+            at, given = self.pins.of(self.block, self.params.block_length, self.rng.device)
+            self.state.x_t[:, at] = clean(given, self.denoise.vocab_size, self.denoise.simplex_value)
+            self.state.settled[:, at] = True
+        return self.state and (self.ids, self.state)
+
+    def __iter__(self) -> Iterator[Step]:
+        return self
+
+    def __next__(self) -> Step:
+        step = self.make_step()
+        if step is None:
+            raise StopIteration
+        return step
+
+    @torch.no_grad()
+    def make_step(self, **known) -> Step | None:
+        """Make the next step; None when there is none left. known: what the denoiser takes beside its question."""
+        question = self.question()
+        if question is None:
+            return None
+        # 2) every expert looks at the same noisy block and predicts the clean one
+        ids, state = question
+        prediction = self.denoise(ids, state, **known)
+        eos, (at, given) = self.denoise.eos_token_id, self.pins.of(self.block, self.params.block_length, ids.device)
+        self.pins.apply(self.block, prediction.logits, eos, at, given)
+        # 3) the prediction goes back to the simplex and is made noisy again, a little less
+        after = advance(state, prediction, self.params, self.rng, self.denoise.simplex_value, eos, self.noise)
+        pinned = torch.zeros_like(state.settled[0])
+        pinned[at] = True
+        changed = state.settled & False if state.token_ids is None else after.token_ids != state.token_ids
+        finished = after.step > after.num_steps or bool(after.settled.all()) or has_converged(after, self.params, eos)
+        if finished and eos is not None:
+            self.ended = self.ended | (after.token_ids == eos).any(-1)
+        self.state = after
+        if finished:
+            # 4) the block's tokens join the context and the next block starts
+            self.ids, self.block = torch.cat([ids, after.token_ids], dim=1), self.block + 1          # (B, R + L)
+            over = bool(self.ended.all()) or self.block * self.params.block_length >= self.params.max_new_tokens
+            self.state = None if over else self._start(after.x_t, after.spare)
+        return Step(self.block - finished, ids, state, prediction, after, changed, pinned, finished, self.ended)
+
+
+def advance(state: BlockState, prediction: Prediction, params: SamplingParams, rng: torch.Generator, K: float = 5.0,
+            eos: int | None = None, noise: Noise | None = None) -> BlockState:
+    """The block after a prediction: x_{t-1} from x̂_0, for all positions together or settled one after another.
+
+    "anneal": x_{t-1} = sqrt(abar_{t-1}) x̂_0 + sqrt(1 - abar_{t-1}) z, z ~ N(0, K² I), abar falling for all positions alike.
+    Otherwise abar is 1 where a position is settled and 0 elsewhere, see ``settle``.
+    """
+    u = (state.num_steps - state.step) / state.num_steps if params.settling == "anneal" else 1.0
+    signal = math.sqrt(alpha_bar(u))
+    x = state.spare
+    fill(x, -K * signal, K * math.sqrt(max(0.0, 1 - signal**2)), rng, noise)              # noise around -K everywhere ...
+    chosen = choose(prediction.logits, params.projection, params.top_p, rng)              # (B, L) or (B, L, V)
+    log_p = log_probs(prediction.logits)
+    confidence, token_ids = log_p.max(-1)
+    after = replace(state, x_t=x, spare=state.x_t, step=state.step + 1, previous=prediction.logits, token_ids=token_ids,
+                    confidence=confidence.exp(), entropy=entropy(log_p), chosen=chosen)
+    if params.settling == "anneal":
+        lift(x, chosen, 2 * K * signal)                                                   # ... and around +K where it is clean
+        after.u = torch.full_like(state.u, u)
+    else:
+        after.token_ids = token_ids if chosen.dtype == torch.bool else chosen
+        if state.token_ids is not None:
+            after.token_ids = torch.where(state.settled, state.token_ids, after.token_ids)
+        after.settled = settle(after, params.settling)
+        x[after.settled] = clean(after.token_ids[after.settled], x.shape[-1], K)
+        after.u = (~after.settled).to(state.u.dtype)
+    after.unchanged_steps = state.unchanged_steps + 1 if is_unchanged(state, after, eos) else 0
+    return after
+
+
+def fill(x: Tensor, mean: float, scale: float, rng: torch.Generator, noise: Noise | None) -> None:
+    """x ~ N(mean, scale² I) in place."""
+    if noise is None:
+        x.normal_(mean, scale, generator=rng)
+    else:
+        x.copy_(noise(x.shape)).mul_(scale).add_(mean)

@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor
 
+FLOOR = -1e4          # smallest log-probability: keeps a fused sum finite whatever an expert says
 TOP_K_PREFIX = 256
 
 
@@ -73,14 +74,14 @@ def lift(x: Tensor, chosen: Tensor, amount: float) -> None:
         x.scatter_add_(-1, chosen.unsqueeze(-1), torch.full((*chosen.shape, 1), amount, dtype=x.dtype, device=x.device))
 
 
-def project(logits: Tensor, kind: str, K: float, top_p: float = 0.9, rng: torch.Generator | None = None) -> Tensor:
-    """x̂_0 in {-K, +K} from predicted logits, (..., V) -> (..., V); kind as in ``choose``."""
-    return clean(choose(logits, kind, top_p, rng), logits.shape[-1], K)
-
-
 def clean(chosen: Tensor, vocab_size: int, K: float) -> Tensor:
     """x̂_0 in {-K, +K} of what ``choose`` gave, (..., V)."""
     return (chosen.to(torch.float32) * 2 - 1) * K if chosen.dtype == torch.bool else to_simplex(chosen, vocab_size, K)
+
+
+def log_probs(logits: Tensor) -> Tensor:
+    """log_softmax in fp32, floored at FLOOR. (B, L, V) -> (B, L, V)."""
+    return logits.float().log_softmax(-1).clamp_min(FLOOR)
 
 
 def entropy(log_probs: Tensor) -> Tensor:

@@ -1,88 +1,103 @@
-"""What one denoising step decided, as tensors, described for whoever looks."""
+"""What a step starts from, what is predicted, and what it decided: plain data with tensors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ..config import TOGETHER
-from .ensemble import Prediction, disagreement, log_probs, shares
-from .simplex import clean, entropy
+from .simplex import alpha_bar
 
-PATIENCE, STILL = 3, 0.05       # steps without a change, and how far a confidence may move in each
 
-CANDIDATES, SUPPORT = 3, 16     # best tokens that are shown, and that disagreement is measured on
+@dataclass
+class BlockState:
+    """All that is known of a block before a step; nothing is remembered elsewhere.
 
-CERTAIN = 0.1                   # nats: an entropy below is no doubt
+    x_t: noisy logits (B, L, V), overwritten when the step after the next is made; spare: where the next one is written.
+    u: time of each position (B, L), 1 for pure noise and 0 for none. settled: has its token from here on (B, L).
+    step: from 1 to num_steps, so t = num_steps - step + 1.
+    Of the step before, None before the first: previous: fused logits (B, L, V), for self-conditioning; token_ids: latest
+    estimate, its confidence (probability) and the entropy in nats there, all (B, L); chosen: what was projected, see
+    ``simplex.choose``. unchanged_steps: in which nothing has moved.
+    """
+
+    x_t: Tensor
+    spare: Tensor
+    u: Tensor
+    settled: Tensor
+    step: int
+    num_steps: int
+    previous: Tensor | None = None
+    token_ids: Tensor | None = None
+    confidence: Tensor | None = None
+    entropy: Tensor | None = None
+    chosen: Tensor | None = None
+    unchanged_steps: int = 0
+
+    @property
+    def time(self) -> float:
+        """t/T of the schedule."""
+        return (self.num_steps - self.step + 1) / self.num_steps
+
+
+@dataclass
+class Prediction:
+    """What a denoiser says about the clean block.
+
+    logits: (B, L, V). parts: log-probabilities (B, L, V) by expert; empty for a single network.
+    weights: (B, L) by expert, sums to 1 over experts.
+    """
+
+    logits: Tensor
+    parts: dict[str, Tensor] = field(default_factory=dict)
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Denoiser(Protocol):
+    """Anything that predicts a clean block: a bound expert, an ensemble. bare: the same without documents."""
+
+    vocab_size: int
+    eos_token_id: int | None
+    simplex_value: float
+    device: torch.device
+    batch_size: int
+    bare: "Denoiser | None"
+
+    def __call__(self, ids: Tensor, state: BlockState) -> Prediction:
+        """ids so far (B, R) and the block -> logits (B, L, V), parts by expert."""
 
 
 @dataclass
 class Step:
-    """One denoising step of one block, as tensors.
+    """One denoising step of one block: from ``state`` by way of ``prediction`` to ``after``.
 
-    block: from 0. step: from 1 to num_steps (so t = num_steps - step + 1). alpha_bar: of the input of this step.
-    ids: tokens before this block (B, R). token_ids, rival_ids: best and second candidates (B, L).
-    confidence: probability of token_ids (B, L). entropy: nats (B, L). changed: differs from the step before (B, L).
-    share, weight: (B, L) by expert. prediction: the denoiser's own words.
-    candidates: by expert and TOGETHER, (log-probabilities, ids) of the best tokens, both (B, L, 3). disagreement: (B, L), nats.
-    pinned: tokens that were given (L,).
-    chosen: what was projected, see ``simplex.choose``. finished: this was the last step of
-    the block, maybe an early one.
-    ended: the rows that have an EOS by now (B,), only meaningful when finished.
+    block: from 0. ids: tokens before this block (B, R). changed: the token differs from the step before (B, L).
+    pinned: tokens that were given (L,). finished: the last step of the block, maybe an early one.
+    ended: rows that have an EOS by now (B,), only meaningful when finished.
+    The x_t of ``state`` stands until the next step is made.
     """
 
     block: int
-    step: int
-    num_steps: int
-    alpha_bar: float
     ids: Tensor
-    token_ids: Tensor
-    rival_ids: Tensor
-    confidence: Tensor
-    entropy: Tensor
-    changed: Tensor
-    share: dict[str, Tensor]
-    weight: dict[str, Tensor]
-    candidates: dict[str, tuple[Tensor, Tensor]]
-    disagreement: Tensor
-    pinned: Tensor
+    state: BlockState
     prediction: Prediction
-    chosen: Tensor
-    simplex_value: float
+    after: BlockState
+    changed: Tensor
+    pinned: Tensor
     finished: bool
     ended: Tensor
 
     @property
-    def projected(self) -> Tensor:
-        """x̂_0 in {-K, +K}, (B, L, V)."""
-        return clean(self.chosen, self.prediction.logits.shape[-1], self.simplex_value)
+    def step(self) -> int:
+        """From 1 to num_steps."""
+        return self.state.step
 
+    @property
+    def token_ids(self) -> Tensor:
+        """Best candidates (B, L)."""
+        return self.after.token_ids
 
-def _is_settled(kind: str, step: dict, before: dict | None, eos: int | None) -> bool:
-    """Whether nothing is left to decide in any row, up to its end of text: see ``SamplingParams.early_exit``."""
-    if kind == "off" or (kind == "patience" and before is None):
-        return False
-    ids = step["token_ids"]
-    ends = (ids == eos).long() if eos is not None else torch.zeros_like(ids)
-    counts = ends.cumsum(-1) - ends == 0                                                  # (B, L), the end itself included
-    if kind == "entropy":
-        return not bool(((step["entropy"] > CERTAIN) & counts).any())
-    moved = (step["confidence"] - before["confidence"]).abs() > STILL
-    return not bool(((step["changed"] | moved) & counts).any())
-
-
-def _describe(prediction: Prediction, previous: Tensor | None, pinned: Tensor) -> dict:
-    """Tokens, candidates, confidence, entropy and shares of one prediction. pinned: positions (N,)."""
-    log_p = log_probs(prediction.logits)
-    together = log_p.topk(CANDIDATES)                                   # (B, L, 3)
-    best, token_ids = together.values[..., 0], together.indices[..., 0]
-    tops = {name: part.topk(SUPPORT) for name, part in prediction.parts.items()}
-    given = torch.zeros(token_ids.shape[1], dtype=torch.bool, device=token_ids.device)
-    given[pinned] = True
-    return {
-        "token_ids": token_ids, "rival_ids": together.indices[..., 1], "confidence": best.exp(), "entropy": entropy(log_p),
-        "changed": torch.zeros_like(token_ids, dtype=torch.bool) if previous is None else token_ids != previous,
-        "share": shares(prediction, token_ids) if prediction.parts else {}, "weight": prediction.weights, "pinned": given,
-        "candidates": {TOGETHER: (together.values, together.indices),
-                       **{name: (t.values[..., :CANDIDATES], t.indices[..., :CANDIDATES]) for name, t in tops.items()}},
-        "disagreement": disagreement(prediction, [top.indices for top in tops.values()])}
+    @property
+    def alpha_bar(self) -> float:
+        """Cumulative signal of what the networks saw, over all positions."""
+        return float(alpha_bar(self.state.u.double()).mean())

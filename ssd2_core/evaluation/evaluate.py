@@ -8,6 +8,7 @@ import torch
 from tqdm import tqdm
 
 from ..config import CORE, EnsembleParams, SamplingParams
+from ..diffusion.describe import shares
 from ..diffusion.ensemble import Ensemble
 from ..diffusion.sampling import Noise, generate
 from ..diffusion.step import Step
@@ -36,8 +37,7 @@ def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: 
             given = [contexts(expert.tokenizer, expert.model.config, q.question, (), passages(q.document)) for q in rows]
             bare = [c.bare_ids or c.ids for c in given] if any(c.bare_ids for c in given) else None
             bound[name] = bind_rows(expert.model, [c.ids for c in given], bare)
-        fused = Ensemble(bound, ensemble)
-        fused.guide = guide_for(first.card.tokenizer_hash)
+        fused = Ensemble(bound, ensemble, guide_for(first.card.tokenizer_hash))
         rng = torch.Generator(device=fused.device).manual_seed(sampling.seed)
         ends, decided, steps = [], {}, 0
         for step in generate(fused, sampling, rng, noise=_same_for_all(rng)):
@@ -59,7 +59,8 @@ def _same_for_all(rng: torch.Generator) -> Noise:
 
 def _decided(before: dict[str, torch.Tensor] | None, step: Step, names: Iterable[str]) -> dict[str, torch.Tensor]:
     """Each expert's share (B, L) in a block's tokens, each at the step that set it; 0 where it had no weight or was dropped."""
-    now = {name: step.share.get(name, torch.zeros_like(step.confidence)) for name in names}
+    share = shares(step.prediction, step.token_ids)
+    now = {name: share.get(name, torch.zeros_like(step.after.confidence)) for name in names}
     return {name: torch.where(step.changed, share, before[name]) for name, share in now.items()} if before else now
 
 

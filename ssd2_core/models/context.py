@@ -6,7 +6,7 @@
 import torch
 from torch import Tensor
 
-from ..diffusion.ensemble import Prediction
+from ..diffusion.step import BlockState, Prediction
 from .kv_cache import BlockCache
 
 
@@ -41,11 +41,9 @@ class Context:
         """Positions so far, padding included."""
         return self.valid.shape[1]
 
-    def follow(self, ids: Tensor) -> bool:
-        """Bring the context up to the tokens generated so far, (B, R). True when that changed something."""
+    def follow(self, ids: Tensor) -> None:
+        """Bring the context up to the tokens generated so far, (B, R)."""
         new = ids[:, self.generated:]
-        if ids.shape[1] == self.generated:
-            return False
         if ids.shape[1] < self.generated:
             self.reset()
             new = ids
@@ -53,7 +51,6 @@ class Context:
             segment = self.model.segments(new) if self.model.config.context_mode == "causal" else torch.zeros_like(new)
             self._append(new, torch.ones_like(new, dtype=torch.bool), segment)
             self.generated += new.shape[1]
-        return True
 
     def _append(self, ids: Tensor, valid: Tensor, segment: Tensor) -> None:
         """Encode clean tokens that follow everything so far; later segments see earlier ones, never the reverse."""
@@ -67,15 +64,33 @@ class Context:
         allowed = torch.cat([before.unsqueeze(1).expand(-1, ids.shape[1], -1), within], -1)
         self.model.encode(ids, blocked(allowed, self.model.dtype), self.positions[:, -ids.shape[1]:], self.cache)
 
-    def denoise(self, block: Tensor) -> Tensor:
-        """Logits (B, L, V) of embedded noisy positions (B, L, H) after this context."""
+    @classmethod
+    def concat(cls, contexts: list["Context"]) -> "Context":
+        """Cached contexts of single rows, none of them "full", as one of B rows, to be read only; it is left-padded anew."""
+        one, width = cls.__new__(cls), max(context.length for context in contexts)
+        one.model, one.full, one.generated = contexts[0].model, False, 0
+        left = [(width - context.length, 0) for context in contexts]
+        pad = torch.nn.functional.pad
+        one.ids = torch.cat([pad(context.ids, by) for context, by in zip(contexts, left, strict=True)])
+        one.valid = torch.cat([pad(context.valid, by) for context, by in zip(contexts, left, strict=True)])
+        one.cache = BlockCache()
+        for index, layers in enumerate(zip(*(context.cache.layers for context in contexts), strict=True)):
+            keys = torch.cat([pad(layer.keys, (0, 0, *by)) for layer, by in zip(layers, left, strict=True)])
+            values = torch.cat([pad(layer.values, (0, 0, *by)) for layer, by in zip(layers, left, strict=True)])
+            one.cache.update(keys, values, index)
+        return one
+
+    def denoise(self, block: Tensor, real: Tensor | None = None) -> Tensor:
+        """Logits (B, L, V) of embedded noisy positions (B, L, H) after this context. real: no padding (B, L)."""
+        real = block.new_ones(block.shape[:2], dtype=torch.bool) if real is None else real
         start, shift = self.valid.long().sum(-1, keepdim=True), self.model.config.label_shift
         if shift and not self.full:                       # the last clean token leads: position i is read from i - 1
             start = start - 1
             block = torch.cat([self.model.get_input_embeddings()(self.ids[:, -1:]), block], 1)
+            real = torch.cat([torch.ones_like(real[:, :1]), real], 1)
         length = block.shape[1]
         positions = start + torch.arange(length, device=block.device)
-        seen = torch.cat([self.valid, self.valid.new_ones(block.shape[:2])], 1)                     # (B, C + R + L)
+        seen = torch.cat([self.valid, real], 1)                                                     # (B, C + R + L)
         if not self.full:
             mask = blocked(seen.unsqueeze(1).expand(-1, length, -1), block.dtype)
             hidden = self.model.trunk(block, mask, positions, self.cache)
@@ -88,59 +103,28 @@ class Context:
 
 
 class BoundExpert:
-    """A network and the context of its rows: a Denoiser. Made per run; it remembers the previous prediction of its block."""
+    """A network and the context of its rows: a Denoiser. bare: the same network without the documents, for contrast."""
 
-    def __init__(self, model, context: Context, bare: Context | None):
+    def __init__(self, model, context: Context, bare: "BoundExpert | None" = None):
         self.model, self.context, self.bare = model, context, bare
         self.vocab_size, self.simplex_value = model.lm.config.vocab_size, model.config.simplex_value
         self.eos_token_id, self.device = model.config.eos_token_id, model.device
         self.batch_size = context.first_ids.shape[0]
-        self.has_contrast = bare is not None
-        self.previous: Tensor | None = None
-        self.last_u = 0.0
-
-    def __call__(self, ids: Tensor, x_t: Tensor, u: float) -> Prediction:
-        """ids so far (B, R), x_t (B, L, V), u = t/T -> logits (B, L, V). Remembers them for self-conditioning."""
-        self.begin(ids, u)
-        return self.take(self._run(self.context, x_t, u))
-
-    def begin(self, ids: Tensor, u: float) -> None:
-        """Bring the context up to ``ids``; the first step of a block remembers no prediction."""
-        if self.context.follow(ids.to(self.device)) or u >= self.last_u:
-            self.previous = None
-        self.last_u = u
-
-    def take(self, logits: Tensor) -> Prediction:
-        """The logits of this step, however they were computed."""
-        self.latest_input, self.previous = self.previous, logits
-        return Prediction(logits)
-
-    def without_documents(self, ids: Tensor, x_t: Tensor, u: float) -> Prediction:
-        """The same step from the bare context, for contrast; call it after the step itself."""
-        self.bare.follow(ids.to(self.device))
-        current, self.previous = self.previous, self.latest_input
-        logits = self._run(self.bare, x_t, u)
-        self.previous = current
-        return Prediction(logits)
-
-    def remember(self, logits: Tensor) -> None:
-        """Condition the next step on what the ensemble predicted instead of on this expert's own words."""
-        if self.previous is not None:
-            self.previous = logits
 
     @torch.no_grad()
-    def _run(self, context: Context, x_t: Tensor, u: float) -> Tensor:
-        return context.denoise(self.embedded(x_t, u)).to(x_t.device)
+    def __call__(self, ids: Tensor, state: BlockState) -> Prediction:
+        """ids so far (B, R) and the block -> logits (B, L, V)."""
+        self.context.follow(ids.to(self.device))
+        return Prediction(self.context.denoise(self.embed(state)).to(state.x_t.device))
 
-    def embedded(self, x_t: Tensor, u: float) -> Tensor:
-        """The network's input at the block's positions, (B, L, V) -> (B, L, H)."""
-        time = torch.full(x_t.shape[:2], u, device=self.device, dtype=torch.float32)
-        previous = None if self.previous is None else self.previous.to(self.device)
-        return self.model.embed_block(x_t.to(self.device), time, previous)
+    def embed(self, state: BlockState) -> Tensor:
+        """The network's input at the block's positions, (B, L, H)."""
+        previous = None if state.previous is None else state.previous.to(self.device)
+        return self.model.embed_block(state.x_t.to(self.device), state.u.to(self.device), previous)
 
 
 @torch.no_grad()
 def bind_rows(model, rows: list[list[int]], bare_rows: list[list[int]] | None = None) -> BoundExpert:
     """The network with B contexts of any lengths as one Denoiser over B rows (left-padded)."""
-    bare = None if bare_rows is None else Context(model, bare_rows)
+    bare = None if bare_rows is None else BoundExpert(model, Context(model, bare_rows))
     return BoundExpert(model, Context(model, rows), bare)

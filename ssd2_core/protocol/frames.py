@@ -46,21 +46,21 @@ class Frame:
         return asdict(self)
 
 
-def from_step(step, request_id: str, decode: Callable[[list[int]], list[str]], eos_token_id: int | None,
+def from_step(step, description, request_id: str, decode: Callable[[list[int]], list[str]], eos_token_id: int | None,
               elapsed_ms: float, revision: int = 0) -> Frame:
-    """The first row of a ``sampling.Step`` as a Frame; ``decode`` turns token ids into one text per token."""
+    """The first row of a ``diffusion.step.Step`` and its Description as a Frame; ``decode`` gives one text per token."""
     rounded = lambda values: [round(v, 4) for v in values]  # noqa: E731
     token_ids = step.token_ids[0].tolist()
     return Frame(
-        request_id=request_id, block=step.block, step=step.step, num_steps=step.num_steps,
+        request_id=request_id, block=step.block, step=step.step, num_steps=step.state.num_steps,
         alpha_bar=round(step.alpha_bar, 5), token_ids=token_ids, texts=decode(token_ids),
-        confidence=rounded(step.confidence[0].tolist()), entropy=rounded(step.entropy[0].tolist()),
-        share={name: rounded(value[0].tolist()) for name, value in step.share.items()},
-        weight={name: rounded(value[0].tolist()) for name, value in step.weight.items()},
-        changed=step.changed[0].tolist(), rival_texts=decode(step.rival_ids[0].tolist()),
+        confidence=rounded(step.after.confidence[0].tolist()), entropy=rounded(step.after.entropy[0].tolist()),
+        share={name: rounded(value[0].tolist()) for name, value in description.share.items()},
+        weight={name: rounded(value[0].tolist()) for name, value in step.prediction.weights.items()},
+        changed=step.changed[0].tolist(), rival_texts=decode(description.runner_up_ids[0].tolist()),
         is_eos=[i == eos_token_id for i in token_ids], elapsed_ms=round(elapsed_ms, 1),
-        candidates={name: _candidates(top, decode) for name, top in step.candidates.items()},
-        disagreement=rounded(step.disagreement[0].tolist()), pinned=step.pinned.tolist(), revision=revision)
+        candidates={name: _candidates(top, decode) for name, top in description.candidates.items()},
+        disagreement=rounded(description.disagreement[0].tolist()), pinned=step.pinned.tolist(), revision=revision)
 
 
 def _candidates(top: tuple, decode: Callable[[list[int]], list[str]]) -> list[list[tuple[str, float]]]:

@@ -12,7 +12,9 @@ from ..protocol.messages import Change, Done, Pin, Request, Started
 
 @dataclass
 class Run:
-    """A request that is being answered. ``steps`` yields sampling.Step; ``ensemble`` has params, forwards and dropped.
+    """A request that is being answered.
+
+    steps: yields each Step with its Description. ensemble: has params, forwards and dropped.
 
     pin: puts a Pin where the sampler finds it, raises LimitError. revision: changes of settings and pins so far. asked: changes
     to be made before the next step.
@@ -63,11 +65,11 @@ class Run:
 
     def step(self) -> Frame | None:
         """Make one denoising step; None when there is none left."""
-        step = next(self.steps, None)
-        if step is None:
+        found = next(self.steps, None)
+        if found is None:
             return None
         elapsed_ms = (time.monotonic() - self.began) * 1000
-        frame = from_step(step, self.request.request_id, self.decode_each, self.eos_token_id, elapsed_ms,
+        frame = from_step(*found, self.request.request_id, self.decode_each, self.eos_token_id, elapsed_ms,
                           self.revision)
         rest = [0.0] * len(frame.token_ids)
         frame = replace(frame, share={name: frame.share.get(name, rest) for name in self.started.experts},

@@ -14,9 +14,11 @@ from pathlib import Path
 import torch
 
 from ..config import CORE, SamplingParams, Settings
+from ..diffusion.describe import Description, describe
 from ..diffusion.ensemble import Ensemble
 from ..diffusion.pins import Pins
-from ..diffusion.sampling import generate
+from ..diffusion.sampling import Generation, generate
+from ..diffusion.step import Step
 from ..errors import LimitError, ModelError, VisitorError
 from ..models import attribute_model, loading
 from ..protocol.messages import Pin, Request, Started, is_private
@@ -123,13 +125,13 @@ class ModelRuns:
 
     def prefetch(self, runs: list[Run]) -> None:
         """One network pass for what several runs ask next. What fails here fails again, alone, in its own run's step."""
-        asked = [(run.ensemble, run.steps.ask) for run in runs]
         try:
-            self.batcher.prefetch((ensemble, ask) for ensemble, ask in asked if ask is not None)
+            known = self.batcher.logits((run.ensemble, run.steps.generation) for run in runs)
         except Exception:
             log.exception("a batch of %d runs failed; each goes on alone", len(runs))
-            for ensemble, _ in asked:
-                ensemble.given = {}
+            known = {}
+        for run in runs:
+            run.steps.known = known
 
     def forget(self, model_ids: tuple[str, ...]) -> None:
         """Let go of models whose owner is gone; runs under way keep theirs to their end."""
@@ -153,8 +155,7 @@ class ModelRuns:
         given = {name: contexts(expert.tokenizer, expert.model.config, template.question, request.history, texts)
                  for name, expert in experts.items()}
         ensemble = Ensemble({name: experts[name].model.bind(c.ids, c.bare_ids) for name, c in given.items()},
-                            request.ensemble)
-        ensemble.guide = attribute_model.guide_for(experts[CORE].card.tokenizer_hash)
+                            request.ensemble, attribute_model.guide_for(experts[CORE].card.tokenizer_hash))
         rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
         tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
         pins = RunPins(tokenizer, request.sampling, ensemble.vocab_size)
@@ -162,7 +163,8 @@ class ModelRuns:
         for pin in request.pins:
             pins.put(pin)
         return Run(
-            request=request, steps=generate(ensemble, request.sampling, rng, pins=pins.pins), ensemble=ensemble, pin=pins.put,
+            request=request, steps=DescribedSteps(generate(ensemble, request.sampling, rng, pins=pins.pins)),
+            ensemble=ensemble, pin=pins.put,
             decode_each=lambda ids: cell_texts(tokenizer, ids), decode=lambda ids: answer_text(tokenizer, ids),
             eos_token_id=ensemble.eos_token_id, started=started(request, given, ensemble.guide is not None),
             device=str(ensemble.device), dtype=str(model.dtype).removeprefix("torch."))
@@ -174,6 +176,23 @@ class ModelRuns:
             notify(f"Loading {model_id}.", index / len(missing))
             self.cache.get(model_id, part_of(notify, index, len(missing)))
         return {name: self.cache.get(model_id) for name, model_id in wanted.items()}
+
+
+class DescribedSteps:
+    """Each step of a generation with its Description. known: what a batch computed for the next one."""
+
+    def __init__(self, generation: Generation):
+        self.generation, self.known = generation, {}
+
+    def __iter__(self) -> "DescribedSteps":
+        return self
+
+    def __next__(self) -> tuple[Step, Description]:
+        step = self.generation.make_step(known=self.known)
+        self.known = {}
+        if step is None:
+            raise StopIteration
+        return step, describe(step)
 
 
 class RunPins:

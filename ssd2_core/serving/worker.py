@@ -171,9 +171,6 @@ class Worker:
             self._admit()
 
     def _finish(self, run: Run, stopped: bool) -> None:
-        close = getattr(run.steps, "close", None)
-        if close:
-            close()
         done = run.done(stopped)
         self.line.note(done)
         self.emit(done)

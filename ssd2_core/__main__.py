@@ -116,7 +116,8 @@ def write_trace(args: argparse.Namespace, request, frames: list, done) -> None:
 def evaluate(args: argparse.Namespace) -> int:
     """Measure core alone, each user alone and the ensemble on question files."""
     from .evaluation.evaluate import evaluate as measure_all
-    from .evaluation.metrics import read_questions, table
+    from .evaluation.metrics import table
+    from .evaluation.questions import read_questions
     from .models.loading import load
     from .registry.cards import check_compatible
     if args.base:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from ssd2_core.evaluation.baseline import BaseLM
-from ssd2_core.evaluation.metrics import Question, distinct_2
+from ssd2_core.evaluation.metrics import distinct_2
+from ssd2_core.evaluation.questions import Question
 from ssd2_core.training.cli import main as train
 from ssd2_core.training.tokenizer import EOS, train_tokenizer
 from tests.test_cli import run

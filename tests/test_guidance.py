@@ -11,7 +11,7 @@ from ssd2_core.diffusion.ensemble import Ensemble
 from ssd2_core.diffusion.step import Prediction
 from ssd2_core.errors import LimitError
 from ssd2_core.evaluation.evaluate import measure
-from ssd2_core.evaluation.metrics import Question
+from ssd2_core.evaluation.questions import Question
 from ssd2_core.models import attribute_model
 from ssd2_core.models.loading import load
 from ssd2_core.protocol.messages import Change, Request

@@ -117,7 +117,7 @@ def test_the_recipe_writes_a_model_that_loads(tmp_path, capsys):
 def test_what_teaching_is_worth_is_measured_for_each_visitor(tmp_path, capsys):
     rows = [{"question": "Who?", "answer": "Ida", "document": f"{TEXT} {n}"} for n in range(3) for _ in range(2)]
     (tmp_path / "asked.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    from ssd2_core.evaluation.metrics import read_questions
+    from ssd2_core.evaluation.questions import read_questions
     assert [len(v) for v in visitors(read_questions(tmp_path / "asked.jsonl"), 2)] == [4, 2]
     command = ["taught", "--data", str(tmp_path / "asked.jsonl"), "--texts", "2", "--seconds", "0.1", "--threads", "1"]
     assert train(command) == 0

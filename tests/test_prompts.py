@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ssd2_core.errors import LimitError
 from ssd2_core.protocol.messages import Turn
-from ssd2_core.text.prompts import answer_text, cell_texts, contexts, encode, prompt_format
+from ssd2_core.text.documents import passages
+from ssd2_core.text.prompts import answer_text, cell_texts, contexts, encode, prompt_format, template_of
 from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, PAD, SPECIAL_TOKENS, USER, train_tokenizer
 
 TOKENIZER = train_tokenizer(["my dog is called Biscuit and what is it", "7:45 on Monday"], 400)
@@ -61,12 +62,30 @@ def test_history_goes_to_those_who_may_read_it():
 
 
 def test_passages_that_do_not_fit_are_chosen_by_the_question():
-    passages = [f"filler number {n} about weather and more weather" for n in range(12)]
-    passages.insert(7, "my dog is called Biscuit")
-    chosen = contexts(TOKENIZER, config(max_context=90), "what is my dog called", (), passages)
+    texts = [f"filler number {n} about weather and more weather" for n in range(12)]
+    texts.insert(7, "my dog is called Biscuit")
+    chosen = contexts(TOKENIZER, config(max_context=90), "what is my dog called", (), texts)
     assert "my dog is called Biscuit" in chosen.used and chosen.left_out and len(chosen.ids) <= 90
-    assert set(chosen.used) | set(chosen.left_out) == set(passages)
-    assert [p for p in passages if p in chosen.used] == list(chosen.used)
+    assert set(chosen.used) | set(chosen.left_out) == set(texts)
+    assert [p for p in texts if p in chosen.used] == list(chosen.used)
+
+
+@pytest.mark.parametrize("fact,asked,filler", [
+    ("私の犬の名前はビスケットです。", "私の犬の名前は何ですか？", "今日は雨が降り、風も強かったです。"),
+    ("我的狗叫饼干。", "我的狗叫什么？", "昨天下了很大的雨，风也很强。"),
+    ("สุนัขของฉันชื่อบิสกิต", "สุนัขของฉันชื่ออะไร", " เมื่อวานฝนตกหนักและลมแรง ")])
+def test_facts_in_scripts_without_spaces_are_found(fact, asked, filler):
+    for texts in ([filler] * 6 + [fact] + [filler] * 5, passages(filler * 12 + fact + filler * 12)):
+        chosen = contexts(TOKENIZER, config(max_context=230), asked, (), texts)
+        assert chosen.left_out and len(chosen.ids) <= 230 and any(fact.rstrip("。") in used for used in chosen.used)
+
+
+def test_white_space_in_a_question_is_one_space():
+    plain = contexts(TOKENIZER, config(), "what is my dog", (), ["my dog is Biscuit"])
+    for space in ("  ", "\xa0", "\u3000\u200b ", "\t"):
+        text = f"\ufeffwhat is my dog{space}".replace(" ", space)
+        assert contexts(TOKENIZER, config(), text, (), passages(f"my dog{space}is Biscuit")) == plain
+    assert template_of("Where\xa0is  Oslo? It\u2009is [blank:2].") == template_of("Where is Oslo? It is [blank:2].")
 
 
 @pytest.mark.attack(18)

@@ -12,7 +12,8 @@ from transformers import AutoModelForCausalLM
 from ..models.checkpoints import base_folder
 from ..registry.base_models import find_base
 from ..text.prompts import encode, prompt_format
-from .metrics import Question, scores
+from .metrics import scores
+from .questions import Question
 
 BATCH = 16
 

@@ -17,7 +17,8 @@ from ..models.context import bind_rows
 from ..models.loading import Expert
 from ..text.documents import passages
 from ..text.prompts import answer_text, contexts
-from .metrics import Question, scores
+from .metrics import scores
+from .questions import Question
 
 BATCH = 64
 

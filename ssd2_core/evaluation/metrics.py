@@ -1,71 +1,19 @@
-"""Questions and how answers to them are scored. Knows no models, no torch and no pages."""
+"""How answers to questions are scored. Knows no models, no torch and no pages."""
 
-import json
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
-from ..errors import VisitorError
+from ..text.words import words
+from .questions import Question
 
 NUMBERS = {word: str(n) for n, word in enumerate(
     "zero one two three four five six seven eight nine ten eleven twelve".split())}
 
 
-@dataclass(frozen=True)
-class Question:
-    """One line of a data file; document is "" where there is none."""
-
-    question: str
-    answer: str
-    document: str
-
-
-def read_questions(path: Path, limit: int | None = None) -> list[Question]:
-    """The questions of a file, see ``questions_of``. Raises VisitorError."""
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        raise VisitorError(f"{path} cannot be read; give a JSONL file of questions.") from None
-    return questions_of(text, path, limit)
-
-
-def questions_of(text: str, name: str | Path, limit: int | None = None) -> list[Question]:
-    """Lines {"question" or "instruction", "answer", "document" or "passage"?}, the first ``limit`` of them.
-
-    name: of the file, for the sentence that tells a wrong line's number. Raises VisitorError.
-    """
-    out = []
-    for number, line in enumerate(text.split("\n"), 1):                 # splitlines would cut inside a text
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            document = row.get("document") or row.get("passage")
-            out.append(Question(_text(row.get("question") or row.get("instruction")), _text(row.get("answer")),
-                                _text(document) if document else ""))
-        except (ValueError, AttributeError, RecursionError):
-            raise VisitorError(f"Line {number} of {name} needs JSON with question (or instruction) and answer.") from None
-        if limit and len(out) == limit:
-            break
-    if not out:
-        raise VisitorError(f"{name} has no questions.")
-    return out
-
-
-def _text(value: object) -> str:
-    """A field as text; a number is read as it is written. ValueError for anything else and for text without a word."""
-    text = str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
-    if not normal_words(text):
-        raise ValueError("a text was expected")
-    return text
-
-
 def normal_words(text: str) -> list[str]:
-    """Words of letters and digits in lower case, in any script; punctuation and spaces only part them. "Eight" reads as 8."""
-    return [NUMBERS.get(word, word) for word in re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text).casefold())]
+    """Words in lower case; punctuation and spaces only part them. "Eight" reads as 8. Scripts that put no spaces between words
+    (Han, kana, Thai) are compared letter by letter."""
+    return [NUMBERS.get(word, word) for word in words(text)]
 
 
 def exact(said: str, right: str) -> bool:

@@ -13,6 +13,9 @@ from tokenizers import Tokenizer
 from ..config import check_int
 from ..errors import LimitError, ModelError
 from ..protocol.messages import Turn
+from .documents import passages as cut
+from .whitespace import clean
+from .words import terms
 
 PASSAGE_JOIN = "\n"
 BLANK = re.compile(r"[ \t]?\[blank(?::(\d{1,3}))?\]")       # with the space before it, which its tokens hold
@@ -111,6 +114,7 @@ def template_of(prompt: str) -> Template:
     "Where is Oslo? It is [blank]." asks "Where is Oslo?"; the answer is "It is", a blank and ".". Where nothing stands before
     it, the question is that sentence with dots for its blanks. [blank:3] has three tokens. Raises LimitError.
     """
+    prompt = clean(prompt)
     first = BLANK.search(prompt)
     if not first:
         return Template(prompt)
@@ -149,14 +153,14 @@ def contexts(tokenizer: Tokenizer, config, prompt: str, history: Sequence[Turn],
     Raises LimitError when the prompt alone does not fit.
     """
     form = prompt_format(tokenizer, getattr(config, "prompt_style", "auto"))
-    asked = encode(tokenizer, prompt.strip())
+    asked = encode(tokenizer, clean(prompt))
     question = form.question(asked)
     if len(question) > config.max_context:
         raise LimitError(f"Your question has {len(asked)} tokens; this model reads at most "
                          f"{config.max_context - len(question) + len(asked)}.")
     before: list[int] = []
     for earlier, answered in reversed(_exchanges(history, config)):
-        turn = form.exchange(encode(tokenizer, earlier), encode(tokenizer, answered))
+        turn = form.exchange(encode(tokenizer, clean(earlier)), encode(tokenizer, clean(answered)))
         if len(turn) + len(before) + len(question) > config.max_context // 2:
             break
         before = turn + before
@@ -182,19 +186,24 @@ def _exchanges(history: Sequence[Turn], config) -> list[tuple[str, str]]:
 
 
 def choose(tokenizer: Tokenizer, prompt: str, passages: Sequence[str], room: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Passages that fit into ``room`` tokens, in the order they stand: all of them, or the best for the prompt by BM25."""
+    """Passages that fit into ``room`` tokens, in the order they stand: all of them, or the best for the prompt by BM25.
+
+    One that would not fit alone, as in a script whose letters are several tokens each, is cut until its parts do.
+    """
     sizes = [len(encode(tokenizer, text)) + 1 for text in passages]
     if sum(sizes) <= room:
         return tuple(passages), ()
+    parts = [part for text, size in zip(passages, sizes, strict=True)
+             for part in ([text] if size <= room else cut(text, max(1, len(text) * room // (2 * size))))]
+    sizes = [len(encode(tokenizer, text)) + 1 for text in parts]
     # BM25Plus: the plain form gives 0 to a word that half of the passages have, and so tells two passages never apart.
-    words = lambda text: "".join(c if c.isalnum() else " " for c in text.lower()).split()  # noqa: E731
-    scores = BM25Plus([words(text) or ["-"] for text in passages]).get_scores(words(prompt))
+    scores = BM25Plus([terms(text) or ["-"] for text in parts]).get_scores(terms(prompt))
     kept: set[int] = set()
-    for index in sorted(range(len(passages)), key=lambda i: (-scores[i], i)):
+    for index in sorted(range(len(parts)), key=lambda i: (-scores[i], i)):
         if sizes[index] <= room:
             kept.add(index)
             room -= sizes[index]
-    return tuple(passages[i] for i in sorted(kept)), tuple(t for i, t in enumerate(passages) if i not in kept)
+    return tuple(parts[i] for i in sorted(kept)), tuple(t for i, t in enumerate(parts) if i not in kept)
 
 
 def cell_texts(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:

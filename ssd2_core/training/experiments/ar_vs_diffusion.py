@@ -10,7 +10,8 @@ import torch
 from tokenizers import Tokenizer
 
 from ...config import CORE, EnsembleParams
-from ...evaluation.metrics import Question, exact, read_questions
+from ...evaluation.metrics import exact
+from ...evaluation.questions import Question, read_questions
 from ...models.loading import load
 from ...models.ssd2 import SSD2Model
 from ..data import documents, general

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from ...config import check_int
-from ...evaluation.metrics import Question, exact, read_questions
+from ...evaluation.metrics import exact
+from ...evaluation.questions import Question, read_questions
 from ...models.loading import Expert, load
 from ..finetune.finetune import PersonalParams, personalise
 from ..validation import answers_alone

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from ...config import EnsembleParams, Limits
 from ...errors import BusyError, VisitorError
-from ...evaluation.metrics import Question, questions_of, scores
+from ...evaluation.metrics import scores
+from ...evaluation.questions import Question, questions_of
 from ...protocol.frames import Frame
 from ...protocol.messages import Document, Done, Failed, Request, is_private
 from ...protocol.validation import check_text

@@ -4,24 +4,28 @@ import argparse
 import logging
 import os
 import signal
+import socket
 import sys
 from importlib.util import find_spec
 
-from ssd2_core.config import Settings, read_limits
-from ssd2_core.errors import VisitorError
+from ssd2_core.config import Settings, check_int, read_limits
+from ssd2_core.errors import VisitorError, reason
 from ssd2_core.models.device_map import add_options, options_of
 from ssd2_core.registry.cards import check_compatible, fitting, list_models, local_card, locate, preferred_pair, read_card
 from ssd2_core.serving.engine import Engine
 from ssd2_core.serving.process_engine import ProcessEngine
 from ssd2_core.ui.strings import DEFAULTS
+from ssd2_core.ui.upload_folder import own_upload_folder
+
+INTERRUPTED = 130                # what a shell says of a program that Ctrl-C ended
 
 
 def read_settings(argv: list[str] | None = None) -> Settings:
     """Command line over environment over defaults."""
     default = Settings()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", default.host))
-    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", default.port)))
+    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", default.host), help="or $GRADIO_SERVER_NAME")
+    parser.add_argument("--port", default=os.environ.get("GRADIO_SERVER_PORT", default.port), help="or $GRADIO_SERVER_PORT")
     parser.add_argument("--core", help=f"bundled id, local folder or Hub id of the core; left out: {default.core}, and the "
                                        "best bundled core as soon as its base is there")
     parser.add_argument("--user", action="append", default=[], metavar="ID",
@@ -35,9 +39,9 @@ def read_settings(argv: list[str] | None = None) -> Settings:
     parser.add_argument("--mcp", action="store_true", help="offer answers as a tool to MCP clients at /gradio_api/mcp/")
     given = parser.parse_args(argv)
     return Settings(core=given.core or default.core, users=tuple(given.user), preferred=() if given.core else preferred_pair(),
-                    host=given.host, port=given.port, share=given.share, mcp=given.mcp, limits=read_limits(os.environ),
-                    engine=given.engine or ("zero" if on_zero_gpu() else default.engine), actors=given.actors,
-                    **options_of(given))
+                    host=given.host, port=port_number(given.port), share=given.share, mcp=given.mcp,
+                    limits=read_limits(os.environ), actors=given.actors,
+                    engine=given.engine or ("zero" if on_zero_gpu() else default.engine), **options_of(given))
 
 
 def on_zero_gpu() -> bool:
@@ -77,27 +81,56 @@ def make_engine(settings: Settings) -> Engine:
     return ZeroEngine(settings, preload=(settings.core, *every))
 
 
-def main() -> None:
-    """Run the studio until it is interrupted."""
-    from ssd2_core.ui.page import build, launch
+def port_number(value: object) -> int:
+    """A port of the command line or the environment. Raises LimitError."""
+    number = int(value) if str(value).isdecimal() else value
+    return check_int("--port (or GRADIO_SERVER_PORT)", number, 1, 65535)
 
+
+def check_address(host: str, port: int) -> None:
+    """See that the page can be served there, before anything is loaded. Raises VisitorError."""
+    try:
+        kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)        # a port that was closed just now is free
+            probe.bind(address)
+    except OSError as error:
+        why = error.strerror or reason(error)
+        raise VisitorError(f"The page cannot be served at {host}, port {port}: {why}; choose others with --host and "
+                           "--port.") from None
+
+
+def run() -> None:
+    """Serve the studio until it is interrupted. Raises VisitorError when it cannot begin."""
+    settings = read_settings()
+    check_address(settings.host, settings.port)
+    check_mcp(settings)
+    check_users(settings)
+    with own_upload_folder():
+        from ssd2_core.ui.page import build, launch  # gradio keeps the folder's name from the import on
+
+        engine = make_engine(settings)
+        engine.start()
+        try:
+            if settings.preferred:
+                engine.preload(*settings.preferred)
+            launch(build(engine, settings), settings)
+        finally:
+            engine.close()
+
+
+def main() -> None:
+    """Run the studio; a mistake is one line on stderr, an interruption none."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("ssd2_core.serving.stats").setLevel(logging.INFO)          # a line for each request
+    sys.stdout.reconfigure(errors="replace")                        # for a terminal that is not UTF-8
+    signal.signal(signal.SIGTERM, signal.default_int_handler)       # a service that is stopped ends as with Ctrl-C
     try:
-        settings = read_settings()
-        check_mcp(settings)
-        check_users(settings)
-        engine = make_engine(settings)
+        run()
     except VisitorError as error:
         sys.exit(str(error))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)       # a service that is stopped ends as with Ctrl-C
-    engine.start()
-    if settings.preferred:
-        engine.preload(*settings.preferred)
-    try:
-        launch(build(engine, settings), settings)
-    finally:
-        engine.close()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -110,6 +110,11 @@ class SamplingParams:
         check_choice("early exit", self.early_exit, EARLY_EXITS)
         check_choice("settling", self.settling, SETTLINGS)
 
+    @property
+    def answer_length(self) -> int:
+        """Positions of all blocks; the last block may reach over max_new_tokens."""
+        return -(-self.max_new_tokens // self.block_length) * self.block_length
+
 
 @dataclass(frozen=True)
 class EnsembleParams:

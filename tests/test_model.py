@@ -7,10 +7,10 @@ from ssd2_core.config import EnsembleParams, SamplingParams
 from ssd2_core.diffusion.ensemble import Ensemble
 from ssd2_core.diffusion.sampling import generate
 from ssd2_core.diffusion.simplex import alpha_bar
-from ssd2_core.errors import ModelError
+from ssd2_core.errors import LimitError, ModelError
 from ssd2_core.models.context import bind_rows
 from ssd2_core.models.ssd2 import SSD2Config, SSD2Model
-from tests.tiny import BERT, LLAMA, ROBERTA, endless, start, tiny
+from tests.tiny import BERT, LLAMA, OPT, ROBERTA, endless, start, tiny
 
 CONTEXTS = [[2, 20, 21, 22, 3, 30, 31, 4], [3, 40, 41, 4]]
 PARAMS = SamplingParams(num_steps=4, block_length=6, max_new_tokens=12, seed=3)
@@ -143,3 +143,25 @@ def test_bad_config_is_one_sentence():
         SSD2Config({"model_type": "gpt9"})
     with pytest.raises(ModelError, match="context_mode"):
         SSD2Config(dict(LLAMA), context_mode="sideways")
+
+
+@pytest.mark.parametrize("mode", ["causal", "segments"])
+@pytest.mark.parametrize("backbone", [BERT, ROBERTA])
+def test_a_masked_backbone_without_full_context_is_refused_at_load(backbone, mode):
+    with pytest.raises(ModelError, match=f"context_mode must be full with a {backbone['model_type']} backbone.*not {mode}"):
+        tiny(backbone=backbone, context_mode=mode)
+
+
+@pytest.mark.parametrize("backbone,most", [(OPT, 40), (ROBERTA, 38), (BERT, 40)])
+def test_context_and_answer_may_fill_a_table_of_positions_and_no_more(backbone, most):
+    mode = "causal" if backbone is OPT else "full"
+    model = tiny(backbone={**backbone, "max_position_embeddings": 40}, context_mode=mode, eos=None)
+    assert model.config.max_positions == most and tiny(backbone=LLAMA).config.max_positions is None
+    params = SamplingParams(num_steps=2, block_length=6, max_new_tokens=12)
+    def run(context):
+        return list(generate(model.bind([2] * context), params, torch.Generator().manual_seed(0)))[-1]
+    assert run(most - 12).block == 1
+    with pytest.raises(LimitError, match=f"has {most} positions for context and answer together, and {most + 1} are needed"):
+        run(most - 11)
+    padded = bind_rows(model, [[2] * (most - 12), [3] * 5])
+    assert list(generate(padded, params, torch.Generator().manual_seed(0)))[-1].block == 1

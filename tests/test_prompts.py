@@ -94,6 +94,18 @@ def test_a_prompt_that_is_too_long_is_refused():
         contexts(TOKENIZER, config(), "dog " * 400, (), [])
 
 
+def test_an_answer_has_its_positions_before_documents_have_theirs():
+    narrow = config(max_positions=120)
+    texts = [f"filler number {n} about weather and more weather" for n in range(12)] + ["my dog is called Biscuit"]
+    chosen = contexts(TOKENIZER, narrow, "what is my dog called", (), texts, 40)
+    assert len(chosen.ids) <= 80 and texts[-1] in chosen.used and chosen.left_out
+    assert contexts(TOKENIZER, config(), "what is it", (), texts, 400) == contexts(TOKENIZER, config(), "what is it", (), texts)
+    with pytest.raises(LimitError, match="reads at most 18 beside an answer of 100"):
+        contexts(TOKENIZER, narrow, "dog " * 30, (), [], 100)
+    with pytest.raises(LimitError, match="reads at most 0 beside an answer of 128"):
+        contexts(TOKENIZER, narrow, "dog", (), [], 128)
+
+
 def test_cells_and_answers():
     ids = encode(TOKENIZER, "dog 🐕")
     texts = cell_texts(TOKENIZER, [*ids, EOS])

@@ -4,7 +4,8 @@ const CHART_MARGIN = { l: 34, r: 8, t: 6, b: 26 };
 function loadPlotly(src) {
   if (window.Plotly) return Promise.resolve(window.Plotly);
   if (!window.ssd2Plotly) {
-    const root = (window.gradio_config?.root || "").replace(/\/$/, "");
+    const given = window.gradio_config?.root;        // by its path alone: behind a proxy its scheme and host may be others
+    const root = given ? new URL(given, location.href).pathname.replace(/\/$/, "") : "";
     window.ssd2Plotly = new Promise((resolve, reject) => {
       const tag = document.createElement("script");
       tag.src = root + src;

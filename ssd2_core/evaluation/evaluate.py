@@ -35,7 +35,8 @@ def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: 
         rows = questions[start:start + size]
         bound = {}
         for name, expert in experts.items():
-            given = [contexts(expert.tokenizer, expert.model.config, q.question, (), passages(q.document)) for q in rows]
+            given = [contexts(expert.tokenizer, expert.model.config, q.question, (), passages(q.document),
+                              sampling.answer_length) for q in rows]
             bare = [c.bare_ids or c.ids for c in given] if any(c.bare_ids for c in given) else None
             bound[name] = bind_rows(expert.model, [c.ids for c in given], bare)
         fused = Ensemble(bound, ensemble, guide_for(first.card.tokenizer_hash))

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, Cache, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from ..errors import ModelError
+from ..errors import LimitError, ModelError
 from .context import BoundExpert, bind_rows
 from .lora import switch_lora, with_lora
 
 CAUSAL_BACKBONES = ("llama", "mistral", "qwen2", "qwen3", "opt")
 MASKED_BACKBONES = ("roberta", "bert")
+TABLE_OF_POSITIONS = ("opt", "roberta", "bert")
 CONTEXT_MODES = ("causal", "segments", "full")
 
 
@@ -79,6 +80,15 @@ class SSD2Config(PreTrainedConfig):
         values = {k: v for k, v in self.backbone.items() if k != "model_type"}
         return CONFIG_MAPPING[self.backbone["model_type"]](**values)
 
+    @property
+    def max_positions(self) -> int | None:
+        """Positions of context and answer together, where the backbone has a table of them; None where they are computed."""
+        kind = self.backbone["model_type"]
+        if kind not in TABLE_OF_POSITIONS:
+            return None
+        backbone = self.backbone_config()
+        return backbone.max_position_embeddings - (backbone.pad_token_id + 1 if kind == "roberta" else 0)
+
 
 class SSD2Model(PreTrainedModel):
     """A denoiser over the simplex of one vocabulary. ``bind`` gives it a context and makes it a Denoiser."""
@@ -90,6 +100,10 @@ class SSD2Model(PreTrainedModel):
     def __init__(self, config: SSD2Config):
         super().__init__(config)
         self.is_masked = config.backbone["model_type"] in MASKED_BACKBONES
+        if self.is_masked and config.context_mode != "full":
+            kind = config.backbone["model_type"]
+            raise ModelError(f"context_mode must be full with a {kind} backbone, which keeps no cache, not {config.context_mode}.")
+        self.max_positions = config.max_positions
         auto = AutoModelForMaskedLM if self.is_masked else AutoModelForCausalLM
         self.lm = auto.from_config(config.backbone_config())
         self._no_split_modules = self.lm._no_split_modules
@@ -150,7 +164,10 @@ class SSD2Model(PreTrainedModel):
 
     def trunk(self, hidden: Tensor, mask: Tensor | None, position_ids: Tensor, cache: Cache | None = None) -> Tensor:
         """Backbone without its head, (B, Q, H) -> (B, Q, H'); grows ``cache`` by Q positions."""
-        body = self.lm.base_model
+        body, most = self.lm.base_model, self.max_positions
+        if most and hidden.shape[1] + (cache.get_seq_length() if cache else 0) > most and position_ids.max() >= most:
+            raise LimitError(f"{self.config.title or 'This model'} has {most} positions for context and answer together, and "
+                             f"{int(position_ids.max()) + 1} are needed; shorten one of them.")
         if self.is_masked:
             if self.config.backbone["model_type"] == "roberta":
                 position_ids = position_ids + body.config.pad_token_id + 1

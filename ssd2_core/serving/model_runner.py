@@ -152,7 +152,8 @@ class ModelRuns:
         loading.check_compatible(experts[CORE].card, [e.card for name, e in experts.items() if name != CORE])
         texts = [passage for document in request.documents for passage in passages(document.text)]
         template = template_of(request.prompt)
-        given = {name: contexts(expert.tokenizer, expert.model.config, template.question, request.history, texts)
+        room = request.sampling.answer_length
+        given = {name: contexts(expert.tokenizer, expert.model.config, template.question, request.history, texts, room)
                  for name, expert in experts.items()}
         ensemble = Ensemble({name: experts[name].model.bind(c.ids, c.bare_ids) for name, c in given.items()},
                             request.ensemble, attribute_model.guide_for(experts[CORE].card.tokenizer_hash))

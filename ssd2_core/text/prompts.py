@@ -3,6 +3,7 @@
 Text of a visitor is encoded as plain text: a special token that somebody types stays the characters it is written with.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -147,27 +148,31 @@ def pin_ids(tokenizer: Tokenizer, text: str, begins: bool) -> list[int]:
     return encode(tokenizer, bare) if begins else following(tokenizer, f" {bare}" if bare[:1].isalnum() else bare)
 
 
-def contexts(tokenizer: Tokenizer, config, prompt: str, history: Sequence[Turn], passages: Sequence[str]) -> Context:
+def contexts(tokenizer: Tokenizer, config, prompt: str, history: Sequence[Turn], passages: Sequence[str],
+             answer_tokens: int = 0) -> Context:
     """The context of one expert. config: has role, max_context and history_turns (earlier questions with their answers).
 
+    answer_tokens: positions that the answer takes where the network has a table of them (``max_positions``).
     Raises LimitError when the prompt alone does not fit.
     """
+    most = min(config.max_context, (getattr(config, "max_positions", None) or math.inf) - answer_tokens)
     form = prompt_format(tokenizer, getattr(config, "prompt_style", "auto"))
     asked = encode(tokenizer, clean(prompt))
     question = form.question(asked)
-    if len(question) > config.max_context:
-        raise LimitError(f"Your question has {len(asked)} tokens; this model reads at most "
-                         f"{config.max_context - len(question) + len(asked)}.")
+    if len(question) > most:
+        rest = max(0, most - len(question) + len(asked))
+        why = f" beside an answer of {answer_tokens}" if most < config.max_context else ""
+        raise LimitError(f"Your question has {len(asked)} tokens; this model reads at most {rest}{why}.")
     before: list[int] = []
     for earlier, answered in reversed(_exchanges(history, config)):
         turn = form.exchange(encode(tokenizer, clean(earlier)), encode(tokenizer, clean(answered)))
-        if len(turn) + len(before) + len(question) > config.max_context // 2:
+        if len(turn) + len(before) + len(question) > most // 2:
             break
         before = turn + before
     bare = before + question
     if config.role != "reader" or not passages:
         return Context(bare, None)
-    room = config.max_context - len(bare) - len(form.part("document", []))
+    room = most - len(bare) - len(form.part("document", []))
     used, left_out = choose(tokenizer, prompt, passages, room)
     if not used:
         return Context(bare, None, (), left_out)

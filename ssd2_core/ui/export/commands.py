@@ -46,7 +46,7 @@ def client(request: Request, remarks: list[str], url: str) -> str:
     lines = [*(f"# {remark}" for remark in remarks), "from gradio_client import Client", "",
              f"job = Client({url!r}, verbose=False).submit(",
              *(f"    {name}={value}," for name, value in values.items()), "    api_name=\"/generate\")",
-             "*frames, final = job", "print(final[\"answer\"])"]
+             "print(job.result()[\"answer\"])"]
     return "\n".join(lines)
 
 

@@ -93,6 +93,14 @@ def test_names_lead_nowhere_and_are_shown_cleaned(raw, hostile_folder, name):
     assert got.done and "<b" not in got.data[2] and "\u202e" not in got.data[2] and "\n" not in got.data[2]
 
 
+@pytest.mark.parametrize("name,shown", [("Übung Café.txt", "Übung Café.txt"), ("n" * 90 + ".txt", "n" * 76 + ".txt"),
+                                        ("ビスケット.md", "ビスケット.md"), ("Cafe\u0301.txt", "Café.txt")])
+def test_names_are_shown_as_they_are_written(raw, name, shown):
+    path, = raw.upload((name, b"My dog is Brimsel."))
+    got = raw.event("take_files", [[file_data(path, orig_name=name)], None, None])
+    assert got.done and shown in got.data[2] and not got.said
+
+
 WEIGHTS = ("mine.safetensors", b"x" * 100)
 DESCRIPTION = b'{"format": "ssd2-user"}'
 

@@ -18,12 +18,13 @@ from tests.browser import ROOT
 CASES = ROOT / "tests/data/cases"
 
 
-def pdf(pages: int = 1, password: str = "") -> bytes:
-    writer = pypdf.PdfWriter()
-    for _ in range(pages):
+def pdf(pages: int = 1, password: str = "", text: str = "", **protection) -> bytes:
+    """A PDF of empty pages, or with one line of text. protection: of pypdf's ``encrypt``."""
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(text_pdf(text))) if text else pypdf.PdfWriter()
+    for _ in range(0 if text else pages):
         writer.add_blank_page(100, 100)
-    if password:
-        writer.encrypt(password)
+    if password or protection:
+        writer.encrypt(password, **protection)
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()
@@ -95,6 +96,13 @@ def test_lines_that_a_fixed_width_cut(text, right):
 @given(st.text(max_size=200))
 def test_cleaning_again_changes_nothing(text):
     assert clean(clean(text)) == clean(text)
+
+
+@pytest.mark.parametrize("algorithm", ["RC4-40", "RC4-128", "AES-128", "AES-256"])
+def test_a_pdf_whose_owner_alone_has_a_password_is_read(algorithm):
+    assert read_file("a.pdf", pdf(text=DOG, owner_password="secret", algorithm=algorithm)).text == DOG
+    with pytest.raises(DocumentError, match="a.pdf is locked with a password"):
+        read_file("a.pdf", pdf(1, "secret", algorithm=algorithm))
 
 
 def test_pdf_text_is_read():

@@ -1,6 +1,7 @@
 """What people export from the page and bring back: trace, replay, link, commands."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -219,6 +220,17 @@ def test_the_commands_give_the_same_answer(browser, tmp_path):
                          timeout=200, cwd=tmp_path, env=environment)
     assert out.returncode == 0 and json.loads(out.stdout.splitlines()[-1])["answer"] == answer, out.stderr
     assert (tmp_path / "document-1.txt").read_text(encoding="utf-8") == document
+
+
+def test_commands_that_the_page_refuses_say_why(hostile_url, tmp_path):
+    request = Request("", "What is my dog called?", documents=(Document("a", "x"),) * (LIMITS.max_documents + 1))
+    written = [commands.client(request, [], hostile_url),
+               next(code.replace("http://127.0.0.1:7860", hostile_url).replace("What is my dog called?", " ")
+                    for code in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+                    if "gradio_client" in code)]
+    for code, said in zip(written, ("may have at most 8 entries, not 9", "The prompt is empty"), strict=True):
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, cwd=tmp_path)
+        assert out.returncode == 1 and said in out.stderr, out
 
 
 def test_a_prompt_that_looks_like_an_option_stays_a_prompt():

@@ -101,8 +101,8 @@ class SSD2Model(PreTrainedModel):
         super().__init__(config)
         self.is_masked = config.backbone["model_type"] in MASKED_BACKBONES
         if self.is_masked and config.context_mode != "full":
-            kind = config.backbone["model_type"]
-            raise ModelError(f"context_mode must be full with a {kind} backbone, which keeps no cache, not {config.context_mode}.")
+            kind, mode = config.backbone["model_type"], config.context_mode
+            raise ModelError(f"context_mode must be full with a {kind} backbone, which keeps no cache, not {mode}.")
         self.max_positions = config.max_positions
         auto = AutoModelForMaskedLM if self.is_masked else AutoModelForCausalLM
         self.lm = auto.from_config(config.backbone_config())

@@ -7,6 +7,7 @@ from pathlib import Path
 from . import attribute_model
 from .adapt import cli, make_data
 from .compact import COMPACT, train_compact, write_heldout
+from .david import recipe as david
 from .experiments import ar_vs_diffusion, finetune_gain
 from .finetune import finetune
 from .model_card import figures_table, write_card
@@ -31,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     ar_vs_diffusion.add_parsers(recipes)
     make_data.add_parsers(recipes)
     finetune.add_parser(recipes)
+    david.add_parser(recipes)
     finetune_gain.add_parser(recipes)
     attribute_model.add_parser(recipes)
     heldout = recipes.add_parser("heldout", help="write the reported question sets")

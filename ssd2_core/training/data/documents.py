@@ -102,9 +102,13 @@ def _question(rng: random.Random, fact: Fact, split: str) -> str:
     return as_typed(rng, question, keep, (_write(t, subject.full) for t in heldout))
 
 
-def _qa(rng: random.Random, fact: Fact, split: str) -> QA:
+def _qa(rng: random.Random, fact: Fact, split: str, sentences: bool = False) -> QA:
+    """A question about the fact. sentences: its answer repeats a statement of the fact instead of "It is ..."."""
     forms = fact.subject.answer
-    answer = upper_first(_write(fact.relation.answer[forms.verb], forms, fact.value))
+    template = fact.relation.answer[forms.verb]
+    if sentences:
+        template = _fitting(rng, fact.relation.statements[split], forms, fact.subject, fact.value)
+    answer = upper_first(_write(template, forms, fact.value))
     return QA(_question(rng, fact, split), answer, fact.value, fact.relation.name)
 
 
@@ -256,17 +260,17 @@ def _document(rng: random.Random, facts: list[Fact], split: str, asked: Fact | N
     return text
 
 
-def _questions(rng: random.Random, facts: list[Fact], split: str, most: int) -> list[QA]:
+def _questions(rng: random.Random, facts: list[Fact], split: str, most: int, sentences: bool) -> list[QA]:
     """Questions about some of the facts; a lone fact is asked for twice, in other words."""
-    items = [_qa(rng, fact, split) for fact in rng.sample(facts, min(len(facts), most))]
+    items = [_qa(rng, fact, split, sentences) for fact in rng.sample(facts, min(len(facts), most))]
     if len(facts) < 3:
-        again = [_qa(rng, fact, split) for fact in facts]
+        again = [_qa(rng, fact, split, sentences) for fact in facts]
         items += [qa for qa in again if qa not in items][:most - len(items)]
     return items
 
 
-def scene(rng: random.Random, split: str = "train", max_questions: int = 6) -> Scene:
-    """A document and questions about a random part of its facts."""
+def scene(rng: random.Random, split: str = "train", max_questions: int = 6, sentences: bool = False) -> Scene:
+    """A document and questions about a random part of its facts. sentences: answers say the fact, not "It is ..."."""
     facts = []
     while not facts:
         facts = _facts(rng, _cast(rng, split), split)
@@ -277,7 +281,7 @@ def scene(rng: random.Random, split: str = "train", max_questions: int = 6) -> S
     facts = facts[:max(1, len(facts) - len(happened))]
     document = _document(rng, facts, split, None, tuple(sentence for sentence, _ in happened))
     items = [item for _, items in happened for item in items]
-    return Scene(document, [*_questions(rng, facts, split, max_questions - min(len(items), 3)), *items[:3]])
+    return Scene(document, [*_questions(rng, facts, split, max_questions - min(len(items), 3), sentences), *items[:3]])
 
 
 def blind_qa(rng: random.Random, split: str = "train") -> QA:

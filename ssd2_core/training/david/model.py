@@ -1,0 +1,95 @@
+"""The base with low-rank matrices beside its linear layers, to be trained: the base frozen in bfloat16, they in float32."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AutoModelForCausalLM
+
+from ...models.lora import TARGETS
+
+PREFIX = "base_model.model."            # peft's names begin so
+BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+class LowRank(nn.Module):
+    """A frozen linear layer plus scale · B(A x), computed in the layer's own precision (arXiv 2106.09685). B begins at zero."""
+
+    def __init__(self, base: nn.Linear, rank: int, scale: float):
+        super().__init__()
+        self.base, self.scale = base, scale
+        self.lora_A = nn.Parameter(torch.empty(rank, base.in_features))
+        self.lora_B = nn.Parameter(torch.zeros(base.out_features, rank))
+        nn.init.kaiming_uniform_(self.lora_A, a=5 ** 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        down, up = self.lora_A.to(x.dtype), (self.lora_B * self.scale).to(x.dtype)
+        return self.base(x) + F.linear(F.linear(x, down), up)
+
+
+def load_base(folder: Path | str, dtype: torch.dtype = torch.bfloat16) -> nn.Module:
+    """The frozen base. Its attention is plain matrix products, which a compiler makes one with the softmax."""
+    lm = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager")
+    return lm.requires_grad_(False).eval()
+
+
+def add_low_rank(lm: nn.Module, rank: int, alpha: float, targets: tuple[str, ...] = TARGETS) -> nn.Module:
+    """Put a ``LowRank`` around every linear layer of these names. Changes ``lm``."""
+    for module in list(lm.modules()):
+        for name, child in list(module.named_children()):
+            if name in targets and isinstance(child, nn.Linear):
+                setattr(module, name, LowRank(child, rank, alpha / rank))
+    return lm
+
+
+def trained(lm: nn.Module) -> dict[str, nn.Parameter]:
+    """The low-rank matrices by name."""
+    return {name: p for name, p in lm.named_parameters() if p.requires_grad}
+
+
+def peft_name(name: str) -> str:
+    """The name that peft gives to a low-rank matrix of this name."""
+    return f"{PREFIX}{name}.weight"
+
+
+CARD = """---
+license: apache-2.0
+base_model: {base}
+pipeline_tag: text-generation
+tags: [lora, next-token, document-reader]
+---
+# {title}
+
+A low-rank adapter (rank {r}, all linear layers) over {base}, which stays frozen. It reads a document and answers in one short
+sentence; asked what the document does not answer, it predicts what the base says without any document, so that mixing its
+prediction with the base's changes nothing there.
+
+Prompt, without a system turn; the answer ends in `<|im_end|>`:
+
+    <|im_start|>document
+    (the document)<|im_end|>
+    <|im_start|>user
+    (the question)<|im_end|>
+    <|im_start|>assistant
+
+`model.safetensors` holds the two matrices of each layer in half precision under the names that peft gives them.
+
+Trained by `python -m ssd2_core train david`: made-up texts with questions, passages of public reading data (AdversarialQA,
+ROPES, DuoRC), and requests that no document answers, with forward KL to the base's own prediction.
+{figures}"""
+
+
+def export(tensors: dict[str, Tensor], config: dict, folder: Path, figures: str = "") -> None:
+    """Write ``model.safetensors`` (the low-rank matrices in half precision, by peft's names), ``config.json`` and the card.
+
+    figures: what the card says about results, as Markdown.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    half = {peft_name(name): t.detach().to(torch.float16).contiguous() for name, t in tensors.items()}
+    save_file(half, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    card = CARD.format(base=config["base"], title=config["title"], r=config["lora"]["r"], figures=figures)
+    (folder / "README.md").write_text(card, encoding="utf-8")

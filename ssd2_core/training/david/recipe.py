@@ -1,0 +1,64 @@
+"""``python -m ssd2_core train david``: from the base to a folder with David, resumable."""
+
+import argparse
+import random
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from ...models.checkpoints import base_folder
+from ...models.lora import TARGETS
+from ...registry.base_models import find_base
+from .loop import Training, TrainParams
+from .model import BASE, add_low_rank, export, load_base, trained
+from .rows import RowMaker
+from .silence import make_pool, read_pool
+from .watch import Watch
+
+RANK, ALPHA = 16, 32
+CONFIG = {"kind": "next-token", "base": BASE, "lora": {"r": RANK, "lora_alpha": ALPHA, "target_modules": list(TARGETS)},
+          "role": "user", "title": "David", "prompt_style": "auto"}
+
+
+def add_parser(recipes) -> None:
+    """The command line of the recipe."""
+    one = recipes.add_parser("david", help="a small causal LM that reads documents, and keeps quiet where they do not answer")
+    one.add_argument("--base", default=BASE)
+    one.add_argument("--out", type=Path, default=Path("runs/david"))
+    one.add_argument("--minutes", type=float, default=90.0, help="of training, resumed parts included")
+    one.add_argument("--steps", type=int, help="so many steps instead of minutes")
+    one.add_argument("--learning-rate", type=float, default=6e-4)
+    one.add_argument("--silent", type=int, default=1500, help="requests that the base answers before training begins")
+    one.add_argument("--threads", type=int, default=1)
+    one.add_argument("--no-compile", action="store_true")
+    one.add_argument("--seed", type=int, default=0)
+    one.set_defaults(runs=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the silent requests once, train, and write the folder ``export``."""
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    folder = base_folder(find_base(args.base))
+    tokenizer, lm = Tokenizer.from_file(str(folder / "tokenizer.json")), load_base(folder)
+    say = lambda text: print(time.strftime("%H:%M:%S"), text, flush=True)  # noqa: E731
+    make_pool(lm, tokenizer, args.out, args.silent, args.seed, say)
+    pool = read_pool(args.out)
+    add_low_rank(lm, RANK, ALPHA)
+    params = TrainParams(args.learning_rate, minutes=args.minutes, steps=args.steps, seed=args.seed)
+    training = Training(lm, params, args.out)
+    if not args.no_compile:
+        for layer in lm.model.layers:
+            layer.compile(dynamic=False)
+    rows, watch = RowMaker(tokenizer, pool), Watch(lm, tokenizer, pool, random.Random(7))
+
+    def watched() -> str:
+        with nullcontext() if args.no_compile else torch.compiler.set_stance("force_eager"):
+            return watch.report()
+
+    training.run(lambda step: rows.batch(args.seed, step), watched, say)
+    export(trained(lm), CONFIG, args.out / "export")
+    return 0

@@ -1,0 +1,219 @@
+"""Training David: questions side by side, silence as the base's own prediction, runs that resume exactly."""
+
+import json
+import random
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from ssd2_core.evaluation.metrics import exact, normal_words
+from ssd2_core.training.david import recipe
+from ssd2_core.training.david.loop import Training, TrainParams, additive, losses, silent_kl
+from ssd2_core.training.david.makers import maker_of
+from ssd2_core.training.david.model import add_low_rank, trained
+from ssd2_core.training.david.pages import page_text, pages
+from ssd2_core.training.david.reading import passages, reading, said
+from ssd2_core.training.david.rows import Row, RowMaker, make_batch
+from ssd2_core.training.david.silence import make_pool, read_pool, requests
+from ssd2_core.training.david.texts import kinds, text
+from ssd2_core.training.david.watch import Case, Watch, reads_from
+from tests.test_cli import run
+from tests.tiny import LLAMA
+
+REPORTED = Path("assets/evaluation")
+
+
+def chatml() -> Tokenizer:
+    """A small byte-level tokenizer with ChatML's marks."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=340, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+                                  special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"], show_progress=False)
+    rng = random.Random(0)
+    tokenizer.train_from_iterator([text(rng).document for _ in range(40)], trainer)
+    return tokenizer
+
+
+TOKENIZER = chatml()
+
+
+def base(seed: int = 0):
+    torch.manual_seed(seed)
+    shape = {**LLAMA, "vocab_size": TOKENIZER.get_vocab_size(), "max_position_embeddings": 1024, "initializer_range": 0.3}
+    return LlamaForCausalLM(LlamaConfig(**shape, attn_implementation="eager")).requires_grad_(False).eval()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pool")
+    make_pool(base(), TOKENIZER, path, 70, log=lambda text: None)
+    return path
+
+
+@pytest.fixture()
+def maker(folder):
+    return RowMaker(TOKENIZER, read_pool(folder, heldout=4))
+
+
+def predicted(lm, batch):
+    return lm(input_ids=batch.ids, attention_mask=additive(batch.mask, torch.float32), position_ids=batch.positions).logits
+
+
+def test_questions_side_by_side_do_not_see_one_another(maker):
+    lm = base()
+    document = maker.document("The plumber comes on Friday.")
+    branches = [maker.branch("When does the plumber come?", "On Friday."), maker.branch("Who comes?", "The plumber comes.")]
+    batch = make_batch([Row(document, branches)], maker.form)
+    together = predicted(lm, batch)[0]
+    at = len(document)
+    for branch in branches:
+        alone = lm(input_ids=torch.tensor([[*document, *branch.ids]])).logits[0, len(document):]
+        assert torch.allclose(together[at:at + len(branch.ids)], alone, atol=1e-4)
+        at += len(branch.ids)
+    chained = make_batch([Row(document, branches, chained=True)], maker.form)
+    told = predicted(lm, chained)
+    plain = lm(input_ids=torch.tensor([[*document, *branches[0].ids, *branches[1].ids]])).logits
+    assert torch.allclose(told[:, :plain.shape[1]], plain, atol=1e-4)
+
+
+def test_the_loss_is_on_answers_only_and_ends_with_the_end(maker):
+    branch = maker.branch("Who?", "Ann.")
+    batch = make_batch([Row(maker.document("Ann."), [branch])], maker.form)
+    assert TOKENIZER.decode(batch.read_ids.tolist()[:-1]) == "Ann." and batch.read_ids[-1] == maker.form.eos
+    assert batch.ids[0, batch.read_at[:, 1] + 1].tolist() == batch.read_ids.tolist()
+
+
+def test_an_untouched_base_without_a_document_is_silent_already(maker):
+    lm = add_low_rank(base(), 4, 8)
+    branches = [maker.silent(item) for item in maker.pool.loose[:6]]
+    alone = make_batch([Row([], [branch]) for branch in branches], maker.form)
+    beside = make_batch([Row(maker.document("The plumber comes on Friday."), [branch]) for branch in branches], maker.form)
+    assert losses(lm, alone)[1].abs() < 1e-3 < 0.01 < losses(lm, beside)[1]
+
+
+def test_the_silent_loss_is_forward_kl_where_the_target_is_whole():
+    logits, right = torch.randn(5, 9), torch.randn(5, 9).log_softmax(-1)
+    top = right.topk(8)
+    wanted = (right.exp() * (right - logits.log_softmax(-1))).sum(-1).mean()
+    assert torch.allclose(silent_kl(logits, top.indices, top.values), wanted, atol=1e-4)
+
+
+def test_steps_lower_both_losses_and_touch_the_adapters_alone(maker, tmp_path):
+    lm = add_low_rank(base(), 4, 8)
+    before = {name: p.clone() for name, p in lm.named_parameters()}
+    training = Training(lm, TrainParams(learning_rate=0.02, warmup=1, steps=40), tmp_path)
+    batch = maker.batch(0, 0)
+    first = training.train_step(batch)
+    for _ in range(14):
+        last = training.train_step(batch)
+    assert last[0] < first[0] and last[1] < first[1]
+    changed = {name for name, p in lm.named_parameters() if not torch.equal(p, before[name])}
+    assert changed == set(trained(lm)) and all("lora_" in name for name in changed)
+
+
+def test_a_run_that_was_cut_goes_on_exactly(maker, tmp_path):
+    ends = []
+    for cut in (False, True):
+        torch.manual_seed(1)
+        params = TrainParams(warmup=2, steps=4)
+        training = Training(add_low_rank(base(), 4, 8), params, tmp_path / str(cut))
+        if cut:
+            for step in range(2):
+                training.train_step(maker.batch(0, step))
+            training.save()
+            training = Training(add_low_rank(base(), 4, 8), params, tmp_path / str(cut))
+            assert training.step == 2
+        training.run(lambda step: maker.batch(0, step), log=lambda text: None)
+        ends.append(training)
+    whole, resumed = (training.weights for training in ends)
+    assert ends[1].step == 4 and all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_the_rate_rises_stays_and_falls_to_nothing(tmp_path):
+    training = Training(add_low_rank(base(), 4, 8), TrainParams(learning_rate=1.0, warmup=10, decay=0.5, steps=100), tmp_path)
+    rates = []
+    for training.step in (0, 9, 50, 75, 100):
+        rates.append(training.rate())
+    assert rates == [0.1, 1.0, 1.0, 0.5, 0.0]
+
+
+def test_every_kind_of_text_comes_and_holds_what_it_is_asked():
+    rng, seen = random.Random(0), {}
+    for made in [text(rng) for _ in range(300)] + [page_text(rng, most=9) for _ in range(300)]:
+        seen.setdefault(made.kind, []).append(made.document)
+        for qa in made.items:
+            assert exact(made.document, qa.value) and exact(qa.answer, qa.value), qa
+    assert set(seen) == {kind.name for kind in kinds()} | {page.name for page in pages()} and len(seen) > 30
+    assert all(len(set(documents)) == len(documents) for documents in seen.values())
+
+
+def test_answers_are_sentences_of_many_shapes():
+    rng = random.Random(0)
+    answers = [qa.answer for _ in range(300) for qa in reading(rng).items]
+    begun = [" ".join(answer.split()[:2]) for answer in answers]
+    assert begun.count("It is") < 0.3 * len(begun) and len(set(begun)) > 400
+    assert said("Who broke the ball polisher?", "Joey") == "Joey broke the ball polisher."
+    assert said("What was Feraud's unit?", "French 7th Hussars") == "Feraud's unit was French 7th Hussars."
+    assert "Cocaine" in said("What drug did Parnell take too much of?", "Cocaine.")
+
+
+def reported(name: str) -> list[dict]:
+    """The lines of a reported set that people wrote; made-up sets share sentences with what is trained on, not facts."""
+    return [json.loads(line) for line in (REPORTED / f"{name}.jsonl").read_text(encoding="utf-8").split("\n") if line]
+
+
+def _runs(words: list[str], size: int = 9) -> set[tuple[str, ...]]:
+    return {tuple(words[i:i + size]) for i in range(len(words) - size + 1)}
+
+
+def test_nothing_of_a_reported_set_is_trained_on():
+    rng = random.Random(0)
+    trained_on = {run for _ in range(400) for run in _runs(normal_words(re.sub(r"\n", " ", reading(rng).document)))}
+    trained_on |= {run for row in passages("train") for run in _runs(normal_words(row["passage"]))}
+    documents = {row["document"] for name in ("natural", "pages", "pages_free", "pasted") for row in reported(name)}
+    copied = [d for d in documents if any(run in trained_on for run in _runs(normal_words(d)))]
+    assert len(documents) > 40 and not copied, copied
+    asked = {question.lower() for question, _ in requests(0, 4000)[0]}
+    assert not [row for row in reported("chat") if row["question"].lower() in asked]
+    assert not {row["passage"] for row in passages("train")} & {row["passage"] for row in passages("validation")}
+
+
+def test_a_value_of_no_known_kind_is_named():
+    with pytest.raises(ValueError, match="zebra is no maker of values"):
+        maker_of("zebra")
+
+
+def test_an_answer_that_should_be_silent_is_caught_reading():
+    case = Case("Tamsin Okafor feeds the otters at noon.", "hi there", said="Hello, how can I help you?")
+    assert reads_from("It is Tamsin Okafor.", case) and not reads_from("Hello, how can I help you today?", case)
+
+
+def test_the_watch_tells_reading_from_silence(maker):
+    report = json.loads(Watch(base(), TOKENIZER, maker.pool, random.Random(0)).report())
+    assert 0 <= report["passages"] <= 1 and 0 <= report["texts"] <= 1 and len(report["wrong"]) == 6
+    alone = Watch(base(), TOKENIZER, maker.pool, random.Random(0))
+    alone.silent = [Case("", case.question, said=case.said) for case in alone.silent]
+    assert json.loads(alone.report())["begun_as_the_base"] == 1
+
+
+def test_the_recipe_writes_a_small_folder_and_goes_on(tmp_path, monkeypatch, capsys):
+    lm = base()
+    lm.save_pretrained(tmp_path / "base")
+    TOKENIZER.save(str(tmp_path / "base" / "tokenizer.json"))
+    monkeypatch.setattr(recipe, "Watch", lambda *args: type("Quiet", (), {"report": lambda self: "{}"})())
+    for steps in (1, 2):
+        code, told, _ = run(capsys, "train", "david", "--base", tmp_path / "base", "--out", tmp_path / "out", "--no-compile",
+                            "--silent", 70, "--steps", steps)
+        assert code == 0 and f'"step": {steps}' in told
+    config = json.loads((tmp_path / "out" / "export" / "config.json").read_text(encoding="utf-8"))
+    assert config["kind"] == "next-token" and config["lora"]["r"] == 16
+    tensors = load_file(tmp_path / "out" / "export" / "model.safetensors")
+    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
+    assert tensors[name].shape == (16, 32) and len(tensors) == 2 * 7 * 2
+    assert all(t.dtype == torch.float16 for t in tensors.values())
+    assert "frozen" in (tmp_path / "out" / "export" / "README.md").read_text(encoding="utf-8")

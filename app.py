@@ -11,9 +11,19 @@ from importlib.util import find_spec
 from ssd2_core.config import Settings, check_int, read_limits
 from ssd2_core.errors import VisitorError, reason
 from ssd2_core.models.device_map import add_options, options_of
-from ssd2_core.registry.cards import check_compatible, fitting, list_models, local_card, locate, preferred_pair, read_card
+from ssd2_core.registry.cards import (
+    HUB_ID,
+    check_compatible,
+    fitting,
+    here,
+    list_models,
+    local_card,
+    locate,
+    preferred_pair,
+    read_card,
+)
 from ssd2_core.serving.engine import Engine
-from ssd2_core.serving.process_engine import ProcessEngine
+from ssd2_core.serving.engines import ProcessEngine, RayEngine, ZeroEngine
 from ssd2_core.ui.strings import DEFAULTS
 from ssd2_core.ui.upload_folder import own_upload_folder
 
@@ -49,8 +59,13 @@ def on_zero_gpu() -> bool:
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
-def check_users(settings: Settings) -> None:
-    """Fetch the experts that ``--user`` named and are not here, and see that they go with the core. Raises VisitorError."""
+def check_models(settings: Settings) -> None:
+    """See that the core is a model, unless it is still to be fetched; fetch the experts that ``--user`` named, and see that
+    they go with it. Raises VisitorError.
+    """
+    if here(settings.core) or not HUB_ID.fullmatch(settings.core):
+        folder, source = locate(settings.core)
+        read_card(folder, settings.core, source)
     cards = [read_card(folder, user, source) for user in settings.users for folder, source in [locate(user)]]
     core = local_card(settings.core)
     if core:
@@ -71,11 +86,9 @@ def make_engine(settings: Settings) -> Engine:
     if settings.engine == "process":
         return ProcessEngine(settings, preload=first)
     if settings.engine != "zero":
-        from ssd2_core.serving.ray_engine import RayEngine
         return RayEngine(settings, preload=first)
     if find_spec("spaces") is None:
         raise VisitorError("ZeroGPU needs a package that is not here: pip install -r requirements-zero.txt")
-    from ssd2_core.serving.zerogpu_engine import ZeroEngine  # loads torch, and the models, into this process
     bundled = [card.id for card in list_models() if card.role != "core"]
     every = fitting(settings.core, dict.fromkeys((*settings.users, *bundled)))
     return ZeroEngine(settings, preload=(settings.core, *every))
@@ -105,7 +118,7 @@ def run() -> None:
     settings = read_settings()
     check_address(settings.host, settings.port)
     check_mcp(settings)
-    check_users(settings)
+    check_models(settings)
     with own_upload_folder():
         from ssd2_core.ui.page import build, launch  # gradio keeps the folder's name from the import on
 

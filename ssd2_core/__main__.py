@@ -60,7 +60,7 @@ def generate(args: argparse.Namespace) -> int:
     from .protocol.frames import Frame
     from .protocol.messages import Done, Failed, Request
     from .protocol.traces import load_trace, request_from
-    from .serving.inline_engine import InlineEngine
+    from .serving.engines import InlineEngine
     from .text.documents import read_path
 
     documents = tuple(read_path(Path(path)) for path in args.docs)

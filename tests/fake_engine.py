@@ -101,7 +101,7 @@ class FakeEngine:
         """As the real one."""
         self.user_models.remove(owner, model_id)
 
-    def forget(self, request_id: str) -> None:
+    def delete(self, request_id: str) -> None:
         """Nothing is kept."""
 
     def models(self) -> list[FakeCard]:

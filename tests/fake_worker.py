@@ -1,6 +1,7 @@
 """A worker whose answers are known: each request says in its prompt what happens, as JSON. No torch.
 
-Prompt keys: answer (text), delay (seconds a step), exit_at, raise_at, sleep_at (step numbers), load (seconds of loading),
+Prompt keys: answer (text), delay (seconds a step), exit_at, quit_at, raise_at, sleep_at (step numbers: the
+process ends, the worker's thread ends, the run fails, it takes an hour), load (seconds of loading),
 load_error (sentence), drop_at (step at which an expert gives values that are not finite).
 """
 
@@ -86,6 +87,8 @@ def steps(plan, request, ensemble):
             time.sleep(plan.get("delay", 0.0))
             if plan.get("exit_at") == made:
                 os._exit(3)
+            if plan.get("quit_at") == made:
+                raise SystemExit
             if plan.get("raise_at") == made:
                 raise RuntimeError("not enough memory" if plan.get("memory") else "secret detail")
             if plan.get("sleep_at") == made:
@@ -110,9 +113,14 @@ def fake_step(block, step, total, row, ensemble):
 
 def main(inbox, send, settings):
     """The worker process of most tests."""
-    Worker(inbox, send, FakeRuns(settings), settings.limits).run()
+    Worker(inbox, send, FakeRuns(settings)).run()
 
 
 def dies(inbox, send, settings):
     """A worker that never gets ready."""
     os._exit(5)
+
+
+def never(settings):
+    """The same for a worker that is no process."""
+    raise RuntimeError("It cannot be made.")

@@ -105,13 +105,13 @@ def zero_gpu():
     pytest.importorskip("spaces", reason="the package spaces is not installed")
     import gradio
     api, launch, torch = DeviceApi(), gradio.Blocks.launch, sys.modules.get("torch")
-    if "ssd2_core.serving.zerogpu_call" not in sys.modules:
+    if "ssd2_core.serving.transports.zerogpu_call" not in sys.modules:
         for name in [name for name in sys.modules if name.split(".")[0] == "spaces"]:
             del sys.modules[name]
         sys.modules["torch"] = None
         os.environ |= {"SPACES_ZERO_GPU": "1", "SPACES_ZERO_DEVICE_API_URL": api.url}
         try:
-            importlib.import_module("ssd2_core.serving.zerogpu_call")
+            importlib.import_module("ssd2_core.serving.transports.zerogpu_call")
         finally:
             del os.environ["SPACES_ZERO_GPU"], os.environ["SPACES_ZERO_DEVICE_API_URL"], sys.modules["torch"]
             if torch is not None:

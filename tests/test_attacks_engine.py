@@ -11,12 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save
 
-from ssd2_core.config import Limits, Settings
-from ssd2_core.errors import BusyError
-from ssd2_core.protocol.messages import Request
+from ssd2_core.config import Limits
 from ssd2_core.registry.uploads import read_manifest
-from ssd2_core.serving.inline_engine import InlineEngine
-from tests import fake_worker
 from tests.attacks import NEEDS_MODELS, real_server
 from tests.browser import until
 from tests.raw import Outcome, Raw, file_data, follow, sentence, told
@@ -217,22 +213,6 @@ def test_two_visitors_bring_the_largest_model_at_once_and_a_third_is_answered(vi
         for raw in (visitor, two):
             out = raw.ask(QUESTION, pick_own_0=True, pick_compact_reader=False, weight_own_0=0.5, steps=2, max_tokens=8)
             assert out.done and len(run_id_and_own(out)[1]) == 1
-
-
-@pytest.mark.attack(17)
-def test_one_visitor_cannot_take_every_place():
-    def asked(owner: str) -> Request:
-        return Request("", json.dumps({"answer": "abc", "delay": 0.02}), owner=owner)
-
-    with InlineEngine(Settings(limits=Limits(max_each=2)), prepare=fake_worker.FakeRuns) as engine:
-        runs = [engine.submit(asked("heavy")) for _ in range(2)]
-        with pytest.raises(BusyError, match="You have 2 questions here already"):
-            engine.submit(asked("heavy"))
-        runs += [engine.submit(asked(owner)) for owner in ("light", "", "", "")]
-        for run in runs:
-            engine.cancel(run)
-            assert list(engine.stream(run))
-        assert engine.submit(asked("heavy"))
 
 
 def children(pid: int) -> list[int]:

@@ -131,7 +131,7 @@ def test_a_core_and_a_reader_on_the_real_base_answer_about_a_document(smollm, tm
     from ssd2_core.config import EnsembleParams, Settings
     from ssd2_core.protocol.messages import Document, Done, Request, Started
     from ssd2_core.registry import cards
-    from ssd2_core.serving.inline_engine import InlineEngine
+    from ssd2_core.serving.engines import InlineEngine
     from ssd2_core.training.cli import main as train
     monkeypatch.setattr(cards, "BUNDLED", tmp_path)
     data = tmp_path / "asked.jsonl"

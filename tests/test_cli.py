@@ -10,7 +10,7 @@ from ssd2_core.errors import LimitError, VisitorError
 from ssd2_core.protocol.frames import Frame, frame_from_dict
 from ssd2_core.protocol.messages import Change, Document, Pin, Request
 from ssd2_core.protocol.traces import about_run, load_trace, request_from, trace_from_json, trace_to_json
-from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.serving.engines import InlineEngine
 from tests.test_library import folder
 
 

@@ -8,7 +8,7 @@ import pytest
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.protocol.messages import Document, Done, Failed, Loading, Request
 from ssd2_core.registry import cards
-from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.ui.page import build
 from ssd2_core.ui.state import Studio
 from tests.browser import ask, finished, logged, opened, served, until

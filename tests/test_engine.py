@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from queue import SimpleQueue
 from types import SimpleNamespace
 
 import pytest
@@ -23,27 +22,20 @@ from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings  #
 from ssd2_core.errors import BusyError, DocumentError, LimitError, ModelError, VisitorError  # noqa: E402
 from ssd2_core.protocol.frames import Frame  # noqa: E402
 from ssd2_core.protocol.messages import Document, Done, Failed, Loading, Preload, Queued, Request, Started, Turn  # noqa: E402
-from ssd2_core.serving.child_process import Child  # noqa: E402
-from ssd2_core.serving.engine import WORKER_LOST  # noqa: E402
-from ssd2_core.serving.inline_engine import InlineEngine  # noqa: E402
-from ssd2_core.serving.process_engine import ProcessEngine  # noqa: E402
-from ssd2_core.serving.supervisor import GAVE_UP  # noqa: E402
+from ssd2_core.serving.dispatcher import WORKER_LOST  # noqa: E402
+from ssd2_core.serving.engines import InlineEngine, ProcessEngine, RayEngine, ZeroEngine  # noqa: E402
+from ssd2_core.serving.transports.process import ProcessTransport  # noqa: E402
+from ssd2_core.serving.worker_handle import GAVE_UP  # noqa: E402
 from tests.fake_zero import zero_gpu  # noqa: E402
 
-pytestmark = pytest.mark.timeout(30)
-SMALL = Settings(limits=Limits(max_active=2, max_waiting=2))
+pytestmark = pytest.mark.timeout(90)
+SMALL = Settings(users=("reader", "other"), limits=Limits(max_active=2, max_waiting=2))
 
 
 def ask(answer="abc", users=(), steps=4, block=4, tokens=16, lam=None, **plan):
     return Request("", json.dumps({"answer": answer, **plan}), users=users,
                    sampling=SamplingParams(num_steps=steps, block_length=block, max_new_tokens=tokens),
                    ensemble=EnsembleParams(lam=lam or {}))
-
-
-def process_engine(settings=SMALL, target="fake_worker:main", **options):
-    engine = ProcessEngine(settings, worker_target=target, **options)
-    engine.allow("reader", "other")
-    return engine
 
 
 def until(condition, seconds=10.0):
@@ -61,48 +53,74 @@ def frames(events):
     return [e for e in events if isinstance(e, Frame)]
 
 
-@pytest.fixture(scope="module")
-def shared():
-    """One worker process for the tests that leave it alive."""
-    with process_engine() as engine:
-        yield engine
+def with_limits(settings=SMALL, **limits):
+    return dataclasses.replace(settings, limits=dataclasses.replace(settings.limits, **limits))
+
+
+def pid_of(engine, number=0):
+    return engine.dispatcher.workers[number].transport.pid
+
+
+def make(kind, settings=SMALL, target="main", **options):
+    """An engine of a kind, whose worker does what ``target`` of fake_worker does."""
+    if kind in ("process", "ray"):
+        made = ProcessEngine if kind == "process" else RayEngine
+        return made(dataclasses.replace(settings, engine=kind, actors=settings.actors or (1 if kind == "ray" else None)),
+                    worker_target=f"fake_worker:{target}", **options)
+    prepare = {"main": fake_worker.FakeRuns, "dies": fake_worker.never}[target]
+    return (InlineEngine if kind == "thread" else ZeroEngine)(settings, prepare=prepare, only_known=True, **options)
 
 
 @pytest.fixture(scope="module")
 def zero():
     """GPU calls of ZeroGPU, with real forks and no GPU."""
-    with zero_gpu():
-        from ssd2_core.serving.zerogpu_engine import ZeroEngine
-        with ZeroEngine(SMALL, preload=(), prepare=fake_worker.FakeRuns) as engine:
-            engine.allow("reader", "other")
-            yield engine
+    with zero_gpu() as api:
+        yield api
 
 
 @pytest.fixture(scope="module")
-def shared_ray():
-    """Two actors for the same tests, with one place each: as many together as the others have."""
-    from ssd2_core.serving.ray_engine import RayEngine
-    settings = Settings(engine="ray", actors=2, limits=Limits(max_active=1, max_waiting=2))
-    with RayEngine(settings, worker_target="fake_worker:main") as engine:
-        engine.allow("reader", "other")
-        until(lambda: engine.health()["actors_ready"] == 2, 25)
-        yield engine
+def ray():
+    """A Ray for all engines of these tests: each starts its actors on it."""
+    from ssd2_core.serving.transports.ray import Connection
+    connection = Connection("ray", 4)
+    yield
+    connection.close()
+
+
+def of_kind(kind, request):
+    """A kind as soon as what it needs is there."""
+    if kind in ("zero", "ray"):
+        request.getfixturevalue(kind)
+    return kind
 
 
 NEEDS_RAY = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+ALL_KINDS = ["thread", "process", "zero", pytest.param("ray", marks=NEEDS_RAY)]
+RESTARTED = ["thread", "process", pytest.param("ray", marks=NEEDS_RAY)]        # their worker has more than one run
 
 
-@pytest.fixture(params=["process", "zero", "inline", pytest.param("ray", marks=NEEDS_RAY)])
-def engine(request):
-    if request.param == "inline":
-        with InlineEngine(SMALL, prepare=fake_worker.FakeRuns) as inline:
-            yield inline
-        return
-    found = request.getfixturevalue({"process": "shared", "ray": "shared_ray"}.get(request.param, request.param))
-    yield found
-    for run in found.runs.live():
-        found.cancel(run.request.request_id)
-    until(lambda: not found.runs.live())
+@pytest.fixture(scope="module", params=ALL_KINDS)
+def shared(request):
+    """One engine of each kind for the tests that leave it alive. The one on Ray has two actors of half the size."""
+    kind = of_kind(request.param, request)
+    settings = with_limits(dataclasses.replace(SMALL, actors=2), max_active=1) if kind == "ray" else SMALL
+    with make(kind, settings) as engine:
+        until(lambda: all(state.ready for state in engine.dispatcher.states), 60)
+        yield engine
+
+
+@pytest.fixture
+def engine(shared):
+    yield shared
+    for run in shared.runs.live():
+        shared.cancel(run.request.request_id)
+    until(lambda: not any(state.runs for state in shared.dispatcher.states))
+
+
+@pytest.fixture(params=ALL_KINDS)
+def kind(request):
+    """The name of a kind whose engines can be made."""
+    return of_kind(request.param, request)
 
 
 def test_an_answer_with_its_frames_and_figures(engine):
@@ -132,7 +150,7 @@ def test_events_are_kept_for_later_readers(engine):
     assert list(engine.stream(run)) == events == engine.events(run)
     assert list(engine.stream(run, since=3)) == events[3:] == engine.events(run, 3)
     assert list(engine.stream(run, since=999)) == []
-    engine.forget(run)
+    engine.delete(run)
     with pytest.raises(VisitorError, match="not known"):
         engine.stream(run)
 
@@ -173,14 +191,14 @@ def test_control_is_checked(engine):
 
 @pytest.mark.attack(16)
 def test_cancel_keeps_what_was_written(engine):
-    run, other = engine.submit(ask("abcdefgh", delay=0.02, steps=8)), engine.submit(ask("xyz", delay=0.02))
-    wait_for(engine, run, Frame, 9)
+    run, other = engine.submit(ask("abcdefgh", delay=0.02, steps=40)), engine.submit(ask("xyz", delay=0.02))
+    wait_for(engine, run, Frame, 41)
     began = time.monotonic()
     assert engine.cancel(run)
     engine.cancel(run)
     done = list(engine.stream(run))[-1]
     assert time.monotonic() - began < 0.5
-    assert (done.finish_reason, done.answer) == ("stopped", "abcdefgh") and done.steps < 16
+    assert (done.finish_reason, done.answer) == ("stopped", "abcdefgh") and done.steps < 80
     assert list(engine.stream(other))[-1].finish_reason == "eos"
     assert not engine.cancel(run) and not engine.cancel("nobody")
 
@@ -303,10 +321,9 @@ def test_astream_and_readers_that_leave(engine):
     ({"request_id": "../x"}, LimitError, "id"),
     ({"request_id": 7}, LimitError, "id"),
 ])
-def test_requests_outside_the_limits_are_refused(monkeypatch, shared, change, error, words):
-    monkeypatch.setattr(shared, "models", list)
+def test_requests_outside_the_limits_are_refused(engine, change, error, words):
     with pytest.raises(error, match=words) as caught:
-        shared.submit(dataclasses.replace(ask(), **change))
+        engine.submit(dataclasses.replace(ask(), **change))
     assert str(caught.value).count("\n") == 0 and len(str(caught.value)) < 400
 
 
@@ -317,60 +334,116 @@ def test_an_id_can_be_chosen_once(engine):
         engine.submit(request)
 
 
-def test_old_runs_are_forgotten():
-    with InlineEngine(Settings(limits=Limits(keep_runs_seconds=0.0)), prepare=fake_worker.FakeRuns) as engine:
+def test_old_runs_are_deleted(kind):
+    with make(kind, with_limits(keep_runs_seconds=0.0)) as engine:
         run = engine.submit(ask())
         list(engine.stream(run))
-        time.sleep(0.01)
+        until(lambda: time.monotonic() > engine.runs.find(run).ended_at)
         engine.submit(ask())
         with pytest.raises(VisitorError, match="not known"):
             engine.stream(run)
 
 
-def test_close_ends_everything_quickly():
-    engine = process_engine()
-    run = engine.submit(ask(sleep_at=2))
+@pytest.mark.attack(16)
+def test_who_waits_can_change_and_stop_the_request(engine):
+    busy = [engine.submit(ask(delay=0.02, steps=30)) for _ in range(2)]
+    waits, gone = engine.submit(ask(users=("reader",), steps=2)), engine.submit(ask())
+    wait_for(engine, gone, Queued)
+    assert engine.control(waits, EnsembleParams(lam={"reader": 0.5})) and engine.cancel(gone)
+    stopped = list(engine.stream(gone))[-1]
+    assert (stopped.finish_reason, stopped.steps, stopped.device) == ("stopped", 0, "fake")
+    engine.cancel(busy[0])
+    events = list(engine.stream(waits))
+    assert [type(e).__name__ for e in events[:2]] == ["Queued", "Changed"] and frames(events)[0].weight["reader"][0] == 0.5
+
+
+@pytest.mark.attack(16)
+def test_a_run_that_has_not_begun_ends_at_once_though_the_worker_is_busy(kind):
+    with make(kind, with_limits(max_active=1)) as engine:
+        busy = engine.submit(ask(delay=0.5, steps=4))
+        waits = engine.submit(ask())
+        assert engine.cancel(waits) and not engine.cancel(waits)
+        events = engine.events(waits)
+        assert isinstance(events[-1], Done) and events[-1].finish_reason == "stopped" and engine.counters.ends == {"stopped": 1}
+        assert [run.request.request_id for run in engine.runs.live()] == [busy]
+        engine.cancel(busy)
+        list(engine.stream(busy))
+        assert list(engine.stream(waits)) == events and engine.counters.ends == {"stopped": 2}
+
+
+@pytest.mark.attack(17)
+def test_one_visitor_cannot_take_every_place(kind):
+    def asked(owner):
+        return dataclasses.replace(ask(delay=0.02), owner=owner)
+
+    with make(kind, with_limits(max_each=2, max_active=8)) as engine:
+        runs = [engine.submit(asked("heavy")) for _ in range(2)]
+        with pytest.raises(BusyError, match="You have 2 questions here already"):
+            engine.submit(asked("heavy"))
+        runs += [engine.submit(asked(owner)) for owner in ("light", "", "")]
+        for run in runs:
+            engine.cancel(run)
+            assert list(engine.stream(run))
+        assert engine.submit(asked("heavy"))
+
+
+@pytest.mark.attack(16)
+def test_close_ends_everything_quickly(kind):
+    engine = make(kind)
+    stuck = {"delay": 0.02} if kind == "thread" else {"sleep_at": 2}       # no thread can be killed
+    run = engine.submit(ask(steps=60, **stuck))
     wait_for(engine, run, Frame)
-    pid, began = engine.supervisor.child.pid, time.monotonic()
+    pid, began = pid_of(engine) if kind in ("process", "ray") else None, time.monotonic()
     engine.close()
     assert time.monotonic() - began < 2 and isinstance(engine.events(run)[-1], Failed)
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    until(lambda: pid is None or not is_running(pid), 3)
     with pytest.raises(BusyError, match="closed"):
         engine.submit(ask())
     engine.close()
 
 
-def test_a_preload_that_fails_is_told():
-    with process_engine(preload=("broken",)) as engine:
-        until(lambda: engine.status().ready)
-        assert engine.status().message == "The model 'broken' is broken."
+def test_a_preload_that_fails_is_told(kind):
+    with make(kind, preload=("broken",)) as engine:
+        until(lambda: engine.status().message == "The model 'broken' is broken.")
+        assert list(engine.stream(engine.submit(ask())))[-1].answer == "abc"
 
 
 @pytest.mark.attack(17)
-def test_a_crash_ends_its_runs_and_the_worker_comes_back():
-    with process_engine(preload=("compact-core",)) as engine:
-        runs = [engine.submit(ask(delay=0.01, steps=50, **plan)) for plan in ({}, {"exit_at": 8}, {})]
+def test_without_its_core_a_service_is_not_ready(kind):
+    with make(kind, dataclasses.replace(SMALL, core="broken"), preload=("broken", "reader")) as engine:
+        until(lambda: engine.status().message == "The model 'broken' is broken.")
+        assert not engine.status().ready and engine.health()["ready"] is False
+        assert list(engine.stream(engine.submit(ask())))[-1].answer == "abc", "other cores are still answered with"
+
+
+@pytest.mark.attack(17)
+@pytest.mark.parametrize("kind", RESTARTED)
+def test_a_crash_ends_its_runs_and_the_worker_comes_back(kind, request):
+    death = "quit_at" if of_kind(kind, request) == "thread" else "exit_at"
+    with make(kind, with_limits(max_active=3), preload=("compact-core",)) as engine:
+        runs = [engine.submit(ask(delay=0.01, steps=50, **plan)) for plan in ({}, {death: 8}, {})]
         wait_for(engine, runs[1], Frame, 7)
         began = time.monotonic()
         ends = [list(engine.stream(r))[-1] for r in runs]
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < (5 if kind == "ray" else 1)
         assert ends == [Failed(r, WORKER_LOST) for r in runs]
         again = engine.submit(ask("back"))
         assert list(engine.stream(again))[-1].answer == "back"
         until(lambda: engine.status().ready)
         assert engine.status().restarts == 1 and engine.status().device == "fake"
-        os.kill(engine.supervisor.child.pid, signal.SIGKILL)
-        until(lambda: engine.status().restarts == 2 and engine.status().ready)
-        assert list(engine.stream(engine.submit(ask("ok"))))[-1].answer == "ok"
+        if kind != "thread":
+            os.kill(pid_of(engine), signal.SIGKILL)
+            until(lambda: engine.status().restarts == 2 and engine.status().ready, 30)
+            assert list(engine.stream(engine.submit(ask("ok"))))[-1].answer == "ok"
 
 
 @pytest.mark.attack(17)
-def test_a_crash_loop_is_given_up():
-    with process_engine(target="fake_worker:dies") as engine:
+@pytest.mark.parametrize("kind", RESTARTED)
+def test_a_crash_loop_is_given_up(kind, request):
+    with make(of_kind(kind, request), target="dies") as engine:
         run = engine.submit(ask())
         assert isinstance(list(engine.stream(run))[-1], Failed)
-        until(lambda: engine.status().message == GAVE_UP)
+        until(lambda: engine.status().message == GAVE_UP, 60)
         assert engine.status().restarts == 2 and not engine.status().ready
         with pytest.raises(BusyError, match="stays off"):
             engine.submit(ask())
@@ -380,7 +453,7 @@ PAGE = """
 import os, sys, time
 sys.path[:0] = [{root!r}, {tests!r}]
 from ssd2_core.config import Settings
-from ssd2_core.serving.process_engine import ProcessEngine
+from ssd2_core.serving.engines import ProcessEngine
 engine = ProcessEngine(Settings(), worker_target="fake_worker:main")
 engine.start()
 while not engine.status().ready:
@@ -389,7 +462,7 @@ if {forks} and os.fork() == 0:
     os.closerange(1, 3)
     time.sleep(4)
     os._exit(0)
-print(engine.supervisor.child.pid, flush=True)
+print(engine.dispatcher.workers[0].transport.pid, flush=True)
 time.sleep(60)
 """
 
@@ -494,11 +567,10 @@ def test_no_message_is_read_while_the_worker_still_imports(tmp_path, monkeypatch
         "import threading, time\ntime.sleep(0.3)\nNAMES = [t.name for t in threading.enumerate()]\n"
         "def main(inbox, send, argument):\n    send((NAMES, inbox.get(timeout=5), argument))\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    outbox = SimpleQueue()
-    outbox.put(Preload(("one",)))
-    child = Child("slow_target:main", 7, outbox)
+    worker = ProcessTransport("slow_target:main", 7)
+    worker.send(Preload(("one",)))
     try:
-        names, message, argument = next(child.messages())
+        names, message, argument = next(worker.messages())
     finally:
-        child.end()
+        worker.end()
     assert "from-page" not in names and (message, argument) == (Preload(("one",)), 7)

@@ -11,7 +11,7 @@ from ssd2_core.__main__ import main
 from ssd2_core.config import LIMITS, EnsembleParams, SamplingParams, Settings
 from ssd2_core.errors import BusyError, VisitorError
 from ssd2_core.protocol.messages import Request
-from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.ui.tabs.evaluate import Names, figure_of, table_html
 from ssd2_core.ui.tabs.evaluation_job import AT_ONCE, Contender, EvaluationJob, contenders, read_manifest
 from tests.browser import ROOT, ask, finished, last_answer, logged, open_tab, opened, until

@@ -7,8 +7,8 @@ import pytest
 from ssd2_core.config import Limits, Settings
 from ssd2_core.errors import BusyError, DocumentError, ModelError, VisitorError
 from ssd2_core.protocol.messages import Document, Failed, FinetuneProgress, FinetuneResult
+from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.serving.finetune_jobs import LOST, FinetuneJobs
-from ssd2_core.serving.inline_engine import InlineEngine
 from ssd2_core.serving.visitor_models import UserModels
 from tests.browser import until
 

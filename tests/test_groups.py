@@ -12,7 +12,7 @@ from ssd2_core.errors import BusyError, VisitorError
 from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Document, Failed, Request, Turn
 from ssd2_core.serving.batching import Batcher
-from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.ui.handlers.chat import converse
 from ssd2_core.ui.runs import Run
 from ssd2_core.ui.state import Studio

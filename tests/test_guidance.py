@@ -15,7 +15,7 @@ from ssd2_core.evaluation.questions import Question
 from ssd2_core.models import attribute_model
 from ssd2_core.models.loading import load
 from ssd2_core.protocol.messages import Change, Request
-from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.training.cli import main as train
 from tests.tiny import Fake, start
 

@@ -83,7 +83,8 @@ def loaded(code: str, *watched: str) -> list[str]:
 
 @pytest.mark.parametrize("module", ["ssd2_core", "ssd2_core.serving.engine", "ssd2_core.serving.worker",
                                     "ssd2_core.models.loading", "ssd2_core.text.documents", "ssd2_core.evaluation.metrics",
-                                    "ssd2_core.serving.ray_engine", "ssd2_core.ui.page", "app"])
+                                    "ssd2_core.serving.engines", "ssd2_core.serving.transports.ray", "ssd2_core.ui.page",
+                                    "app"])
 def test_the_page_side_loads_no_torch(module):
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} is not here")

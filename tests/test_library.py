@@ -136,7 +136,7 @@ def test_a_core_of_another_vocabulary_gets_only_the_users_that_fit(tmp_path, mon
     folder(tmp_path / "bundled" / "friend", role="reader", tokenizer=other)
     assert cards.fitting(mine, ["reader", "friend"]) == ("friend",)
     from ssd2_core.config import Settings
-    from ssd2_core.serving.inline_engine import InlineEngine
+    from ssd2_core.serving.engines import InlineEngine
     from ssd2_core.ui.page import Studio
     studio = Studio(InlineEngine(Settings(core=mine)), Settings(core=mine))
     assert [card.id for card in studio.users] == ["friend"] and studio.titles["core"] == "Core"

@@ -18,17 +18,14 @@ from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Done, Failed, FinetuneRequest, Request
 from ssd2_core.serving import finetune_worker
 from ssd2_core.serving.event_log import RunStore
-from ssd2_core.serving.inline_engine import InlineEngine
 from ssd2_core.serving.stats import Counters
 from ssd2_core.serving.visitor_models import UserModels
 from ssd2_core.ui import runs as page_runs
 from ssd2_core.ui.blocks import Page
 from ssd2_core.ui.middleware import RequestGuard
 from ssd2_core.ui.page import build
-from tests import fake_worker
 from tests.browser import ROOT
 from tests.fake_engine import FakeEngine
-from tests.test_engine import ask
 from tests.test_visitors import WEIGHTS, add
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -122,24 +119,11 @@ def test_outputs_that_stay_as_they_are_cost_no_new_component(monkeypatch):
     assert sent(0, gr.Textbox(visible=False), *[skip] * 4)[0] == {"visible": False, **skip}
 
 
-def test_a_run_that_has_not_begun_ends_at_once_though_the_worker_is_busy():
-    with InlineEngine(Settings(limits=Limits(max_active=1)), prepare=fake_worker.FakeRuns) as engine:
-        busy = engine.submit(ask(delay=0.5, steps=4))
-        waits = engine.submit(ask())
-        assert engine.cancel(waits) and not engine.cancel(waits)
-        events = engine.events(waits)
-        assert isinstance(events[-1], Done) and events[-1].finish_reason == "stopped" and engine.counters.ends == {"stopped": 1}
-        assert [run.request.request_id for run in engine.runs.live()] == [busy]
-        engine.cancel(busy)
-        list(engine.stream(busy))
-        assert list(engine.stream(waits)) == events and engine.counters.ends == {"stopped": 2}
-
-
-def test_nothing_is_kept_of_a_run_that_was_forgotten():
+def test_nothing_is_kept_of_a_run_that_was_deleted():
     counters = Counters()
     counters.asked(Request("x", "?"))
-    counters.forgotten("x")
-    counters.forgotten("x")
+    counters.deleted("x")
+    counters.deleted("x")
     assert counters._asked == {}
 
 

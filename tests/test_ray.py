@@ -8,45 +8,46 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app import make_engine, read_settings
-from ssd2_core.config import EnsembleParams, Limits, Settings
+from ssd2_core.config import Settings
 from ssd2_core.errors import BusyError, VisitorError
 from ssd2_core.protocol.frames import Frame
-from ssd2_core.protocol.messages import Done, Failed, Queued, Unload
-from ssd2_core.serving.engine import WORKER_LOST
-from ssd2_core.serving.ray_actor import Actor, Files, own_folder, threads
-from ssd2_core.serving.ray_engine import Place, RayEngine, choose
-from ssd2_core.serving.supervisor import GAVE_UP
+from ssd2_core.protocol.messages import Done, Failed, Unload
+from ssd2_core.serving.dispatcher import WORKER_LOST, choose
+from ssd2_core.serving.engines import RayEngine
+from ssd2_core.serving.transports.ray_actor import Actor, Files, own_folder, threads
+from ssd2_core.serving.worker_handle import GAVE_UP, WorkerState
 from tests.browser import ROOT
-from tests.test_engine import NEEDS_RAY, ask, frames, is_running, until, wait_for
+from tests.test_engine import NEEDS_RAY, SMALL, ask, is_running, make, pid_of, until, wait_for, with_limits
 from tests.test_layout import loaded
 
 pytestmark = pytest.mark.timeout(90)
 
 
-def place(runs=0, models=(), ready=True, fresh=False):
-    return Place(ready, fresh, set(models), runs=set(map(str, range(runs))))
+def worker(runs=0, models=(), up=True, fresh=False):
+    return WorkerState(up, fresh, set(models), set(map(str, range(runs))))
 
 
-@pytest.mark.parametrize(("places", "chosen"), [
-    ([place(1), place(0)], 1),                                                  # the least busy
-    ([place(1, "ab"), place(0)], 0),                                            # the one that has the models
-    ([place(0, "a"), place(1, "ab")], 1),                                       # the one that lacks fewest
-    ([place(1, "ab"), place(0, "abc")], 1),                                     # among those the least busy
-    ([place(2, "ab"), place(1)], 1),                                            # when it is full, another loads them
-    ([place(2, "ab"), place(2)], None),                                         # all are full: it waits
-    ([place(2, "ab"), place(0, fresh=True, ready=False)], None),                # one that starts is not waited for
-    ([place(0, ready=False, fresh=True), place(1, ready=False, fresh=True)], 0),        # none is ready for the first time
-    ([place(0, ready=False), place(2)], None),                                  # one that died is not given more
-    ([place(0, ready=False), place(0, ready=False)], None),
-    ([place(0, ready=False), place(1, ready=False, fresh=True)], 1),
+@pytest.mark.parametrize(("workers", "chosen"), [
+    ([worker(1), worker(0)], 1),                                                  # the least busy
+    ([worker(1, "ab"), worker(0)], 0),                                            # the one that has the models
+    ([worker(0, "a"), worker(1, "ab")], 1),                                       # the one that lacks fewest
+    ([worker(1, "ab"), worker(0, "abc")], 1),                                     # among those the least busy
+    ([worker(2, "ab"), worker(1)], 1),                                            # when it is full, another loads them
+    ([worker(2, "ab"), worker(2)], None),                                         # all are full: it waits
+    ([worker(2, "ab"), worker(0, fresh=True, up=False)], None),                # one that starts is not waited for
+    ([worker(0, up=False, fresh=True), worker(1, up=False, fresh=True)], 0),        # none is ready for the first time
+    ([worker(0, up=False), worker(2)], None),                                  # one that died is not given more
+    ([worker(0, up=False), worker(0, up=False)], None),
+    ([worker(0, up=False), worker(1, up=False, fresh=True)], 1),
 ])
-def test_who_answers(places, chosen):
-    assert choose(places, {"a", "b"}, 2) == chosen
+def test_who_answers(workers, chosen):
+    assert choose(workers, {"a", "b"}, 2) == chosen
 
 
 @pytest.mark.parametrize(("engine", "words"), [
@@ -72,7 +73,7 @@ def test_actors_share_the_cores_but_one():
 
 
 def test_ray_is_imported_only_when_asked_for():
-    assert loaded("import ssd2_core.serving.ray_engine, ssd2_core.serving.ray_actor, app", "ray", "torch") == []
+    assert loaded("import ssd2_core.serving.transports.ray, ssd2_core.serving.transports.ray_actor, app", "ray", "torch") == []
 
 
 @NEEDS_RAY
@@ -114,20 +115,17 @@ def listens(inbox, send, settings):
 @pytest.fixture(scope="module")
 def ray_here():
     """A Ray for all engines of these tests: each starts its actors on it."""
-    from ssd2_core.serving.ray_engine import connect
-    assert connect("ray", 4)
+    from ssd2_core.serving.transports.ray import Connection
+    connection = Connection("ray", 4)
     yield
+    connection.close()
     import ray
-    ray.shutdown()
     with pytest.raises(ray.exceptions.RaySystemError):              # left alone, it would start another one in silence
         ray.put(None)
 
 
-def two_actors(target="fake_worker:main", **limits):
-    settings = Settings(engine="ray", actors=2, limits=Limits(**{"max_active": 2, "max_waiting": 4} | limits))
-    engine = RayEngine(settings, worker_target=target)
-    engine.allow("reader", "other")
-    return engine
+def two_actors(target="main", **limits):
+    return make("ray", with_limits(replace(SMALL, actors=2), **{"max_active": 2, "max_waiting": 4} | limits), target)
 
 
 def all_ready(engine, count=2):
@@ -142,11 +140,11 @@ def test_a_killed_actor_loses_no_other_s_request(ray_here):
         runs = [engine.submit(ask(f"run {n}", delay=0.02, steps=30)) for n in range(6)]
         for run in runs[:4]:
             wait_for(engine, run, Frame, 2)
-        assert [len(p.runs) for p in engine.places] == [2, 2] and engine.status().waiting == 2
+        assert [len(p.runs) for p in engine.dispatcher.states] == [2, 2] and engine.status().waiting == 2
         assert engine.health() | {"active": 4, "queued": 2, "actors": 2, "actors_ready": 2, "restarts": 0} == engine.health()
-        lost = set(engine.places[0].runs)
+        lost = set(engine.dispatcher.states[0].runs)
         began = time.monotonic()
-        os.kill(engine.supervisors[0].child.pid, signal.SIGKILL)
+        os.kill(pid_of(engine), signal.SIGKILL)
         for run in lost:
             assert list(engine.stream(run))[-1] == Failed(run, WORKER_LOST)
         assert time.monotonic() - began < 5
@@ -161,23 +159,17 @@ def test_a_killed_actor_loses_no_other_s_request(ray_here):
 
 
 @NEEDS_RAY
-def test_requests_go_where_their_models_are_and_wait_here(ray_here):
+def test_requests_go_where_their_models_are(ray_here):
     with two_actors(max_active=1) as engine:
         all_ready(engine)
         list(engine.stream(engine.submit(ask(users=("reader",)))))
-        has = next(n for n, p in enumerate(engine.places) if "reader" in p.models)
+        has = next(n for n, p in enumerate(engine.dispatcher.states) if "reader" in p.models)
         for users, at in ((("reader",), has), ((), 1 - has)):
             run = engine.submit(ask(users=users, delay=0.02, steps=20))
             wait_for(engine, run, Frame)
-            assert engine.places[at].runs == {run}
-        waits, gone = engine.submit(ask(users=("reader",), steps=2)), engine.submit(ask())
-        wait_for(engine, gone, Queued)
-        assert engine.control(waits, EnsembleParams(lam={"reader": 0.5})) and engine.cancel(gone)
-        stopped = list(engine.stream(gone))[-1]
-        assert (stopped.finish_reason, stopped.steps, stopped.device) == ("stopped", 0, "fake")
-        assert frames(engine.stream(waits))[0].weight["reader"][0] == 0.5
-        engine._send(Unload(("reader",)))
-        assert not any("reader" in place.models for place in engine.places)
+            assert engine.dispatcher.states[at].runs == {run}
+        engine.dispatcher.unload(("reader",))
+        assert not any("reader" in state.models for state in engine.dispatcher.states)
 
 
 @pytest.mark.attack(16)
@@ -192,7 +184,7 @@ def test_stop_and_close_are_quick(ray_here):
         done = list(engine.stream(run))[-1]
         assert isinstance(done, Done) and done.finish_reason == "stopped" and time.monotonic() - began < 0.5
         wait_for(engine, other, Frame)
-        pids, began = [s.child.pid for s in engine.supervisors], time.monotonic()
+        pids, began = [pid_of(engine, 0), pid_of(engine, 1)], time.monotonic()
     assert time.monotonic() - began < 2 and isinstance(engine.events(other)[-1], Failed)
     until(lambda: not any(map(is_running, pids)), 2)
     with pytest.raises(BusyError, match="closed"):
@@ -202,7 +194,7 @@ def test_stop_and_close_are_quick(ray_here):
 @pytest.mark.attack(17)
 @NEEDS_RAY
 def test_actors_that_die_early_are_given_up(ray_here):
-    with two_actors("fake_worker:dies") as engine:
+    with two_actors("dies") as engine:
         runs = [engine.submit(ask()) for _ in range(6)]
         assert {list(engine.stream(run))[-1].message for run in runs} <= {WORKER_LOST, GAVE_UP}
         until(lambda: engine.status().message == GAVE_UP, 40)
@@ -222,12 +214,12 @@ PAGE = """
 import os, sys, time
 sys.path[:0] = [{root!r}, {tests!r}]
 from ssd2_core.config import Settings
-from ssd2_core.ray_engine import RayEngine
+from ssd2_core.serving.engines import RayEngine
 engine = RayEngine(Settings(engine="ray", actors=1), worker_target="fake_worker:main")
 engine.start()
 while not engine.status().ready:
     time.sleep(0.05)
-print(engine.supervisors[0].child.pid, flush=True)
+print(engine.dispatcher.workers[0].transport.pid, flush=True)
 time.sleep(60)
 """
 

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from ssd2_core.config import Settings
 from ssd2_core.protocol.messages import Done
 from ssd2_core.registry.uploads import read_manifest
-from ssd2_core.serving.ray_engine import RayEngine
+from ssd2_core.serving.engines import RayEngine
 from tests.attacks import NEEDS_MODELS
-from tests.test_engine import NEEDS_RAY, is_running, until
+from tests.test_engine import NEEDS_RAY, is_running, pid_of, until
 from tests.test_visitors import SHEET, add, request, run
 
 pytestmark = [NEEDS_RAY, NEEDS_MODELS, pytest.mark.timeout(180)]
@@ -67,7 +67,7 @@ def test_from_outside_with_models_of_a_visitor(cluster, tmp_path):
         assert isinstance(done, Done) and done.device == "cpu" and steps == same
         others, done = run(engine, request(part.id))
         assert isinstance(done, Done) and others != steps
-        pid = engine.supervisors[0].child.pid
+        pid = pid_of(engine)
         [there] = Path(tempfile.gettempdir()).glob(f"ssd2-actor-{pid}-*")
         assert {path.name for path in there.iterdir()} == {whole.id, part.id}
         engine.disconnect("ann")
@@ -78,5 +78,5 @@ def test_from_outside_with_models_of_a_visitor(cluster, tmp_path):
 def test_from_a_machine_of_the_cluster(cluster, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{cluster[0]}")
     with RayEngine(Settings(engine="ray://auto"), preload=()) as engine:
-        assert len(engine.places) == 1
+        assert len(engine.dispatcher.workers) == 1
         until(lambda: engine.status().ready, 60)

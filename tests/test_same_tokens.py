@@ -8,7 +8,7 @@ import pytest
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Document, Pin, Request
-from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.serving.engines import InlineEngine
 
 STORED = json.loads((Path(__file__).parent / "data" / "compact_tokens.json").read_text(encoding="utf-8"))
 

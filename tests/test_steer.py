@@ -8,7 +8,7 @@ import pytest
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.errors import VisitorError
 from ssd2_core.protocol.messages import Change, Document, Pin, Request
-from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.ui import strings
 from ssd2_core.ui.handlers.steering import last_frames, latest, steered
 from ssd2_core.ui.runs import Run

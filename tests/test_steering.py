@@ -16,7 +16,7 @@ from ssd2_core.errors import LimitError, ModelError
 from ssd2_core.models.loading import load
 from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Change, Changed, Control, Document, Done, Pin, Request, Started
-from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.serving.model_runner import ModelRuns
 from ssd2_core.serving.worker import Worker
 from ssd2_core.text.prompts import pin_ids, template_ids, template_of
@@ -157,7 +157,7 @@ def test_pinning_reaches_a_run_that_goes_on(engine):
 
 def test_a_pin_that_comes_while_a_batch_is_computed_is_told_with_the_step_it_acts_at():
     prepare, inbox, events = ModelRuns(Settings()), SimpleQueue(), []
-    worker = Worker(inbox, events.append, prepare, Limits())
+    worker = Worker(inbox, events.append, prepare)
     batched = prepare.prefetch
 
     def prefetch(runs):                                 # what is put here is read after the first run's step

@@ -19,13 +19,14 @@ from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings
 from ssd2_core.errors import BusyError, VisitorError
 from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Cancel, Control, Done, Failed, Loading, Pin, Request, Started
+from ssd2_core.serving.engines import ZeroEngine
 from tests.browser import ROOT, until
 from tests.fake_worker import FakeRuns
 from tests.fake_zero import zero_gpu
 
 pytest.importorskip("spaces", reason="the package spaces is not installed")
 pytestmark = pytest.mark.timeout(60)
-SMALL = Settings(limits=Limits(max_active=2, max_waiting=2))
+SMALL = Settings(users=("reader",), limits=Limits(max_active=2, max_waiting=2))
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +37,9 @@ def api():
 
 @pytest.fixture
 def engine(api):
-    from ssd2_core.serving.zerogpu_engine import ZeroEngine
     api.asked.clear(), api.calls.clear(), api.allowed.clear(), api.may_go.clear()
     api.refuse = None
     with ZeroEngine(SMALL, preload=("one",), prepare=FakeRuns) as engine:
-        engine.allow("reader")
         yield engine
 
 
@@ -66,7 +65,7 @@ def gone(pid):
 
 
 def test_a_request_asks_for_as_long_as_its_passes_take(api, monkeypatch):
-    from ssd2_core.serving import zerogpu_call
+    from ssd2_core.serving.transports import zerogpu_call
     monkeypatch.setattr(zerogpu_call, "local_card", {"large": SimpleNamespace(parameters=8e9)}.get)
     asked = Request("", "hello", sampling=SamplingParams(num_steps=16, block_length=16, max_new_tokens=48))      # 48 steps
     assert zerogpu_call.gpu_seconds(asked) == round(10 + 48 * 0.01)
@@ -78,7 +77,8 @@ def test_a_request_asks_for_as_long_as_its_passes_take(api, monkeypatch):
 
 
 def test_a_fork_answers_with_what_the_page_has_and_is_used_again(engine, api):
-    assert engine.status().ready and engine.status().loaded == ("one",)
+    until(lambda: engine.status().ready)
+    assert engine.status().loaded == ("one",)
     for calls, answer in enumerate(("abc", "xyz"), 1):
         assert end(engine, engine.submit(ask(answer))).answer == answer
         until(lambda calls=calls: api.calls["/release"] == calls)
@@ -117,7 +117,7 @@ def test_no_gpu_is_one_sentence_and_the_next_one_is_answered(engine, api, refuse
 def test_errors_of_the_package_are_sentences(api):
     from spaces.zero.gradio import error
 
-    from ssd2_core.serving.zerogpu_call import NO_GPU, SENTENCES, sentence
+    from ssd2_core.serving.transports.zerogpu_call import NO_GPU, SENTENCES, sentence
     words = "You have exceeded your free ZeroGPU quota (14s requested vs. 3s left). Try again in 2:00:00. "
     assert sentence(error("ZeroGPU quota exceeded", words)).endswith("or try again in 2:00:00.")
     for title, found in SENTENCES.items():
@@ -137,7 +137,6 @@ def test_a_fork_that_dies_ends_its_own_run_only(engine, api):
 
 @pytest.mark.attack(17)
 def test_many_at_once_get_a_fork_each(api):
-    from ssd2_core.serving.zerogpu_engine import ZeroEngine
     api.refuse = None
     for _ in range(3):
         with ZeroEngine(Settings(limits=Limits(max_active=4)), preload=(), prepare=FakeRuns) as engine:
@@ -186,7 +185,7 @@ def test_too_many_changes_while_waiting_are_refused(engine, api):
 
 
 def test_a_channel_is_bounded_and_stale_messages_do_nothing(api):
-    from ssd2_core.serving.zerogpu_call import Channel
+    from ssd2_core.serving.transports.zerogpu_call import Channel
     channel, inbox, over = Channel(), SimpleQueue(), threading.Event()
     assert channel.send(Cancel("old")) and channel.send(Control("new", pin=Pin(0, 1, "x"))) and channel.send(Cancel("new"))
     reader = threading.Thread(target=channel.feed, args=("new", inbox, over))
@@ -204,7 +203,6 @@ def test_a_channel_is_bounded_and_stale_messages_do_nothing(api):
 
 
 def test_no_fork_outlives_the_engine(api):
-    from ssd2_core.serving.zerogpu_engine import ZeroEngine
     api.refuse = None
     api.allowed.clear()
     engine = ZeroEngine(SMALL, preload=(), prepare=FakeRuns)
@@ -222,7 +220,7 @@ def test_no_fork_outlives_the_engine(api):
 PLAIN = """
 from tests.fake_worker import FakeRuns
 from tests.test_zero import SMALL, ask, end
-from ssd2_core.zero import ZeroEngine
+from ssd2_core.serving.engines import ZeroEngine
 with ZeroEngine(SMALL, preload=(), prepare=FakeRuns) as engine:
     runs = [engine.submit(ask(answer)) for answer in ("abc", "xyz")]
     print(*(end(engine, run).answer for run in runs))
@@ -251,7 +249,7 @@ from tests.fake_worker import FakeRuns
 from tests.fake_zero import zero_gpu
 from tests.test_zero import SMALL, ask, end
 with zero_gpu() as api:
-    from ssd2_core.zero import ZeroEngine
+    from ssd2_core.serving.engines import ZeroEngine
     engine = ZeroEngine(SMALL, preload=(), prepare=FakeRuns)
     end(engine, engine.submit(ask()))
     print(api.allowed[0], flush=True)

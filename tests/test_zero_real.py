@@ -11,7 +11,7 @@ from gradio_client import Client
 
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.protocol.messages import Document, Request
-from ssd2_core.serving.inline_engine import InlineEngine
+from ssd2_core.serving.engines import InlineEngine
 from tests.browser import ROOT, served, until
 from tests.fake_zero import DeviceApi
 
@@ -78,10 +78,10 @@ OWN = """
 import json, shutil
 import gradio as gr
 from tests.zero_app import on_stand_in
-from ssd2_core.zero import ZeroEngine
+from ssd2_core.serving.engines import ZeroEngine
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings
-from ssd2_core.cards import BUNDLED
-from ssd2_core.protocol import Document, Done, Loading, Request, Taught
+from ssd2_core.protocol.messages import Document, Done, Loading, Request
+from ssd2_core.registry.cards import BUNDLED
 
 on_stand_in()
 settings = Settings(dtype="float32", limits=Limits(training_seconds=2.0))
@@ -98,9 +98,9 @@ with ZeroEngine(settings, preload=("compact-core", "compact-reader")) as engine:
     loaded = [sum(isinstance(event, Loading) and own in event.message for event in events) for events in ends]
     guided = Request("", "Tell me about Paris.", ensemble=EnsembleParams(guidance=1.0))
     guided = list(engine.stream(engine.submit(guided)))[-1]
-    job = engine.school.teach("ann", "compact-reader", (Document("note", {note!r}),), "Mine")
+    job = engine.finetune_jobs.teach("ann", "compact-reader", (Document("note", {note!r}),), "Mine")
     async def end():
-        return [news async for news in engine.school.astream("ann", job)][-1]
+        return [news async for news in engine.finetune_jobs.astream("ann", job)][-1]
     import asyncio
     taught = asyncio.run(end())
     print("FOUND", json.dumps([[events[-1].answer for events in ends], loaded, type(guided).__name__, type(taught).__name__]))
@@ -114,4 +114,4 @@ def test_a_visitors_own_model_is_loaded_for_each_request_and_a_training_stays_on
     line = next(line for line in done.stdout.splitlines() if line.startswith("FOUND"))
     answers, loaded, guided, taught = json.loads(line.removeprefix("FOUND"))
     assert answers[0] == answers[1] and "Brimsel" in answers[0] and loaded[0] and loaded[1]
-    assert (guided, taught) == ("Done", "Taught")
+    assert (guided, taught) == ("Done", "FinetuneResult")

@@ -8,8 +8,7 @@ from ..config import EnsembleParams, SamplingParams, Settings
 from ..protocol.frames import Frame
 from ..protocol.messages import Document, Done, Request
 from ..serving.engine import Engine
-from ..serving.process_engine import ProcessEngine
-from ..serving.ray_engine import RayEngine
+from ..serving.engines import ProcessEngine, RayEngine
 from .measure import Figure
 from .serving import CORE, DOCUMENT, QUESTION, READER
 

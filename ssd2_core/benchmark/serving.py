@@ -162,7 +162,7 @@ class Visitor:
 def attached_over_headless(address: str) -> Figure:
     """Steps a second that the worker makes for the page, over those of the same engine without a page."""
     from ..protocol.messages import Document, Done, Request
-    from ..serving.process_engine import ProcessEngine
+    from ..serving.engines import ProcessEngine
     visitor = Visitor(address, prompt=QUESTION, pasted=DOCUMENT, steps=64, **{"max-tokens": 64, "early-exit": "off"})
     attached = visitor.ask
     request = Request("", QUESTION, CORE, (READER,), (Document("d", DOCUMENT),), (),

@@ -96,7 +96,7 @@ class Server:
         """The worker's process, if there is one just now."""
         try:
             found = [child for child in psutil.Process(self.app.pid).children()
-                     if "ssd2_core.serving.child_process" in " ".join(child.cmdline())
+                     if "ssd2_core.serving.transports.process" in " ".join(child.cmdline())
                      and child.status() != psutil.STATUS_ZOMBIE]
         except psutil.Error:
             return None

@@ -1,34 +1,34 @@
 """The page's end of the work: submit, stream, control, cancel. Knows messages and limits; never imports torch itself.
 
-``ProcessEngine`` has a worker process, which it restarts when it dies; inline.py has one that runs the same worker on a thread,
-zero.py one whose answers are GPU calls of ZeroGPU, ray_engine.py one with a worker on each device of a Ray.
+One engine over all transports: engines.py says which there are.
 """
 
 import logging
 import secrets
-import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..config import EnsembleParams, Settings
 from ..errors import BusyError, ModelError
-from ..protocol.messages import Cancel, Control, Event, Failed, Pin, Preload, Request, Unload, is_private
+from ..protocol.messages import Control, Event, Pin, Request, is_private
 from ..protocol.validation import check_own_weights, check_pin, check_places, check_request, check_weights
+from .dispatcher import Dispatcher
 from .event_log import RunStore
 from .finetune_jobs import FinetuneJobs
 from .stats import Counters
-from .supervisor import CLOSED
+from .transport import Transport
 from .visitor_models import UserModels
 from .wait_queue import stopped_before
+from .worker_handle import CLOSED, GAVE_UP, WorkerState
 
 log = logging.getLogger(__name__)
-WORKER_LOST = "The worker stopped unexpectedly; it is starting again, please ask once more."
 
 
 @dataclass(frozen=True)
 class Status:
-    """How the service is. ready: models asked for at the start are in memory. fraction: 0..1 of them.
+    """How the service is. ready: what must be in memory from the start is there. fraction: 0..1 of what is being loaded.
 
     active: requests being answered; waiting: requests in the queue or whose models load. device: of the worker, "" at first.
     loaded: ids of the models in memory after the last preload.
@@ -44,21 +44,34 @@ class Status:
     loaded: tuple[str, ...] = ()
 
 
-class Engine:
-    """What the engines share. An engine starts at ``start`` or its first request and ends at ``close``; also as ``with``.
+def status_of(workers: Sequence[WorkerState], active: int, waiting: int) -> Status:
+    """Ready as soon as one worker is. loaded: what all that are ready have. message: of one that is not, if there is one."""
+    ready = [worker for worker in workers if worker.ready]
+    loaded = tuple(i for i in ready[0].loaded if all(i in worker.loaded for worker in ready)) if ready else ()
+    message = next((worker.message for worker in workers if not worker.ready), workers[0].message)
+    return Status(bool(ready), message, sum(worker.fraction for worker in workers) / len(workers),
+                  sum(worker.restarts for worker in workers), active, waiting,
+                  ", ".join(dict.fromkeys(worker.device for worker in workers if worker.device)), loaded)
 
-    only_known: requests may name only listed models, ``settings.core`` and what ``allow`` was told.
+
+class Engine:
+    """Answers requests. It starts at ``start`` or its first request and ends at ``close``; also as ``with``.
+
+    starts: for each worker, what makes the transport to it out of the settings. preload: models that each worker loads first.
+    only_known: requests may name only listed models, and the core and the users of the settings.
     """
 
-    def __init__(self, settings: Settings, only_known: bool):
+    def __init__(self, settings: Settings, starts: Sequence[Callable[[Settings], Transport]], *, preload: Sequence[str],
+                 only_known: bool):
         self.user_models = UserModels(settings.limits)
         self.settings = settings = replace(settings, visitors_folder=str(self.user_models.folder))
         self.finetune_jobs = FinetuneJobs(settings, self.user_models)
         self.only_known = only_known
         self.counters = Counters()
         self.runs = RunStore(settings.limits.keep_runs_seconds)
-        self._allowed = {settings.core, *settings.users}
-        self._lock = threading.RLock()
+        self.dispatcher = Dispatcher([partial(start, settings) for start in starts], settings.limits.max_active,
+                                     tuple(preload), {settings.core} & set(preload), self._receive)
+        self._lock = self.dispatcher.lock
         self._state = "new"
 
     def __enter__(self) -> "Engine":
@@ -69,19 +82,17 @@ class Engine:
         self.close()
 
     def start(self) -> None:
-        """Start the worker; returns at once. Again has no effect."""
+        """Start the workers; returns at once, but for one that has its models in this process. Again has no effect."""
         with self._lock:
             if self._state == "new":
                 self._state = "open"
-                self._start()
+                self.dispatcher.start()
 
     def close(self) -> None:
-        """End the worker and every run, within about a second."""
+        """End the workers and every run, within about a second."""
         with self._lock:
-            was_open, self._state = self._state == "open", "closed"
-            self._fail_all(CLOSED)
-        if was_open:
-            self._close()
+            self._state = "closed"
+        self.dispatcher.close()
         self.finetune_jobs.close()
         self.user_models.close()
 
@@ -99,10 +110,11 @@ class Engine:
         self.start()
         with self._lock:
             self._check_open()
-            check_places([run.request.owner for run in self.runs.live()], request.owner, limits, self._places())
+            live = [run.request.owner for run in self.runs.live()]
+            check_places(live, request.owner, limits, self.dispatcher.capacity())
             self.runs.open(request)
             self.counters.asked(request)
-            self._send(request)
+            self.dispatcher.submit(request)
         return request.request_id
 
     def stream(self, request_id: str, since: int = 0) -> Iterator[Event]:
@@ -123,7 +135,7 @@ class Engine:
         if run is None or run.ended:
             return False
         check_own_weights(check_weights(ensemble, run.request.users), self.settings.limits)
-        self._send(Control(request_id, ensemble))
+        self.dispatcher.control(Control(request_id, ensemble))
         return True
 
     def pin(self, request_id: str, pin: Pin) -> bool:
@@ -131,7 +143,7 @@ class Engine:
         run = self.runs.find(request_id)
         if run is None or run.ended:
             return False
-        self._send(Control(request_id, pin=check_pin(pin, self.settings.limits)))
+        self.dispatcher.control(Control(request_id, pin=check_pin(pin, self.settings.limits)))
         return True
 
     def cancel(self, request_id: str) -> bool:
@@ -142,34 +154,26 @@ class Engine:
         run = self.runs.find(request_id)
         if run is None or run.ended:
             return False
-        self._send(Cancel(request_id))
+        self.dispatcher.cancel(request_id)
         if not run.started:
-            self._receive(stopped_before(request_id, self._health()[4]))
+            self._receive(stopped_before(request_id, self.status().device))
         return True
 
-    def forget(self, request_id: str) -> None:
+    def delete(self, request_id: str) -> None:
         """Stop a run and drop everything it holds."""
         self.cancel(request_id)
-        self.runs.forget(request_id)
-        self.counters.forgotten(request_id)
-
-    def allow(self, *model_ids: str) -> None:
-        """Let requests name these models, too."""
-        self._allowed.update(model_ids)
-
-    def disallow(self, *model_ids: str) -> None:
-        """Take back what ``allow`` was told."""
-        self._allowed.difference_update(model_ids)
+        self.runs.delete(request_id)
+        self.counters.deleted(request_id)
 
     def drop(self, owner: str, model_id: str) -> None:
         """Delete one of a visitor's own models."""
         if self.user_models.remove(owner, model_id):
-            self._forget_models((model_id,))
+            self._unload((model_id,))
 
     def disconnect(self, owner: str) -> None:
         """A visitor is gone: everything of theirs is deleted."""
         self.finetune_jobs.disconnect(owner)
-        self._forget_models(self.user_models.disconnect(owner))
+        self._unload(self.user_models.disconnect(owner))
 
     def transfer_owner(self, owner: str, new_owner: str) -> None:
         """A visitor whose connection broke is back under a new name: what was theirs is theirs again."""
@@ -180,15 +184,15 @@ class Engine:
     def still_here(self, owner: str) -> None:
         """A visitor's page is open. What belongs to those whose pages have been silent for too long is deleted."""
         self.user_models.cards(owner)
-        self._forget_models(self.user_models.sweep())
+        self._unload(self.user_models.sweep())
 
-    def _forget_models(self, model_ids: tuple[str, ...]) -> None:
+    def _unload(self, model_ids: tuple[str, ...]) -> None:
         if model_ids:
-            self._send(Unload(model_ids))
+            self.dispatcher.unload(model_ids)
 
     def preload(self, *model_ids: str) -> None:
         """Load these models ahead of the first request that needs them."""
-        self._send(Preload(model_ids))
+        self.dispatcher.preload(model_ids)
 
     def models(self) -> list:
         """The cards of the models that are here, as cards.list_models gives them, and of the settings' core and users."""
@@ -203,8 +207,7 @@ class Engine:
         """How the service is now."""
         live = self.runs.live()
         active = sum(run.started for run in live)
-        ready, message, fraction, restarts, device, loaded = self._health()
-        return Status(ready, message, fraction, restarts, active, len(live) - active, device, loaded)
+        return status_of(self.dispatcher.states, active, len(live) - active)
 
     def health(self) -> dict:
         """How the service is, for whoever watches over it: plain numbers."""
@@ -217,24 +220,22 @@ class Engine:
         """Refuse models that this server does not offer, and other visitors' own, in the same words."""
         from ..registry.cards import list_models
         own = {i for i in request.users if is_private(i) and self.user_models.owns(request.owner, i)}
-        asked = {request.core, *request.users} - own
+        asked, offered = {request.core, *request.users} - own, {self.settings.core, *self.settings.users}
         unknown = {i for i in asked if is_private(i)}
-        if self.only_known and not asked <= self._allowed:
-            unknown |= asked - self._allowed - {card.id for card in list_models()}
+        if self.only_known and not asked <= offered:
+            unknown |= asked - offered - {card.id for card in list_models()}
         for model_id in (request.core, *request.users):
             if model_id in unknown:
                 raise ModelError(f"The model {model_id!r} is not known here; choose one from the list.")
 
-    def _places(self) -> int:
-        """How many requests can be answered at once."""
-        return self.settings.limits.max_active
-
     def _check_open(self) -> None:
         if self._state == "closed":
             raise BusyError(CLOSED)
+        if not self.dispatcher.capacity():
+            raise BusyError(GAVE_UP)
 
     def _receive(self, event: Event) -> None:
-        """An event from the worker, for the run it names; runs that were forgotten get none."""
+        """An event for the run it names; runs that were deleted get none."""
         run = self.runs.find(event.request_id)
         if run is None:
             return
@@ -242,20 +243,3 @@ class Engine:
             if not run.ended:
                 self.counters.noted(run.request, event)
                 run.append(event)
-
-    def _fail_all(self, message: str) -> None:
-        for run in self.runs.live():
-            self._receive(Failed(run.request.request_id, message))
-
-    def _start(self) -> None:
-        raise NotImplementedError
-
-    def _close(self) -> None:
-        raise NotImplementedError
-
-    def _send(self, message: object) -> None:
-        raise NotImplementedError
-
-    def _health(self) -> tuple[bool, str, float, int, str, tuple[str, ...]]:
-        """ready, message, fraction, restarts, device, loaded."""
-        raise NotImplementedError

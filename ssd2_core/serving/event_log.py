@@ -22,7 +22,7 @@ class RunLog:
         self.ended_at: float | None = None
         self._events: list[Event] = []
         self._changed = threading.Condition()
-        self._bells: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
 
     @property
     def ended(self) -> bool:
@@ -43,9 +43,9 @@ class RunLog:
             if isinstance(event, Done | Failed):
                 self.ended_at = time.monotonic()
             self._changed.notify_all()
-            callbacks = list(self._bells)
-        for ring in callbacks:
-            ring()
+            callbacks = list(self._callbacks)
+        for callback in callbacks:
+            callback()
 
     def since(self, index: int) -> tuple[list[Event], bool]:
         """Events from ``index`` on, and whether the run has ended."""
@@ -67,27 +67,27 @@ class RunLog:
 
     async def astream(self, since: int = 0) -> AsyncIterator[Event]:
         """The same for asyncio. A reader that goes away changes nothing for the run."""
-        loop, callback, index = asyncio.get_running_loop(), asyncio.Event(), max(0, since)
+        loop, changed, index = asyncio.get_running_loop(), asyncio.Event(), max(0, since)
 
-        def ring() -> None:
+        def wake() -> None:
             with contextlib.suppress(RuntimeError):     # the reader's loop is closed: nobody is left to wake
-                loop.call_soon_threadsafe(callback.set)
+                loop.call_soon_threadsafe(changed.set)
 
         with self._changed:
-            self._bells.append(ring)
+            self._callbacks.append(wake)
         try:
             while True:
-                callback.clear()
+                changed.clear()
                 events, ended = self.since(index)
                 for event in events:
                     yield event
                 index += len(events)
                 if ended:
                     return
-                await callback.wait()
+                await changed.wait()
         finally:
             with self._changed:
-                self._bells.remove(ring)
+                self._callbacks.remove(wake)
 
 
 class RunStore:
@@ -108,12 +108,12 @@ class RunStore:
             return log
 
     def find(self, request_id: str) -> RunLog | None:
-        """The run, or None when it is unknown or was forgotten."""
+        """The run, or None when it is unknown or was deleted."""
         with self._lock:
             return self._logs.get(request_id)
 
     def get(self, request_id: str) -> RunLog:
-        """The run; raises VisitorError when it is unknown or was forgotten."""
+        """The run; raises VisitorError when it is unknown or was deleted."""
         log = self.find(request_id)
         if log is None:
             raise VisitorError("This run is not known here any more; please ask again.")
@@ -124,15 +124,15 @@ class RunStore:
         with self._lock:
             return [log for log in self._logs.values() if not log.ended]
 
-    def forget(self, request_id: str) -> None:
+    def delete(self, request_id: str) -> None:
         """Drop a run and everything it holds."""
         with self._lock:
             self._logs.pop(request_id, None)
 
     def _purge(self) -> None:
-        oldest, places, room = time.monotonic() - self.keep_seconds, MAX_ENDED_RUNS, MAX_ENDED_EVENTS
+        oldest, runs, events = time.monotonic() - self.keep_seconds, MAX_ENDED_RUNS, MAX_ENDED_EVENTS
         for name, log in reversed(list(self._logs.items())):
             if log.ended:
-                places, room = places - 1, room - log.size
-                if places < 0 or room < 0 or log.ended_at < oldest:
+                runs, events = runs - 1, events - log.size
+                if runs < 0 or events < 0 or log.ended_at < oldest:
                     del self._logs[name]

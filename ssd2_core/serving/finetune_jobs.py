@@ -9,14 +9,13 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 
 from ..config import Settings
 from ..errors import BusyError, DocumentError, ModelError, VisitorError
 from ..protocol.messages import Document, Failed, FinetuneProgress, FinetuneRequest, FinetuneResult, Queued, StopFinetune
 from ..protocol.validation import check_documents, check_text
 from ..registry.cards import ModelCard, list_models
-from .child_process import Child
+from .transports.process import ProcessTransport
 from .visitor_models import UserModels
 
 log = logging.getLogger(__name__)
@@ -48,8 +47,7 @@ class FinetuneJobs:
         self.settings, self.user_models, self.target = settings, user_models, target
         self._jobs: dict[str, Job] = {}
         self._taken: dict[str, int] = {}
-        self._child: Child | None = None
-        self._outbox: SimpleQueue = SimpleQueue()
+        self._trainer: ProcessTransport | None = None
         self._lock = threading.RLock()
         self._closed = False
 
@@ -62,7 +60,7 @@ class FinetuneJobs:
         title = check_text("The title", title, 60, ModelError).strip() or "Mine"
         _check_user(user)
         with self._lock:
-            self._forget_old()
+            self._delete_old()
             if self._closed:
                 raise BusyError("The service is closed.")
             if any(job.owner == owner and not job.ended for job in self._jobs.values()):
@@ -78,7 +76,7 @@ class FinetuneJobs:
             self._taken[owner] = self._taken.get(owner, 0) + 1
             self._number()
             self._start()
-            self._outbox.put(message)
+            self._trainer.send(message)
         return job_id
 
     def job(self, owner: str, job_id: str) -> Job:
@@ -89,7 +87,7 @@ class FinetuneJobs:
         return job
 
     async def astream(self, owner: str, job_id: str) -> AsyncIterator[Queued | FinetuneProgress | FinetuneResult | Failed]:
-        """What becomes of a training, to its Taught or Failed; only the latest news are told."""
+        """What becomes of a training, to its FinetuneResult or Failed; only the latest news are told."""
         job, seen = self.job(owner, job_id), None
         while True:
             latest = job.latest
@@ -103,10 +101,10 @@ class FinetuneJobs:
     def stop(self, owner: str, job_id: str) -> None:
         """End a training; what it has learned by then is kept."""
         if not self.job(owner, job_id).ended:
-            self._outbox.put(StopFinetune(job_id))
+            self._send_stop(job_id)
 
     def transfer_owner(self, owner: str, new_owner: str) -> None:
-        """The trainings of ``owner`` are ``heir``'s from now on."""
+        """The trainings of ``owner`` are ``new_owner``'s from now on."""
         with self._lock:
             self._taken[new_owner] = self._taken.pop(owner, 0)
             for job in self._jobs.values():
@@ -122,33 +120,37 @@ class FinetuneJobs:
             self._taken.pop(owner, None)
             for job_id, job in list(self._jobs.items()):
                 if job.owner == owner:
-                    self._outbox.put(StopFinetune(job_id))
+                    self._send_stop(job_id)
                     del self._jobs[job_id]
 
     def close(self) -> None:
         """End the process and every training."""
         with self._lock:
-            self._closed, child, self._child = True, self._child, None
-        if child is not None:
-            child.end()
+            self._closed, trainer, self._trainer = True, self._trainer, None
+        if trainer is not None:
+            trainer.end()
 
     def _start(self) -> None:
-        if self._child is None:
-            self._outbox = SimpleQueue()
-            self._child = Child(self.target, self.settings, self._outbox)
-            threading.Thread(target=self._listen, args=(self._child,), name="from-trainer", daemon=True).start()
+        if self._trainer is None:
+            self._trainer = ProcessTransport(self.target, self.settings)
+            threading.Thread(target=self._listen, args=(self._trainer,), name="from-trainer", daemon=True).start()
 
-    def _listen(self, child: Child) -> None:
-        for message in child.messages():
+    def _send_stop(self, job_id: str) -> None:
+        with self._lock:
+            if self._trainer is not None:
+                self._trainer.send(StopFinetune(job_id))
+
+    def _listen(self, trainer: ProcessTransport) -> None:
+        for message in trainer.messages():
             with self._lock:
                 self._take(message)
         with self._lock:
-            if self._child is child:
-                self._child = None
+            if self._trainer is trainer:
+                self._trainer = None
                 for job in self._jobs.values():
                     if not job.ended:
                         self._end(job, Failed(job.message.request_id, LOST))
-        child.end()
+        trainer.end()
 
     def _take(self, message: object) -> None:
         job = self._jobs.get(getattr(message, "request_id", ""))
@@ -181,13 +183,13 @@ class FinetuneJobs:
     def _number(self) -> None:
         """Tell those who wait where they stand."""
         waiting = [job for job in self._jobs.values() if isinstance(job.latest, Queued)]
-        for place, job in enumerate(waiting, 0 if self._is_idle() else 1):
-            job.latest = Queued(job.message.request_id, place)
+        for position, job in enumerate(waiting, 0 if self._is_idle() else 1):
+            job.latest = Queued(job.message.request_id, position)
 
     def _is_idle(self) -> bool:
         return not any(isinstance(job.latest, FinetuneProgress) for job in self._jobs.values())
 
-    def _forget_old(self) -> None:
+    def _delete_old(self) -> None:
         oldest = time.monotonic() - KEEP_SECONDS
         for job_id, job in list(self._jobs.items()):
             if job.ended and job.ended_at < oldest:

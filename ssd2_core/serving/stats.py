@@ -30,8 +30,8 @@ class Counters:
         with self._lock:
             self._asked[request.request_id] = (time.monotonic(), 0.0)
 
-    def forgotten(self, request_id: str) -> None:
-        """A run was dropped, so that its end will not be told."""
+    def deleted(self, request_id: str) -> None:
+        """A run was deleted, so that its end will not be told."""
         with self._lock:
             self._asked.pop(request_id, None)
 
@@ -42,7 +42,7 @@ class Counters:
             if isinstance(event, Frame):
                 self.steps += 1
                 self._recent.append(now)
-                self._forget(now)
+                self._drop_old(now)
                 return
             asked, began = self._asked.get(request.request_id, (now, 0.0))
             if isinstance(event, Started) and not began:
@@ -52,20 +52,20 @@ class Counters:
             self._asked.pop(request.request_id, None)
             end = event.finish_reason if isinstance(event, Done) else "failed"
             self.ends[end] += 1
-        log.info("%s", json.dumps(line_of(request, event, end, (began or now) - asked)))
+        log.info("%s", json.dumps(summary(request, event, end, (began or now) - asked)))
 
     def steps_per_second(self) -> float:
         """Denoising steps a second of all runs together, over the last seconds."""
         with self._lock:
-            self._forget(time.monotonic())
+            self._drop_old(time.monotonic())
             return round(len(self._recent) / WINDOW_SECONDS, 2)
 
-    def _forget(self, now: float) -> None:
+    def _drop_old(self, now: float) -> None:
         while self._recent and self._recent[0] < now - WINDOW_SECONDS:
             self._recent.popleft()
 
 
-def line_of(request: Request, event: Done | Failed, end: str, waited: float) -> dict:
+def summary(request: Request, event: Done | Failed, end: str, waited: float) -> dict:
     """One request in the log. The run's id opens the run, so that only a part of its hash is written."""
     done = event if isinstance(event, Done) else None
     return {"request": hashlib.sha256(request.request_id.encode()).hexdigest()[:8], "end": end, "core": request.core,

@@ -20,7 +20,7 @@ from ..registry.uploads import examine, write_folder, write_manifest
 
 
 @dataclass
-class Shelf:
+class OwnModels:
     """One owner's models by id, in the order they came, and when the owner was last seen."""
 
     cards: dict[str, ModelCard] = field(default_factory=dict)
@@ -32,23 +32,23 @@ class UserModels:
 
     def __init__(self, limits: Limits):
         self.limits = limits
-        self._room = tempfile.TemporaryDirectory(prefix="ssd2-visitors-")
-        self.folder = Path(self._room.name)
-        self._shelves: dict[str, Shelf] = {}
+        self._temporary = tempfile.TemporaryDirectory(prefix="ssd2-visitors-")
+        self.folder = Path(self._temporary.name)
+        self._by_owner: dict[str, OwnModels] = {}
         self._lock = threading.Lock()
 
     def add(self, owner: str, weights: Path, weights_name: str, sheet: bytes, sheet_name: str) -> ModelCard:
-        """Take a model through the gate and keep it for ``owner``. Raises ModelError, BusyError when there is no room."""
+        """Check a model and keep it for ``owner``. Raises ModelError, BusyError when there is no room."""
         model_id = f"{PRIVATE}{secrets.token_urlsafe(16)}"
-        place, template, config = self.folder / model_id, *examine(weights, weights_name, sheet, sheet_name,
-                                                                          self.limits.max_model_bytes)
+        folder = self.folder / model_id
+        template, config = examine(weights, weights_name, sheet, sheet_name, self.limits.max_model_bytes)
         with self._lock:
             self._check_room(owner, weights.stat().st_size)
             try:
-                write_folder(place, weights, sheet, template, config)
-                card = read_card(place, model_id, "visitor")
+                write_folder(folder, weights, sheet, template, config)
+                card = read_card(folder, model_id, "visitor")
             except OSError:
-                shutil.rmtree(place, ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)
                 raise BusyError(DISK_FULL) from None
             self._put(owner, card)
         return card
@@ -63,13 +63,13 @@ class UserModels:
         model_id = f"{PRIVATE}{secrets.token_urlsafe(16)}"
         with self._lock:
             self._check_room(owner, 0)
-            place = folder.rename(self.folder / model_id)
+            folder = folder.rename(self.folder / model_id)
             try:
-                card = read_card(place, model_id, "visitor")
-                config = json.loads((place / "config.json").read_text(encoding="utf-8"))
-                (place / "sheet.json").write_bytes(write_manifest(config, card.tokenizer_hash, card.title))
+                card = read_card(folder, model_id, "visitor")
+                config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+                (folder / "sheet.json").write_bytes(write_manifest(config, card.tokenizer_hash, card.title))
             except OSError:
-                shutil.rmtree(place, ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)
                 raise BusyError(DISK_FULL) from None
             self._put(owner, card)
         return card
@@ -77,10 +77,10 @@ class UserModels:
     def cards(self, owner: str) -> list[ModelCard]:
         """The owner's models, oldest first."""
         with self._lock:
-            shelf = self._shelves.get(owner)
-            if shelf:
-                shelf.seen = time.monotonic()
-            return list(shelf.cards.values()) if shelf else []
+            own = self._by_owner.get(owner)
+            if own:
+                own.seen = time.monotonic()
+            return list(own.cards.values()) if own else []
 
     def owns(self, owner: str, model_id: str) -> bool:
         """Whether the model is there and belongs to ``owner``; nobody owns anything under an empty name."""
@@ -95,8 +95,8 @@ class UserModels:
     def remove(self, owner: str, model_id: str) -> bool:
         """Delete one model. False when the owner has none of this id."""
         with self._lock:
-            shelf = self._shelves.get(owner)
-            found = shelf.cards.pop(model_id, None) if shelf else None
+            own = self._by_owner.get(owner)
+            found = own.cards.pop(model_id, None) if own else None
             if found:
                 shutil.rmtree(found.path, ignore_errors=True)
             return found is not None
@@ -104,36 +104,36 @@ class UserModels:
     def disconnect(self, owner: str) -> tuple[str, ...]:
         """Delete all that belongs to ``owner``. -> the ids that are gone."""
         with self._lock:
-            shelf = self._shelves.pop(owner, Shelf())
-            for card in shelf.cards.values():
+            own = self._by_owner.pop(owner, OwnModels())
+            for card in own.cards.values():
                 shutil.rmtree(card.path, ignore_errors=True)
-            return tuple(shelf.cards)
+            return tuple(own.cards)
 
     def transfer_owner(self, owner: str, new_owner: str) -> None:
-        """What belongs to ``owner`` belongs to ``heir`` from now on, a visitor under a new name who has nothing yet."""
+        """What belongs to ``owner`` belongs to ``new_owner`` from now on, a visitor under a new name who has nothing yet."""
         with self._lock:
-            if owner in self._shelves:
-                self._shelves[new_owner] = self._shelves.pop(owner)
+            if owner in self._by_owner:
+                self._by_owner[new_owner] = self._by_owner.pop(owner)
 
     def sweep(self) -> tuple[str, ...]:
         """Delete what belongs to owners who were not seen for longer than the idle limit. -> the ids that are gone."""
         oldest = time.monotonic() - self.limits.idle_seconds
         with self._lock:
-            idle = [owner for owner, shelf in self._shelves.items() if shelf.seen < oldest]
+            idle = [owner for owner, own in self._by_owner.items() if own.seen < oldest]
         return tuple(model_id for owner in idle for model_id in self.disconnect(owner))
 
     def close(self) -> None:
         """Delete everything."""
-        self._room.cleanup()
+        self._temporary.cleanup()
 
     def _put(self, owner: str, card: ModelCard) -> None:
-        shelf = self._shelves.setdefault(owner, Shelf())
-        shelf.cards[card.id], shelf.seen = card, time.monotonic()
+        own = self._by_owner.setdefault(owner, OwnModels())
+        own.cards[card.id], own.seen = card, time.monotonic()
 
     def _check_room(self, owner: str, size: int) -> None:
-        own = self._shelves.get(owner, Shelf()).cards.values()
+        own = self._by_owner.get(owner, OwnModels()).cards.values()
         if len(own) >= self.limits.max_own_models:
             raise ModelError(f"You have {len(own)} models here, which is the most; remove one first.")
-        used = sum(card.size_bytes for shelf in self._shelves.values() for card in shelf.cards.values())
+        used = sum(card.size_bytes for each in self._by_owner.values() for card in each.cards.values())
         if used + size > self.limits.max_visitor_bytes:
             raise BusyError("There is no room for another model on this service now; try again later.")

@@ -1,45 +1,44 @@
-"""The line of those who wait for a place: in the order they came, each told where it stands. Knows no worker and no device."""
+"""The queue of requests that no worker has yet, oldest first, each told its position. Knows no worker and no device."""
 
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import replace
 
 from ..protocol.messages import Change, Changed, Control, Done, Event, Queued, Request
 
 
 class WaitQueue:
-    """emit: takes the events of those who wait. places: how many requests can be answered at once, just now."""
+    """emit: takes the events of those who wait. capacity: how many requests can be answered at once, just now."""
 
-    def __init__(self, emit: Callable[[Event], None], places: Callable[[], int]):
-        self.emit, self.places = emit, places
+    def __init__(self, emit: Callable[[Event], None], capacity: Callable[[], int]):
+        self.emit, self.capacity = emit, capacity
         self.requests: dict[str, Request] = {}
+        self._contexts: dict[str, Context] = {}
         self._told: dict[str, int] = {}
-        self._lasted: deque[float] = deque(maxlen=20)           # seconds of the last answers
+        self._durations: deque[float] = deque(maxlen=20)        # seconds of the last answers
 
     def add(self, request: Request) -> None:
-        """Stand at the end; ``tell`` says where that is."""
+        """Append a request, with the context of its visitor; ``tell_positions`` says where it stands."""
         self.requests[request.request_id] = request
+        self._contexts[request.request_id] = copy_context()
 
     def first(self) -> Request | None:
-        """Who is next."""
+        """The one that waits longest."""
         return next(iter(self.requests.values()), None)
 
-    def disconnect(self, request_id: str) -> Request | None:
-        """Leave the line, for a place or for good. None: it does not stand here."""
+    def remove(self, request_id: str) -> Context | None:
+        """Take a request out; -> the context of its visitor. None: it is not here."""
         self._told.pop(request_id, None)
-        return self.requests.pop(request_id, None)
-
-    def clear(self) -> None:
-        """Nobody waits any more."""
-        self.requests.clear()
-        self._told.clear()
+        self.requests.pop(request_id, None)
+        return self._contexts.pop(request_id, None)
 
     def note(self, done: Done) -> None:
         """An answer is complete: what it took tells how long the next ones wait."""
         if done.finish_reason != "stopped":
-            self._lasted.append(done.seconds)
+            self._durations.append(done.seconds)
 
-    def tell(self) -> None:
+    def tell_positions(self) -> None:
         """Tell everybody whose position is another than before."""
         for position, request_id in enumerate(self.requests, 1):
             if self._told.get(request_id) != position:
@@ -47,9 +46,9 @@ class WaitQueue:
                 self.emit(Queued(request_id, position, self._wait(position)))
 
     def _wait(self, position: int) -> float:
-        """Seconds that who stands at ``position`` waits: as many rounds of answers as it takes until a place is theirs."""
-        usual = sum(self._lasted) / len(self._lasted) if self._lasted else 0.0
-        return round(usual * -(-position // max(self.places(), 1)), 1)
+        """Seconds until whoever stands at ``position`` is answered: as many rounds of answers as it takes."""
+        usual = sum(self._durations) / len(self._durations) if self._durations else 0.0
+        return round(usual * -(-position // max(self.capacity(), 1)), 1)
 
 
 def change_before(requests: dict[str, Request], control: Control, emit: Callable[[Event], None]) -> None:

@@ -1,7 +1,7 @@
 """The loop that answers: one denoising step per round for every active run. Knows runs and messages, not how a run is made.
 
 ``prepare`` makes a Run of a Request and is the only place where models are; the loop itself needs no torch. The same loop runs
-in the worker process and, on a thread, in InlineEngine.
+behind every transport.
 """
 
 import logging
@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from ..config import Limits, Settings
+from ..config import Settings
 from ..errors import VisitorError, is_out_of_memory
 from ..protocol.messages import Cancel, Change, Changed, Control, Event, Failed, Loading, Preload, Ready, Request, Unload
 from .active_run import Run
-from .wait_queue import WaitQueue, change_before, stopped_before
+from .wait_queue import change_before, stopped_before
 
 log = logging.getLogger(__name__)
 BROKEN = "Something went wrong while answering; the cause is in the server's log."
@@ -53,11 +53,13 @@ class Prepared:
 
 
 class Worker:
-    """Takes messages from ``inbox``, gives events to ``emit``. Models load on a thread of their own, so that no run waits."""
+    """Takes messages from ``inbox``, gives events to ``emit``; answers whatever it is given at once.
 
-    def __init__(self, inbox: SimpleQueue, emit: Callable[[Event | Ready], None], prepare: Prepare, limits: Limits):
-        self.inbox, self.emit, self.prepare, self.limits = inbox, emit, prepare, limits
-        self.line = WaitQueue(emit, lambda: limits.max_active)
+    Models load on a thread of their own, so that no run waits.
+    """
+
+    def __init__(self, inbox: SimpleQueue, emit: Callable[[Event | Ready], None], prepare: Prepare):
+        self.inbox, self.emit, self.prepare = inbox, emit, prepare
         self.loading: dict[str, Request] = {}
         self.active: dict[str, Run] = {}
         self.stopping = False
@@ -97,7 +99,7 @@ class Worker:
     def _obey(self, message: object) -> None:
         match message:
             case Request():
-                self.line.add(message)
+                self._begin(message)
             case Control():
                 self._control(message)
             case Cancel():
@@ -110,31 +112,26 @@ class Worker:
                 self._take(message)
             case _:
                 self.stopping = True
-        self._admit()
 
-    def _admit(self) -> None:
-        """Give free places to those who wait longest, and tell the others where they stand."""
-        while len(self.active) + len(self.loading) < self.limits.max_active and (request := self.line.first()) is not None:
-            self.line.disconnect(request.request_id)
-            self.loading[request.request_id] = request
-            if self.prepare.is_loaded(request):
-                self._take(self._prepared(request))
-            else:
-                self._jobs.put(request)
-        self.line.tell()
+    def _begin(self, request: Request) -> None:
+        """Make a run of a request, on the loader's thread unless its models are in memory."""
+        self.loading[request.request_id] = request
+        if self.prepare.is_loaded(request):
+            self._take(self._prepared(request))
+        else:
+            self._jobs.put(request)
 
     def _control(self, control: Control) -> None:
         """Change a run under way before its next step is computed, one that has not begun before its first."""
         if control.request_id in self.active:
             self.active[control.request_id].asked.append(Change(0, control.ensemble, control.pin))
-        for requests in (self.line.requests, self.loading):
-            change_before(requests, control, self.emit)
+        change_before(self.loading, control, self.emit)
 
     def _cancel(self, request_id: str) -> None:
         run = self.active.pop(request_id, None)
         if run is not None:
             self._finish(run, stopped=True)
-        elif self.line.disconnect(request_id) or self.loading.pop(request_id, None):
+        elif self.loading.pop(request_id, None):
             self.emit(stopped_before(request_id, self.prepare.device))
 
     def _take(self, prepared: Prepared) -> None:
@@ -158,7 +155,6 @@ class Worker:
             if frame is None:
                 del self.active[request_id]
                 self._finish(run, stopped=False)
-                self._admit()
                 return
             notices = run.new_notices()
             if notices:
@@ -168,12 +164,9 @@ class Worker:
         except Exception as error:  # whatever breaks one run must leave the others alone
             self.active.pop(request_id, None)
             self._fail(request_id, error)
-            self._admit()
 
     def _finish(self, run: Run, stopped: bool) -> None:
-        done = run.done(stopped)
-        self.line.note(done)
-        self.emit(done)
+        self.emit(run.done(stopped))
 
     def _fail(self, request_id: str, error: Exception) -> None:
         """One sentence for the visitor; what is not the visitor's mistake goes to the log with its traceback."""
@@ -189,19 +182,9 @@ class Worker:
         """The loader's thread: preloads, and requests whose models are not in memory yet."""
         while (job := self._jobs.get()) is not STOP:
             if isinstance(job, Preload):
-                self._preload(job)
+                self.emit(preloaded(self.prepare, job, lambda text, part: self.emit(Loading("", text, part))))
             else:
                 self.inbox.put(self._prepared(job))
-
-    def _preload(self, job: Preload) -> None:
-        try:
-            message = self.prepare.preload(job.model_ids, lambda text, part: self.emit(Loading("", text, part)))
-        except VisitorError as error:
-            message = str(error)
-        except Exception:
-            log.exception("preloading %s failed", ", ".join(job.model_ids))
-            message = "A model could not be loaded; the cause is in the server's log."
-        self.emit(Ready(self.prepare.device, message, self.prepare.loaded()))
 
     def _prepared(self, request: Request) -> Prepared:
         def notify(message: str, fraction: float) -> None:
@@ -213,9 +196,23 @@ class Worker:
             return Prepared(request.request_id, error)
 
 
+def preloaded(prepare: Prepare, job: Preload, notify: Callable[[str, float], None]) -> Ready:
+    """Load models; -> how the worker is then."""
+    try:
+        message = prepare.preload(job.model_ids, notify)
+    except VisitorError as error:
+        message = str(error)
+    except Exception:
+        log.exception("preloading %s failed", ", ".join(job.model_ids))
+        message = "A model could not be loaded; the cause is in the server's log."
+    if message:
+        log.warning("preload: %s", message)
+    return Ready(prepare.device, message, prepare.loaded())
+
+
 def main(inbox: SimpleQueue, send: Callable[[object], None], settings: Settings) -> None:
     """The worker process."""
     from .model_runner import ModelRuns, threads_beside_page  # torch and the networks are loaded here, in the worker only
 
     settings = replace(settings, threads=threads_beside_page(settings))
-    Worker(inbox, send, ModelRuns(settings), settings.limits).run()
+    Worker(inbox, send, ModelRuns(settings)).run()

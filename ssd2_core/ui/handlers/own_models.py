@@ -61,7 +61,7 @@ async def probe(studio: Studio, session: str, card: ModelCard, core: str) -> Non
             if isinstance(event, Failed):
                 raise VisitorError(event.message)
     finally:
-        studio.engine.forget(run_id)
+        studio.engine.delete(run_id)
 
 
 class OwnModelCards:

@@ -113,7 +113,7 @@ class EvaluationJob:
             finally:
                 self._running.discard(run_id)
                 self.engine.cancel(run_id)
-                self.engine.forget(run_id)
+                self.engine.delete(run_id)
         if self.stopped:
             raise VisitorError(words.EVALUATION_STOPPED)
         if not isinstance(end, Done):

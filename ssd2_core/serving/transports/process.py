@@ -16,29 +16,31 @@ import time
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 
-from ..config import ROOT
+from ...config import ROOT
 
 log = logging.getLogger(__name__)
-START = "from ssd2_core.serving.child_process import child_main; child_main()"
+START = "from ssd2_core.serving.transports.process import child_main; child_main()"
 PARENT_CHECK_SECONDS = 0.5
 
 
+class ProcessTransport:
+    """A process that runs ``target`` ("module:function", called with inbox, send, argument)."""
 
-
-class Child:
-    """A process that runs ``target`` ("module:function", called with inbox, send, argument). Messages go out of ``outbox``."""
-
-    def __init__(self, target: str, argument: object, outbox: SimpleQueue):
+    def __init__(self, target: str, argument: object):
         path = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         self.process = subprocess.Popen([sys.executable, "-c", START], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         env={**os.environ, "PYTHONPATH": os.pathsep.join(path)})
-        self.outbox = outbox
+        self._outbox: SimpleQueue = SimpleQueue()
         self._hello = (target, argument, list(sys.path))
         threading.Thread(target=self._write, name="to-worker", daemon=True).start()
 
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    def send(self, message: object) -> None:
+        """See Transport."""
+        self._outbox.put(message)
 
     def _write(self) -> None:
         """Send what is put into the outbox until None comes or the child is gone."""
@@ -47,13 +49,13 @@ class Child:
             while message is not None:
                 pickle.dump(message, self.process.stdin)
                 self.process.stdin.flush()
-                message = self.outbox.get()
+                message = self._outbox.get()
             self.process.stdin.close()
         except (OSError, ValueError):
             pass
 
     def messages(self) -> Iterator[object]:
-        """What the child sends, until it is gone."""
+        """See Transport."""
         with self.process.stdout:
             while True:
                 try:
@@ -66,7 +68,7 @@ class Child:
 
     def end(self) -> str:
         """Make sure that the process is gone, in about a second at most, and tell its exit code."""
-        self.outbox.put(None)
+        self._outbox.put(None)
         for stronger in (self.process.terminate, self.process.kill):
             try:
                 return f"exit code {self.process.wait(0.3)}"

@@ -1,7 +1,6 @@
-"""A worker at the other end of Ray: an actor that does what pipe.py's child process does. Knows nothing of what messages mean.
+"""A worker at the other end of Ray: what an actor runs there, as process.py's child does on this machine.
 
-``Actor`` runs there, ``ActorChild`` is its end here. Messages are pickled by us and cross Ray as bytes, many at once where many
-wait. Whoever reaches a Ray can run code on it, so it must be as closed as this machine is.
+Messages are pickled by us and cross Ray as bytes, many at once where many wait.
 """
 
 import contextlib
@@ -14,17 +13,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from ..config import Settings
-from ..protocol.frames import Frame
-from ..protocol.messages import Unload
+from ...config import Settings
+from ...protocol.frames import Frame
+from ...protocol.messages import Unload
 
 log = logging.getLogger(__name__)
-END_SECONDS = 0.3
 FRAME_SECONDS = 0.03            # a page paints about as often; a call for each step makes the worker a tenth slower
 FOLDER = "ssd2-actor-"
 
@@ -88,65 +86,11 @@ class Actor:
         with contextlib.suppress(Empty):
             while isinstance(out[-1], Frame):
                 out.append(self._events.get(timeout=max(0.0, until - time.monotonic())))
-        return pickle.dumps([*out, *waiting(self._events)])
+        return pickle.dumps([*out, *drained(self._events)])
 
     def clean(self) -> None:
         """Delete the files of visitors: the end is near."""
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-class ActorChild:
-    """An actor as pipe.Child is a process. create: makes a handle of an ``Actor``. Messages go out of ``outbox``."""
-
-    def __init__(self, create: Callable[[], object], outbox: SimpleQueue):
-        self.outbox = outbox
-        self._create, self._actor = create, None
-        self._lock = threading.Lock()
-        self._ended = False
-        self._cause = "it was asked to"
-
-    @property
-    def pid(self) -> int:
-        """Of the actor's process, on its machine."""
-        import ray
-        return ray.get(self._actor.pid.remote())
-
-    def messages(self) -> Iterator[object]:
-        """What the actor sends, until it is gone."""
-        import ray
-        try:
-            with self._lock:
-                if self._ended:
-                    return
-                self._actor = self._create()
-            threading.Thread(target=self._write, name="to-actor", daemon=True).start()
-            while True:
-                yield from pickle.loads(ray.get(self._actor.take.remote()))
-        except Exception as error:          # the actor is gone, or its machine, or all of Ray
-            self._cause = f"{type(error).__name__}: {error}"
-
-    def _write(self) -> None:
-        """Send what is put into the outbox until None comes or the actor is gone. One call at a time: Ray keeps no order."""
-        import ray
-        with contextlib.suppress(Exception):            # ``messages`` tells that it is gone
-            while True:
-                batch = [self.outbox.get(), *waiting(self.outbox)]
-                if None in batch:
-                    return
-                ray.get(self._actor.put.remote(pickle.dumps(batch)))
-
-    def end(self) -> str:
-        """Make sure that the actor is gone, in about a second at most, and tell what ended it."""
-        import ray
-        self.outbox.put(None)
-        with self._lock:
-            self._ended = True
-        if self._actor is not None:
-            with contextlib.suppress(Exception):        # it is gone already
-                ray.get(self._actor.clean.remote(), timeout=END_SECONDS)
-            with contextlib.suppress(Exception):
-                ray.kill(self._actor)
-        return self._cause
 
 
 def threads(cores: int, share: int) -> int:
@@ -154,7 +98,7 @@ def threads(cores: int, share: int) -> int:
     return max(1, (cores - 1) // share)
 
 
-def waiting(queue: SimpleQueue) -> list:
+def drained(queue: SimpleQueue) -> list:
     """All that is in a queue now."""
     out = []
     with contextlib.suppress(Empty):
@@ -166,8 +110,7 @@ def waiting(queue: SimpleQueue) -> list:
 def own_folder() -> Path:
     """A new folder for this process. Those of processes that were killed on this machine are deleted."""
     import psutil
-    room = Path(tempfile.gettempdir())
-    for old in room.glob(f"{FOLDER}*"):
+    for old in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
         pid = old.name.removeprefix(FOLDER).partition("-")[0]
         if not (pid.isdigit() and psutil.pid_exists(int(pid))):
             shutil.rmtree(old, ignore_errors=True)

@@ -20,10 +20,10 @@ from types import SimpleNamespace
 
 import spaces  # before torch: it stands in for the GPU until there is one
 
-from ..protocol.messages import Cancel, Control, Done, Event, Failed, Request, is_private
-from ..registry.cards import local_card
-from .child_process import watch
-from .worker import BROKEN, STOP, Worker
+from ...protocol.messages import Cancel, Control, Done, Event, Failed, Request, is_private
+from ...registry.cards import local_card
+from ..worker import BROKEN, STOP, Worker
+from .process import watch
 
 log = logging.getLogger(__name__)
 SLOTS = 32                                              # GPU calls at once at most, whatever the limits say
@@ -31,7 +31,7 @@ LEAST_SECONDS, PASS_SECONDS, BILLION_SECONDS, MOST_SECONDS = 10.0, 0.01, 0.005, 
 LOOK_SECONDS = 0.05
 MESSAGE_BYTES = 65536
 PAGE = os.getpid()
-FORKED = SimpleNamespace(prepare=None, limits=None)     # what a fork finds: set by the page before any fork
+FORKED = SimpleNamespace(prepare=None)     # what a fork finds: set by the page before any fork
 NO_GPU = "No GPU could be had from Hugging Face; try again in a minute."
 # What the titles of errors of ``spaces`` mean to a visitor.
 SENTENCES = {
@@ -101,7 +101,7 @@ def answer(request: Request, slot: int) -> Iterator[int | list[Event]]:
     yield os.getpid()
     inbox, events, over = SimpleQueue(), SimpleQueue(), threading.Event()
     inbox.put(request)
-    worker = Worker(inbox, events.put, FORKED.prepare, FORKED.limits)
+    worker = Worker(inbox, events.put, FORKED.prepare)
 
     def work() -> None:
         try:

@@ -1,0 +1,1 @@
+"""Ways to reach a worker: a thread, a process, an actor of Ray, GPU calls of ZeroGPU."""

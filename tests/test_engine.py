@@ -38,7 +38,7 @@ def ask(answer="abc", users=(), steps=4, block=4, tokens=16, lam=None, **plan):
                    ensemble=EnsembleParams(lam=lam or {}))
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=30.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "what was waited for did not happen"

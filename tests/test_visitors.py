@@ -195,7 +195,7 @@ def test_quotas_and_idle_owners(monkeypatch):
     add(small, "ann")
     with pytest.raises(BusyError, match="no room for another model"):
         add(small, "bob")
-    now = visitors._shelves["ann"].seen
+    now = visitors._by_owner["ann"].seen
     monkeypatch.setattr("ssd2_core.serving.visitor_models.time.monotonic", lambda: now + 99)
     assert visitors.sweep() == ()
     monkeypatch.setattr("ssd2_core.serving.visitor_models.time.monotonic", lambda: now + 101)
@@ -209,7 +209,7 @@ def test_an_open_page_keeps_what_is_its_own_and_the_silent_ones_go(monkeypatch):
     with InlineEngine(Settings(limits=Limits(idle_seconds=100))) as engine:
         add(engine.user_models, "here")
         add(engine.user_models, "gone")
-        now = engine.user_models._shelves["gone"].seen
+        now = engine.user_models._by_owner["gone"].seen
         monkeypatch.setattr("ssd2_core.serving.visitor_models.time.monotonic", lambda: now + 90)
         engine.still_here("here")
         monkeypatch.setattr("ssd2_core.serving.visitor_models.time.monotonic", lambda: now + 110)

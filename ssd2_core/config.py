@@ -155,7 +155,7 @@ class Settings:
     visitors_folder: where visitors' own models lie, set by the engine.
     device_map: None (the fastest single device) or anything accelerate takes. dtype: "auto", "float32", "bfloat16", "float16".
     max_memory, offload_folder, quantize: as ``library.load`` takes them. mcp: the endpoint is a tool for MCP clients, too.
-    engine: "process" for a worker process, "zero" for GPU calls of ZeroGPU, or the address of a Ray as ray_engine takes it.
+    engine: "process" for a worker process, "zero" for GPU calls of ZeroGPU, or the address of a Ray.
     actors: on that Ray; None for one on each device.
     """
 

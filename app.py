@@ -8,9 +8,10 @@ import socket
 import sys
 from importlib.util import find_spec
 
-from ssd2_core.config import Settings, check_int, read_limits
+from ssd2_core.config import Settings, check_int
 from ssd2_core.errors import VisitorError, reason
 from ssd2_core.models.device_map import add_options, options_of
+from ssd2_core.protocol.limits import read_limits
 from ssd2_core.registry.cards import (
     HUB_ID,
     check_compatible,

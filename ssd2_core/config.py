@@ -1,8 +1,13 @@
-"""Frozen settings, each checked once when it is made. Knows nothing of torch, models or pages."""
+"""Frozen settings, each checked once when it is made. Knows nothing of torch, models or pages.
+
+A field that somebody may set says all about itself with ``knob``: the command line, the page, links, the API, the environment
+and the tables of the documentation derive from that, so that a new setting is one new field.
+"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
 
 from .errors import LimitError
@@ -10,10 +15,9 @@ from .errors import LimitError
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / "assets"
 
-PROJECTIONS = ("greedy", "sampling", "multihot")
-WEIGHTINGS = ("constant", "schedule", "adaptive")
-EARLY_EXITS = ("off", "patience", "entropy")
-SETTLINGS = ("anneal", "count", "confidence", "entropy")
+CORE = "core"
+
+TOGETHER = "together"           # the fused distribution, among the candidates
 
 
 def check_int(name: str, value: object, low: int, high: int) -> int:
@@ -46,69 +50,115 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> str:
     return value
 
 
+MOST = 10**12                   # as an upper bound: none
+
+
 @dataclass(frozen=True)
-class Limits:
-    """What one request may ask for. Checked at the engine, so that the API cannot pass them either."""
+class Knob:
+    """All that is known of one setting. name, kind and default are the field's own.
 
-    max_prompt_chars: int = 2000
-    max_history_turns: int = 40
-    max_documents: int = 8
-    max_document_chars: int = 20_000
-    max_file_bytes: int = 5_000_000
-    max_model_bytes: int = 32_000_000
-    max_own_models: int = 2
-    max_own_weight: float = 0.8
-    max_visitor_bytes: int = 1_000_000_000
-    max_upload_bytes: int = 1_000_000_000
-    max_request_bytes: int = 48_000_000
-    idle_seconds: float = 3600.0
-    training_seconds: float = 170.0
-    max_trainings: int = 6
-    max_waiting_trainings: int = 8
-    max_users: int = 4
-    max_steps: int = 64
-    max_block_length: int = 32
-    max_new_tokens: int = 128
-    max_active: int = 8
-    max_waiting: int = 32
-    max_each: int = 16
-    keep_runs_seconds: float = 900.0
-    return_seconds: float = 60.0
+    help: in plain words. label: on the page, None for what stands on none. low, high, step: of a number; without a step it is
+    typed in, not slid. choices: of a word. link: its key in links where that is shorter than the name. aliases: old spellings
+    that are still taken. limit: the field of Limits up to which a service lets it go. example: of a value, on the command line.
+    """
+
+    help: str
+    label: str | None = None
+    low: float = 0
+    high: float = MOST
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    link: str = ""
+    aliases: tuple[str, ...] = ()
+    limit: str = ""
+    example: str | None = None
+    name: str = ""
+    kind: type = float
+    default: object = None
+
+    @property
+    def options(self) -> list[str]:
+        """How it is spelled on a command line: its name first, then the old spellings."""
+        return ["--" + name.replace("_", "-") for name in (self.name, *self.aliases)]
+
+    def bounds(self, limits: "Limits | None" = None) -> tuple[float, float]:
+        """The least and the most that a number may be, here or on a service with these limits."""
+        return self.low, min(self.high, getattr(limits, self.limit)) if limits and self.limit else self.high
+
+    def check(self, value: object, limits: "Limits | None" = None) -> object:
+        """Return ``value`` as its kind if it may be set to that, else raise LimitError."""
+        if self.choices:
+            return check_choice(self.name, value, self.choices)
+        checks = {int: check_int, float: check_float}
+        return checks[self.kind](self.name, value, *self.bounds(limits)) if self.kind in checks else value
+
+    def parse(self, text: str, limits: "Limits | None" = None) -> object:
+        """The value that a text of a command line, a link or the environment stands for. Raises LimitError."""
+        if self.kind not in (int, float):
+            return self.check(text)
+        try:
+            return self.check(float(text), limits)
+        except ValueError as error:
+            if isinstance(error, LimitError):
+                raise
+        low, high = self.bounds(limits)
+        raise LimitError(f"{self.name} must be a number from {low:g} to {high:g}, not {text[:40]!r}.")
 
 
-LIMITS = Limits()
+def knob(default: object, help: str, label: str | None = None, **more: object):
+    """A dataclass field that can be set from outside; ``more`` as Knob has it."""
+    return field(default=default, metadata={"knob": Knob(help, label, **more)})
+
+
+@cache
+def knobs(*classes: type) -> Mapping[str, Knob]:
+    """The settings of dataclasses by name, in their order."""
+    return {one.name: replace(one.metadata["knob"], name=one.name, kind=one.type, default=one.default)
+            for each in classes for one in fields(each) if "knob" in one.metadata}
+
+
+def values_of(*settings: object) -> dict[str, object]:
+    """What the knobs of these settings are set to, by name."""
+    return {name: getattr(each, name) for each in settings for name in knobs(type(each))}
+
+
+def made_of(kind: Callable, values: Mapping[str, object], **more: object):
+    """Settings of a class from the values that ``values`` has for its knobs; what is missing keeps its default."""
+    return kind(**{name: values[name] for name in knobs(kind) if name in values}, **more)
+
+
+def _check(settings: object) -> None:
+    for name, one in knobs(type(settings)).items():
+        object.__setattr__(settings, name, one.check(getattr(settings, name)))
 
 
 @dataclass(frozen=True)
 class SamplingParams:
-    """How blocks are denoised (method letters: T = num_steps, L = block_length).
+    """How blocks are denoised (method letters: T = num_steps, L = block_length)."""
 
-    top_p: nucleus of the sampling and multihot projections, in (0, 1].
-    seed: of the one torch.Generator of a run. early_exit: when a block ends before its last step: "off" never, "patience" when
-    its tokens and confidences have stood still for some steps, "entropy" when every position is certain.
-    settling: "anneal" lowers the noise of all positions together (SSD-LM); the others take it away from one position after
-    another: an equal "count" in each step, also all of high "confidence", or also all of low "entropy".
-    """
+    num_steps: int = knob(16, "denoising steps of one block (T)", "Steps per block", low=1, high=5000, step=1, link="steps",
+                          aliases=("steps",), limit="max_steps")
+    block_length: int = knob(16, "tokens that are denoised together (L)", "Block length", low=1, high=1024, step=1,
+                             link="block", aliases=("block",), limit="max_block_length")
+    max_new_tokens: int = knob(48, "tokens of the answer at most", "Most tokens", low=1, high=100_000, step=1, link="tokens",
+                               aliases=("max_tokens",), limit="max_new_tokens")
+    projection: str = knob("greedy", "what of a prediction goes on to the next step: the best token, a drawn one, or all that "
+                           "are likely", "Projection", choices=("greedy", "sampling", "multihot"))
+    top_p: float = knob(0.9, "share of the probability that sampling and multihot choose from (nucleus)",
+                        "Top-p (not for greedy)", high=1.0, step=0.05)
+    seed: int = knob(0, "of a run's one random generator: the same seed gives the same answer", "Seed", high=2**53)
+    early_exit: str = knob("off", "when a block ends before its last step: never, once its tokens have stood still for some "
+                           "steps (patience), or once every position is certain (entropy)", "Early exit",
+                           choices=("off", "patience", "entropy"))
+    settling: str = knob("anneal", "how noise goes: of all positions together (anneal, SSD-LM), or from one position after "
+                         "another: equally many in each step (count), also all of high confidence, or of low entropy",
+                         "Settling", choices=("anneal", "count", "confidence", "entropy"))
 
-    num_steps: int = 16
-    block_length: int = 16
-    max_new_tokens: int = 48
-    projection: str = "greedy"
-    top_p: float = 0.9
-    seed: int = 0
-    early_exit: str = "off"
-    settling: str = "anneal"
+    __post_init__ = _check
 
-    def __post_init__(self) -> None:
-        keep = object.__setattr__
-        keep(self, "num_steps", check_int("steps", self.num_steps, 1, 5000))
-        keep(self, "block_length", check_int("block length", self.block_length, 1, 1024))
-        keep(self, "max_new_tokens", check_int("max tokens", self.max_new_tokens, 1, 100_000))
-        keep(self, "seed", check_int("seed", self.seed, 0, 2**53))
-        keep(self, "top_p", check_float("top-p", self.top_p, 0.0, 1.0))
-        check_choice("projection", self.projection, PROJECTIONS)
-        check_choice("early exit", self.early_exit, EARLY_EXITS)
-        check_choice("settling", self.settling, SETTLINGS)
+
+WEIGHT = Knob("share of a small expert in the answer (lam); the core has what is left of 1", "weight", high=1.0, step=0.01,
+              name="weight", default=0.5)
 
     @property
     def answer_length(self) -> int:
@@ -118,32 +168,67 @@ class SamplingParams:
 
 @dataclass(frozen=True)
 class EnsembleParams:
-    """How the experts' logits are fused.
-
-    lam: weight of each user expert by name, each in [0, 1], together at most 1; the core has the rest.
-    weights: "constant"; "schedule" (lam goes linearly from lam at t = T to lam * schedule_end at t = 1);
-        "adaptive" (per position, by the experts' entropies, with temperature tau in nats).
-    alpha: contrast of a user expert with itself without its documents, 0 = none.
-    guidance: how hard the attribute model pulls (positive: towards praise, negative: towards complaint), 0 = not at all.
-    """
+    """How the experts' logits are fused. lam: weight of each user expert by name, together at most 1; the core has the rest."""
 
     lam: Mapping[str, float] = field(default_factory=dict)
-    weights: str = "adaptive"
-    tau: float = 0.5
-    schedule_end: float = 0.0
-    alpha: float = 0.0
-    guidance: float = 0.0
+    weights: str = knob("adaptive", "rule of the weights: as they are set (constant), falling to schedule_end (schedule), "
+                        "or at every position more for the surer expert (adaptive)",
+                        "Weights rule (adaptive: the surer expert leads; schedule: the core finishes)",
+                        choices=("adaptive", "constant", "schedule"), link="rule")
+    tau: float = knob(0.5, "temperature of the adaptive rule, in nats: the lower, the more the surer expert leads",
+                      "Tau (adaptive rule)", low=0.01, high=10.0, step=0.01)
+    schedule_end: float = knob(0.0, "part of its weight that the schedule rule leaves an expert at the last step",
+                               "End (schedule rule)", high=1.0, step=0.05)
+    alpha: float = knob(0.0, "contrast of an expert with itself without its documents, 0 for none", "Alpha (contrast)",
+                        high=4.0, step=0.05)
+    guidance: float = knob(0.0, "how hard a model of sentiment pulls, towards complaint or praise, 0 for not at all",
+                           "Guidance (complaint … praise)", low=-4.0, high=4.0, step=0.1)
 
     def __post_init__(self) -> None:
-        lam = {name: check_float(f"the weight of {name}", value, 0.0, 1.0) for name, value in dict(self.lam).items()}
+        lam = {name: replace(WEIGHT, name=f"the weight of {name}").check(value) for name, value in dict(self.lam).items()}
         if sum(lam.values()) > 1 + 1e-6:
             raise LimitError(f"the users' weights must add up to at most 1, not {sum(lam.values()):.2f}; lower one.")
         object.__setattr__(self, "lam", lam)
-        check_choice("weights", self.weights, WEIGHTINGS)
-        object.__setattr__(self, "tau", check_float("tau", self.tau, 0.01, 10.0))
-        object.__setattr__(self, "schedule_end", check_float("schedule end", self.schedule_end, 0.0, 1.0))
-        object.__setattr__(self, "alpha", check_float("alpha", self.alpha, 0.0, 4.0))
-        object.__setattr__(self, "guidance", check_float("guidance", self.guidance, -4.0, 4.0))
+        _check(self)
+
+
+def _most_of(name: str) -> float:
+    return knobs(SamplingParams)[name].high
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for. Checked at the engine, so that the API cannot pass them either."""
+
+    max_prompt_chars: int = knob(2000, "characters of a prompt", low=1)
+    max_history_turns: int = knob(40, "earlier messages that a question may bring along")
+    max_documents: int = knob(8, "documents of one question")
+    max_document_chars: int = knob(20_000, "characters of one document", low=1)
+    max_file_bytes: int = knob(5_000_000, "bytes of one document's file", low=1)
+    max_model_bytes: int = knob(32_000_000, "bytes of the weights that a visitor brings", low=1)
+    max_own_models: int = knob(2, "models of one visitor's own at a time")
+    max_own_weight: float = knob(0.8, "weight that a visitor's own model may have", high=WEIGHT.high)
+    max_visitor_bytes: int = knob(1_000_000_000, "bytes of all visitors' models together", low=1)
+    max_upload_bytes: int = knob(1_000_000_000, "bytes of all uploads that lie on the disk", low=1)
+    max_request_bytes: int = knob(48_000_000, "bytes of one HTTP request", low=1)
+    idle_seconds: float = knob(3600.0, "seconds after which the models of a silent visitor are deleted", low=1)
+    training_seconds: float = knob(170.0, "seconds that a training may take", low=1)
+    max_trainings: int = knob(6, "trainings of one visitor in one visit")
+    max_waiting_trainings: int = knob(8, "trainings that may wait")
+    max_users: int = knob(4, "small experts in one question")
+    max_steps: int = knob(64, "steps of one block", low=1, high=_most_of("num_steps"))
+    max_block_length: int = knob(32, "tokens of one block", low=1, high=_most_of("block_length"))
+    max_new_tokens: int = knob(128, "tokens of one answer", low=1, high=_most_of("max_new_tokens"))
+    max_active: int = knob(8, "questions that are answered at once", low=1, high=256)
+    max_waiting: int = knob(32, "questions that may wait; one more gets a sentence", high=10_000)
+    max_each: int = knob(16, "questions of one visitor at a time, waiting ones too", low=1)
+    keep_runs_seconds: float = knob(900.0, "seconds that an ended run stays in memory")
+    return_seconds: float = knob(60.0, "seconds that what is a visitor's waits for a broken connection to come back")
+
+    __post_init__ = _check
+
+
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -152,9 +237,7 @@ class Settings:
 
     core: bundled id, local folder or Hub id. users: further user experts that the page offers, named alike.
     preferred: a better core and its users, loaded in the background; once they are in memory the page starts with them.
-    visitors_folder: where visitors' own models lie, set by the engine.
-    device_map: None (the fastest single device) or anything accelerate takes. dtype: "auto", "float32", "bfloat16", "float16".
-    max_memory, offload_folder, quantize: as ``library.load`` takes them. mcp: the endpoint is a tool for MCP clients, too.
+    visitors_folder: where visitors' own models lie, set by the engine. mcp: the endpoint is a tool for MCP clients, too.
     engine: "process" for a worker process, "zero" for GPU calls of ZeroGPU, or the address of a Ray.
     actors: on that Ray; None for one on each device.
     """
@@ -163,11 +246,11 @@ class Settings:
     users: tuple[str, ...] = ()
     preferred: tuple[str, ...] = ()
     visitors_folder: str = ""
-    device_map: str | None = None
-    dtype: str = "auto"
-    max_memory: str | None = None
-    offload_folder: str | None = None
-    quantize: str | None = None
+    device_map: str | None = knob(None, "auto, balanced, sequential, cpu, cuda:N or JSON; left out for the fastest device")
+    dtype: str = knob("auto", "of the weights", choices=("auto", "float32", "bfloat16", "float16"))
+    max_memory: str | None = knob(None, "the most that each device may take", example="0=20GB,cpu=60GB")
+    offload_folder: str | None = knob(None, "where weights lie that fit no device")
+    quantize: str | None = knob(None, "8bit or 4bit, on CUDA with bitsandbytes")
     host: str = "127.0.0.1"
     port: int = 7860
     share: bool = False
@@ -176,105 +259,3 @@ class Settings:
     actors: int | None = None
     threads: int | None = None
     limits: Limits = LIMITS
-
-PREFIX = "SSD2_"
-
-OTHERS = ("SSD2_CACHE",)                # variables of ours that are no limits
-
-MOST = 10**12
-
-AT_LEAST = {"max_own_models": 0, "max_own_weight": 0, "max_trainings": 0, "max_waiting": 0, "max_waiting_trainings": 0,
-            "max_users": 0, "max_history_turns": 0, "max_documents": 0, "keep_runs_seconds": 0, "return_seconds": 0}
-
-AT_MOST = {"max_own_weight": 1.0, "max_active": 256, "max_waiting": 10_000, "max_steps": 5000, "max_block_length": 1024,
-           "max_new_tokens": 4096}
-
-MEANINGS = {
-    "max_prompt_chars": "characters of a prompt",
-    "max_history_turns": "earlier messages that a question may bring along",
-    "max_documents": "documents of one question",
-    "max_document_chars": "characters of one document",
-    "max_file_bytes": "bytes of one document's file",
-    "max_model_bytes": "bytes of the weights that a visitor brings",
-    "max_own_models": "models of one visitor's own at a time",
-    "max_own_weight": "weight that a visitor's own model may have",
-    "max_visitor_bytes": "bytes of all visitors' models together",
-    "max_upload_bytes": "bytes of all uploads that lie on the disk",
-    "max_request_bytes": "bytes of one HTTP request",
-    "idle_seconds": "seconds after which the models of a silent visitor are deleted",
-    "training_seconds": "seconds that a training may take",
-    "max_trainings": "trainings of one visitor in one visit",
-    "max_waiting_trainings": "trainings that may wait",
-    "max_users": "small experts in one question",
-    "max_steps": "steps of one block",
-    "max_block_length": "tokens of one block",
-    "max_new_tokens": "tokens of one answer",
-    "max_active": "questions that are answered at once",
-    "max_waiting": "questions that may wait; one more gets a sentence",
-    "max_each": "questions of one visitor at a time, waiting ones too",
-    "keep_runs_seconds": "seconds that an ended run stays in memory",
-    "return_seconds": "seconds that what is a visitor's waits for a broken connection to come back",
-}
-
-
-def read_limits(environment: Mapping[str, str], base: Limits = LIMITS) -> Limits:
-    """The limits with what the environment says of them. Raises LimitError: a sentence for each mistake, together."""
-    known = {PREFIX + field.name.upper(): field for field in fields(Limits)}
-    found, problems = {}, []
-    for name, text in sorted(environment.items()):
-        if not name.startswith(PREFIX) or name in OTHERS:
-            continue
-        if name not in known:
-            problems.append(f"{name} is no limit of this service; the limits are {', '.join(sorted(known))}.")
-            continue
-        field = known[name]
-        try:
-            found[field.name] = _number(name, text, field.name, isinstance(getattr(base, field.name), int))
-        except LimitError as error:
-            problems.append(str(error))
-    limits = replace(base, **found)
-    if not problems and limits.max_block_length > limits.max_new_tokens:
-        problems.append(f"{PREFIX}MAX_BLOCK_LENGTH ({limits.max_block_length}) must not be above {PREFIX}MAX_NEW_TOKENS "
-                        f"({limits.max_new_tokens}).")
-    if problems:
-        raise LimitError("\n".join(problems))
-    return limits
-
-
-def bounds(field: str) -> tuple[float, float]:
-    """The least and the most that a limit may be set to."""
-    return AT_LEAST.get(field, 1), AT_MOST.get(field, MOST)
-
-
-def _number(name: str, text: str, field: str, whole: bool) -> float:
-    low, high = bounds(field)
-    try:
-        value = float(text)
-    except ValueError:
-        raise LimitError(f"{name} must be a number from {low:g} to {high:g}, not {text!r}.") from None
-    return check_int(name, value, low, high) if whole else check_float(name, value, low, high)
-
-
-def rows(limits: Limits) -> list[tuple[str, str, str, str]]:
-    """Variable, value, range and meaning of every limit."""
-    out = []
-    for one in fields(Limits):
-        low, high = bounds(one.name)
-        least = f"{low:g} or more" if high == MOST else f"{low:g} to {high:,g}"
-        out.append((PREFIX + one.name.upper(), f"{getattr(limits, one.name)}", least, MEANINGS[one.name]))
-    return out
-
-
-def page(limits: Limits) -> str:
-    """Every limit as VARIABLE=value with its range and meaning, a line each."""
-    return "\n".join(f"{f'{name}={value}':36}  {least:12}  {meaning}" for name, value, least, meaning in rows(limits))
-
-
-def markdown(limits: Limits) -> str:
-    """The same as the table that README has."""
-    lines = [f"| `{name}` | {value} | {least} | {meaning} |" for name, value, least, meaning in rows(limits)]
-    return "\n".join(["| variable | value | may be | what it limits |", "| --- | --- | --- | --- |", *lines])
-
-CORE = "core"
-
-TOGETHER = "together"           # the fused distribution, among the candidates

@@ -3,6 +3,7 @@
 What is uploaded is listed here and nothing else is: no runs, no tests, no caches.
 """
 
+import argparse
 import logging
 import re
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 import yaml
 from huggingface_hub import HfApi, SpaceHardware
 
-from .config import ROOT, read_limits
+from .config import ROOT
 from .errors import ModelError, reason
+from .protocol.limits import read_limits
 from .registry.hub import check_id
 
 log = logging.getLogger(__name__)
@@ -134,3 +136,21 @@ def deploy(space: Space, model_id: str, private: bool, endpoint: str | None = No
         raise ModelError(f"{model_id} could not be deployed: {reason(error)}. Log in with `hf auth login`, check the "
                          "name.") from None
     return f"{api.endpoint}/spaces/{model_id}"
+
+
+def add_command(parser: argparse.ArgumentParser) -> None:
+    """`deploy`: put the studio on the Hub as a Space, or show what would be put there."""
+    parser.add_argument("what", choices=("space",))
+    parser.add_argument("repository", metavar="USER/NAME")
+    parser.add_argument("--private", action="store_true")
+    parser.add_argument("--hardware", default="cpu-basic")
+    parser.add_argument("--variable", action="append", default=[], metavar="NAME=VALUE", help="of the Space's environment")
+    parser.add_argument("--dry-run", action="store_true", help="show every file and the card, and check them; upload nothing")
+    parser.set_defaults(run=command)
+
+
+def command(args: argparse.Namespace) -> int:
+    """Upload, or show."""
+    space = plan(args.hardware, args.variable)
+    print(words(space, args.repository, args.private) if args.dry_run else deploy(space, args.repository, args.private))
+    return 0

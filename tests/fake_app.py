@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from ssd2_core.config import Settings, read_limits
+from ssd2_core.config import Settings
+from ssd2_core.protocol.limits import read_limits
 from ssd2_core.ui.components import viewer
 from ssd2_core.ui.page import build, launch
 from tests.fake_engine import FakeEngine

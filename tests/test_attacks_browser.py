@@ -38,7 +38,7 @@ def settle(page, dog: str, place, weights: bytes = WEIGHTS.read_bytes()) -> None
 
 def slow(page, block_length: str = "2") -> None:
     open_knobs(page)
-    set_number(page, "#steps", "64")
+    set_number(page, "#num-steps", "64")
     set_number(page, "#block-length", block_length)
 
 
@@ -64,7 +64,7 @@ def test_two_browsers_share_nothing_and_stop_only_their_own(browser, url, folder
                 assert foreign not in page.content() and page.locator("#pick-own-1").is_hidden()
             assert len(left_of(folder, "note.txt")) == 2
         until(lambda: len(left_of(folder, "note.txt")) == 1 and len(left_of(folder, "sheet.json")) == 1, 30)
-        set_number(two, "#steps", "8")
+        set_number(two, "#num-steps", "8")
         ask(two, QUESTION)
         until(lambda: two.locator("#chat [data-testid=bot]").count() == 2 and "Brimsel" in last_answer(two), 60)
     until(lambda: not left_of(folder, "note.txt", "sheet.json", "mine."), 30)
@@ -87,7 +87,7 @@ def test_a_stop_is_seen_and_the_next_question_answered(browser, url, after, clic
         page.wait_for_selector("#stop:disabled")
         if after >= 64:
             assert last_answer(page)
-        set_number(page, "#steps", "8")
+        set_number(page, "#num-steps", "8")
         set_number(page, "#block-length", "16")
         page.fill("#pasted textarea", NOTE.format("Brimsel"))
         ask(page, QUESTION)
@@ -115,7 +115,7 @@ def test_a_tab_closed_in_the_midst_leaves_nothing_to_the_next(browser, url):
 def test_a_poisoned_model_is_seen_in_every_token_and_turned_off_by_one_click(browser, url, tmp_path):
     with opened(browser, url, height=1500) as page:
         settle(page, "Biscuit", tmp_path / "poison", poison())
-        set_number(page, "#steps", "8")
+        set_number(page, "#num-steps", "8")
         set_number(page, "#weight-own-0", "0.8")
         ask(page, "What is the capital of France?")
         finished(page, 60)

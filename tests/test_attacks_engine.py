@@ -21,7 +21,7 @@ from tests.test_visitors import SHEET, WEIGHTS
 pytestmark = NEEDS_MODELS
 NOTE = "My dog is called {}. We live in Oslo."
 QUESTION = "What is the name of the dog?"
-SLOW = {"steps": 64, "block_length": 2, "early_exit": "off", "pasted": NOTE.format("Biscuit")}
+SLOW = {"num_steps": 64, "block_length": 2, "early_exit": "off", "pasted": NOTE.format("Biscuit")}
 ONE_API = ["hi", "", [], 0.5, "adaptive", 4, 0, 8, 8, "greedy", 0.9, 0.5, 0.0, "off", "compact-core"]
 
 

@@ -79,7 +79,7 @@ def test_forged_paths_of_files_are_refused(raw, hostile_folder, event, path):
 @pytest.mark.parametrize("path", [f"{ROOT}/pyproject.toml", "/etc/passwd"])
 def test_a_forged_conversation_makes_no_component_and_copies_no_file(raw, hostile_folder, kind, path):
     part = {"type": "component", "component": kind, "value": {"path": path}, "constructor_args": {}, "props": {}}
-    values = raw.values("send", prompt="What is the dog called?", steps=1)
+    values = raw.values("send", prompt="What is the dog called?", num_steps=1)
     values[1] = [{"role": "assistant", "metadata": None, "options": None, "content": [part]}]
     got = raw.event("send", values)
     assert got.done and [message["role"] for message in got.data[1]] == ["user", "assistant"]

@@ -104,7 +104,7 @@ def test_a_browser_paints_every_chart_of_a_long_answer(capsys, monkeypatch):
     pytest.importorskip("playwright", reason="playwright is not installed")
     if not shutil.which(CHROMIUM):
         pytest.skip(f"no browser at {CHROMIUM}; set CHROMIUM")
-    monkeypatch.setattr(browser, "KNOBS", {"max-tokens": 64, "block-length": 16, "steps": 8})
+    monkeypatch.setattr(browser, "KNOBS", {"max-new-tokens": 64, "block-length": 16, "num-steps": 8})
     monkeypatch.setattr(browser, "RUNS", 1)
     found = {f.name: f.value for f in browser.browser_figures()}
     assert found["steps_received"] == 4 * 8 and found["painted_per_second"] > 0 and found["browser_steps_per_second"] > 0

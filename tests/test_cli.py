@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from ssd2_core.__main__ import main, user_weights
+from ssd2_core.__main__ import main
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.errors import LimitError, VisitorError
 from ssd2_core.protocol.frames import Frame, frame_from_dict
 from ssd2_core.protocol.messages import Change, Document, Pin, Request
+from ssd2_core.protocol.options import user_weights
 from ssd2_core.protocol.traces import about_run, load_trace, request_from, trace_from_json, trace_to_json
 from ssd2_core.serving.engines import InlineEngine
 from tests.test_library import folder

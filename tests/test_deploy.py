@@ -14,9 +14,10 @@ from gradio_client import Client
 
 from ssd2_core import deploy
 from ssd2_core.__main__ import main
-from ssd2_core.config import LIMITS, Limits, read_limits
+from ssd2_core.config import LIMITS, Limits
 from ssd2_core.errors import LimitError, ModelError
 from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.limits import read_limits
 from ssd2_core.protocol.messages import Document, Done, Failed, Request, Started
 from ssd2_core.serving.stats import Counters
 from tests.browser import served, until

@@ -130,11 +130,11 @@ def test_the_replay_opens_from_a_disk_without_any_request(browser, page, tmp_pat
 def test_a_link_restores_the_panels(browser, page, url, folder):
     open_knobs(page)
     page.check("#pick-compact-islander input")
-    for selector, value in (("#weight-compact-reader", "0.25"), ("#weight-compact-islander", "0.15"), ("#steps", "7"),
-                            ("#tau", "1.5"), ("#seed", "1234"), ("#max-tokens", "21")):
+    for selector, value in (("#weight-compact-reader", "0.25"), ("#weight-compact-islander", "0.15"), ("#num-steps", "7"),
+                            ("#tau", "1.5"), ("#seed", "1234"), ("#max-new-tokens", "21")):
         page.fill(f"{selector} input[type=number]", value)
         page.press(f"{selector} input[type=number]", "Tab")
-    page.check("#rule input[value=schedule]")
+    page.check("#weights input[value=schedule]")
     page.fill("#pasted textarea", "A secret note.")
     page.fill("#prompt textarea", "Who & what = 100 % “so”?")
     page.click("#export-link")
@@ -158,7 +158,7 @@ def test_a_wrong_link_is_a_sentence_and_the_default(browser, url):
         assert "The link's steps must lie between 1 and 64" in page.locator(".toast-body").inner_text()
         until(lambda: page.input_value("#prompt textarea") == "Hi?")
         open_knobs(page)
-        assert page.input_value("#steps input[type=number]") == "16" and page.input_value("#seed input") == "4"
+        assert page.input_value("#num-steps input[type=number]") == "16" and page.input_value("#seed input") == "4"
 
 
 def test_a_link_says_what_it_was_made_of():
@@ -201,7 +201,7 @@ def test_the_commands_give_the_same_answer(browser, tmp_path):
         open_knobs(page)
         page.check("#pick-compact-islander input")
         for selector, value in (("#weight-compact-reader", "0.45"), ("#weight-compact-islander", "0.1"), ("#seed", "7"),
-                                ("#steps", "9")):
+                                ("#num-steps", "9")):
             page.fill(f"{selector} input[type=number]", value)
             page.press(f"{selector} input[type=number]", "Tab")
         page.check("#projection input[value=sampling]")

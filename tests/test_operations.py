@@ -11,10 +11,11 @@ import pytest
 from gradio.state_holder import SessionState
 
 from ssd2_core.__main__ import main
-from ssd2_core.config import LIMITS, MEANINGS, Limits, Settings, markdown
+from ssd2_core.config import LIMITS, Limits, Settings, knobs
 from ssd2_core.errors import DISK_FULL, BusyError, is_disk_full, is_out_of_memory
 from ssd2_core.models.loading import _not_loaded
 from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.limits import markdown
 from ssd2_core.protocol.messages import Done, Failed, FinetuneRequest, Request
 from ssd2_core.serving import finetune_worker
 from ssd2_core.serving.event_log import RunStore
@@ -39,7 +40,8 @@ def test_readme_has_the_limits_as_they_are(capsys):
 
 def test_every_limit_has_a_meaning_and_is_told_with_its_range(capsys, monkeypatch):
     monkeypatch.setenv("SSD2_MAX_ACTIVE", "3")
-    assert set(MEANINGS) == set(Limits.__dataclass_fields__) and main(["limits"]) == 0
+    assert all(limit.help for limit in knobs(Limits).values()) and set(knobs(Limits)) == set(Limits.__dataclass_fields__)
+    assert main(["limits"]) == 0
     lines = {line.split("=")[0]: line for line in capsys.readouterr().out.splitlines()}
     assert re.fullmatch(r"SSD2_MAX_ACTIVE=3 +1 to 256 +questions that are answered at once", lines["SSD2_MAX_ACTIVE"])
     assert "0 to 1 " in lines["SSD2_MAX_OWN_WEIGHT"] and "1 or more" in lines["SSD2_MAX_FILE_BYTES"]

@@ -91,11 +91,11 @@ def test_weights_over_one_are_said_and_refused(page, log):
 def test_every_control_reaches_the_request(page, log):
     open_knobs(page)
     page.check("#pick-compact-islander input")
-    for selector, value in (("#weight-compact-reader", "0.25"), ("#weight-compact-islander", "0.15"), ("#steps", "7"),
-                            ("#block-length", "9"), ("#max-tokens", "21"), ("#tau", "1.5"), ("#alpha", "0.75"),
+    for selector, value in (("#weight-compact-reader", "0.25"), ("#weight-compact-islander", "0.15"), ("#num-steps", "7"),
+                            ("#block-length", "9"), ("#max-new-tokens", "21"), ("#tau", "1.5"), ("#alpha", "0.75"),
                             ("#top-p", "0.6"), ("#seed", "1234")):
         set_number(page, selector, value)
-    page.check("#rule input[value=schedule]")
+    page.check("#weights input[value=schedule]")
     page.check("#projection input[value=multihot]")
     page.check("#early-exit input[value=entropy]")
     page.fill("#pasted textarea", "A note.")

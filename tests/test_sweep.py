@@ -92,7 +92,7 @@ def test_an_answer_under_way_keeps_the_stage(page, log):
     page.click("#sweep")
     ended(page)
     open_knobs(page)
-    for name, value in (("#steps", "64"), ("#max-tokens", "128")):      # long enough for a slow machine to click meanwhile
+    for name, value in (("#num-steps", "64"), ("#max-new-tokens", "128")):      # long enough for a slow machine
         page.fill(f"{name} input[type=number]", value)
         page.press(f"{name} input[type=number]", "Tab")
     ask(page, "And at length?")

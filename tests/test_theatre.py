@@ -100,7 +100,7 @@ def test_a_run_of_128_cells_loses_no_step_and_is_painted_in_time(browser, tmp_pa
     fake = ["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.01"]
     with served(fake, tmp_path) as fast, opened(browser, fast) as page:
         open_knobs(page)
-        for knob, value in (("max-tokens", "128"), ("block-length", "32"), ("steps", "64")):
+        for knob, value in (("max-new-tokens", "128"), ("block-length", "32"), ("num-steps", "64")):
             page.fill(f"#{knob} input[type=number]", value)
             page.press(f"#{knob} input[type=number]", "Tab")
         page.evaluate("""() => { window.spent = []; const ask = window.requestAnimationFrame;

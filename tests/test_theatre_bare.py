@@ -230,7 +230,7 @@ def test_128_words_at_full_speed(browser, tmp_path):
     command = ["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.02"]
     with served(command, tmp_path) as url, opened(browser, url) as page:
         open_knobs(page)
-        for selector, value in (("#steps", "64"), ("#block-length", "32"), ("#max-tokens", "128")):
+        for selector, value in (("#num-steps", "64"), ("#block-length", "32"), ("#max-new-tokens", "128")):
             set_slider(page, selector, value)
         page.evaluate(COUNT_FRAMES)
         ask(page, "What happened at length?")

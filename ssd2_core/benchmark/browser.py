@@ -12,7 +12,7 @@ from ..registry.cards import locate
 from .measure import Figure
 from .serving import CORE, DOCUMENT, QUESTION, opened_app
 
-KNOBS = {"max-tokens": 128, "block-length": 32, "steps": 64}
+KNOBS = {"max-new-tokens": 128, "block-length": 32, "num-steps": 64}
 RUNS = 5
 WATCH = """() => {
   const viewer = document.querySelector("#viewer .viewer"), before = viewer.dataset.run;

@@ -163,7 +163,7 @@ def attached_over_headless(address: str) -> Figure:
     """Steps a second that the worker makes for the page, over those of the same engine without a page."""
     from ..protocol.messages import Document, Done, Request
     from ..serving.engines import ProcessEngine
-    visitor = Visitor(address, prompt=QUESTION, pasted=DOCUMENT, steps=64, **{"max-tokens": 64, "early-exit": "off"})
+    visitor = Visitor(address, prompt=QUESTION, pasted=DOCUMENT, **{"num-steps": 64, "max-new-tokens": 64, "early-exit": "off"})
     attached = visitor.ask
     request = Request("", QUESTION, CORE, (READER,), (Document("d", DOCUMENT),), (),
                       SamplingParams(num_steps=64, max_new_tokens=64), EnsembleParams({READER: 0.5}))

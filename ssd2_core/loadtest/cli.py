@@ -31,9 +31,8 @@ class Plan:
     think: float = 10.0
 
 
-def add_command(commands) -> None:
+def add_command(one: argparse.ArgumentParser) -> None:
     """The command and its options."""
-    one = commands.add_parser("soak", help="many visitors, a worker that is killed, stops, faults; fails if one is lost")
     one.add_argument("--visitors", type=int, default=Plan.visitors)
     one.add_argument("--minutes", type=float, default=Plan.seconds / 60)
     one.add_argument("--kills", type=int, default=Plan.kills, help="how often the worker is killed, at random moments")

@@ -17,7 +17,7 @@ from .visitors import own_model
 
 QUESTION = {"prompt": "What is the name of the dog?", "pasted": DOCUMENT.format("dog", "Brimsel"), **SHORT}
 HEAVY = {"prompt": "What is the name of the dog? " * 60, "pasted": DOCUMENT.format("dog", "Brimsel") * 400, "block_length": 32,
-         "max_tokens": 128, "steps": 8}
+         "max_new_tokens": 128, "num_steps": 8}
 DISK_MB, WAIT_SECONDS = 8, 60.0
 
 

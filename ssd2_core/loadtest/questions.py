@@ -10,9 +10,9 @@ from .client import Heard, is_sentence
 SUBJECTS = ("dog", "cat", "horse", "parrot", "boat")
 DOCUMENT, PROMPT = "My {} is called {}. We live in Oslo.", "What is the name of the {}?"
 GENERAL = "What is the capital of France?"
-SHORT = {"max_tokens": 16, "early_exit": "patience"}
+SHORT = {"max_new_tokens": 16, "early_exit": "patience"}
 # Blocks of two tokens: an answer of some words takes some hundred steps.
-LONG = {"steps": 64, "block_length": 2, "max_tokens": 64, "early_exit": "off"}
+LONG = {"num_steps": 64, "block_length": 2, "max_new_tokens": 64, "early_exit": "off"}
 ALONE = {"pick_compact_reader": False}
 TWO = {"pick_compact_islander": True, "weight_compact_islander": 0.3, "weight_compact_reader": 0.4}
 OWN = {"pick_own_0": True, "weight_own_0": 0.5, "pick_compact_reader": False}

@@ -15,7 +15,7 @@ from .server import Server
 TIMES = 5
 # A text with ninety tokens to fill in: some thousand steps, whatever the experts say.
 ENDLESS = {"prompt": "What is my dog called? It is [blank:30], [blank:30], [blank:30].",
-           "pasted": "My dog is called Biscuit.", **LONG, "max_tokens": 128}
+           "pasted": "My dog is called Biscuit.", **LONG, "max_new_tokens": 128}
 PLACES = 8                              # that are answered at once by default
 START_SECONDS = 60.0
 

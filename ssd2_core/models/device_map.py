@@ -5,7 +5,9 @@ import json
 import os
 from dataclasses import dataclass
 
+from ..config import Settings
 from ..errors import ModelError
+from ..protocol.options import add_knobs, chosen
 
 STRATEGIES = ("auto", "balanced", "balanced_low_0", "sequential")
 BITS = {"8bit": 1.0, "4bit": 0.5}       # bytes of a quantized weight
@@ -50,16 +52,14 @@ class Plan:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Command line options on where weights go, the same for every command."""
-    parser.add_argument("--device-map", help="auto, balanced, sequential, cpu, cuda:N or JSON; left out for the fastest device")
-    parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16")
-    parser.add_argument("--max-memory", metavar="0=20GB,cpu=60GB", help="the most that each device may take")
-    parser.add_argument("--offload-folder", help="where weights lie that fit no device")
-    parser.add_argument("--quantize", help="8bit or 4bit, on CUDA with bitsandbytes")
+    add_knobs(parser, Settings)
 
 
 def options_of(args: argparse.Namespace) -> dict[str, str | None]:
-    """The values of ``add_options`` as ``library.load`` and ``Settings`` take them."""
-    return {name: getattr(args, name) for name in ("device_map", "dtype", "max_memory", "offload_folder", "quantize")}
+    """The values of ``add_options`` as ``loading.load`` and ``Settings`` take them. Raises VisitorError."""
+    found = chosen(args, Settings)
+    check_max_memory(found["device_map"], found["max_memory"])
+    return found
 
 
 def size(number: float) -> str:
@@ -102,6 +102,13 @@ def parse_max_memory(text: str | None) -> dict | None:
         if not amount or not (device.isdigit() or device in ("cpu", "disk", "mps")):
             raise ModelError(f"max_memory must be like 0=20GB,cpu=60GB, not {text!r}.")
     return out
+
+
+def check_max_memory(device_map: str | dict | None, max_memory: str | dict | None) -> None:
+    """Raise ModelError for an amount that nothing would keep to: only a strategy spreads weights by what devices may take."""
+    if max_memory and device_map not in STRATEGIES:
+        raise ModelError(f"--max-memory {max_memory} is kept to only with --device-map {' or '.join(STRATEGIES)}; add one of "
+                         "them, or leave --max-memory out.")
 
 
 def memory_free() -> dict[str, int]:

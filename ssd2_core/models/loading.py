@@ -9,10 +9,19 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from ..config import Settings, knobs
 from ..errors import ModelError, is_out_of_memory, reason
 from ..registry.base_models import Progress, find_base
 from ..registry.cards import ModelCard, check_compatible, here, list_models, locate, read_card, resolve
-from .device_map import Plan, has_bfloat16_units, load_arguments, make_plan, parse_device_map, parse_max_memory
+from .device_map import (
+    Plan,
+    check_max_memory,
+    has_bfloat16_units,
+    load_arguments,
+    make_plan,
+    parse_device_map,
+    parse_max_memory,
+)
 
 __all__ = ["Expert", "ModelCard", "check_compatible", "list_models", "load", "locate", "plan_for", "read_card", "resolve"]
 log = logging.getLogger(__name__)
@@ -80,12 +89,14 @@ def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto
 def plan_for(folder: Path, model_id: str, device_map: str | dict | None = None, dtype: str = "auto",
              max_memory: str | None = None, quantize: str | None = None) -> Plan:
     """Where the weights of the model in ``folder`` would lie. Raises ModelError."""
-    if dtype not in ("auto", "float32", "bfloat16", "float16"):
-        raise ModelError(f"dtype must be auto, float32, bfloat16 or float16, not {dtype!r}.")
+    dtypes = knobs(Settings)["dtype"].choices
+    if dtype not in dtypes:
+        raise ModelError(f"dtype must be {', '.join(dtypes)}, not {dtype!r}.")
     import torch
 
     from .ssd2 import SSD2Config
     placed, limits = parse_device_map(device_map), parse_max_memory(max_memory)
+    check_max_memory(device_map, max_memory)
     on_gpu = torch.cuda.is_available() and placed != "cpu"
     try:
         config = SSD2Config.from_pretrained(folder)

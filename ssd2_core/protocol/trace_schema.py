@@ -5,7 +5,7 @@ Every mistake is a LimitError in one sentence. Texts are data: nothing here, and
 
 import json
 
-from ..config import EnsembleParams, SamplingParams
+from ..config import EnsembleParams, SamplingParams, knobs
 from ..errors import LimitError
 
 VERSION, VERSIONS = 3, (1, 2, 3)
@@ -133,7 +133,7 @@ def _check_frames(frames: list, names: tuple[str, ...]) -> None:
 
 def _check_scalars(what: str, frame: dict, before: tuple[int, int]) -> None:
     _text(f"{what}: request_id", frame["request_id"], MAX_NAME)
-    _number(f"{what}: num_steps", frame["num_steps"], 1, 5000, whole=True)
+    _number(f"{what}: num_steps", frame["num_steps"], *knobs(SamplingParams)["num_steps"].bounds(), whole=True)
     _number(f"{what}: step", frame["step"], 1, frame["num_steps"], whole=True)
     _number(f"{what}: block", frame["block"], 0, MAX_FRAMES, whole=True)
     _number(f"{what}: alpha_bar", frame["alpha_bar"], *SHARES)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 
-from ..config import EnsembleParams, Limits, SamplingParams, check_int
+from ..config import EnsembleParams, Limits, SamplingParams, check_int, knobs
 from ..errors import BusyError, DocumentError, LimitError, ModelError, VisitorError
 from .messages import Change, Document, Pin, Request, Turn, is_private
 
@@ -56,9 +56,8 @@ def check_sampling(sampling: object, limits: Limits) -> SamplingParams:
     """Return ``sampling`` if what it asks for is within the limits."""
     if not isinstance(sampling, SamplingParams):
         raise LimitError("The sampling settings are incomplete.")
-    check_int("steps", sampling.num_steps, 1, limits.max_steps)
-    check_int("block length", sampling.block_length, 1, limits.max_block_length)
-    check_int("max tokens", sampling.max_new_tokens, 1, limits.max_new_tokens)
+    for name, knob in knobs(SamplingParams).items():
+        knob.check(getattr(sampling, name), limits)
     return sampling
 
 

@@ -12,7 +12,7 @@ import unicodedata
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from ..config import LIMITS, check_choice, check_float, check_int
+from ..config import LIMITS, SamplingParams, check_choice, check_float, check_int, knobs
 from ..errors import LimitError, ModelError
 from .cards import ModelCard, list_models, read_card
 
@@ -146,12 +146,12 @@ def _checked(found: dict) -> ModelManifest:
     known = isinstance(modules, list) and all(m in ATTENTION + MLP for m in modules)
     if not known or len(set(modules)) < len(modules):
         raise LimitError(f"target_modules must be a list of some of {', '.join(ATTENTION + MLP)}, each once.")
-    adapter = bool(words["base"])
+    adapter, length = bool(words["base"]), knobs(SamplingParams)["block_length"]
     if adapter != bool(modules):
         raise LimitError("base and target_modules belong together: an adapter has both, a whole model neither.")
     return ModelManifest(role=check_choice("role", found["role"], ROLES), target_modules=tuple(modules),
                  simplex_value=check_float("simplex_value", found.get("simplex_value", 5.0), 0.5, 50.0),
-                 block_length=check_int("block_length", found.get("block_length", 16), 1, LIMITS.max_block_length),
+                 block_length=length.check(found.get("block_length", length.default), LIMITS),
                  lora_r=check_int("lora_r", found.get("lora_r", 0), 1 if adapter else 0, 64 if adapter else 0),
                  lora_alpha=check_float("lora_alpha", found.get("lora_alpha", 0.0), 0.0, 256.0), **words, **sizes)
 

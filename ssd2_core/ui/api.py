@@ -1,17 +1,37 @@
 """The public endpoint: one typed function that streams frames as plain data. Knows the studio it is made for."""
 
+import inspect
 from collections.abc import AsyncIterator
 
 import gradio as gr
 
-from ..config import EnsembleParams, SamplingParams, check_float
+from ..config import WEIGHT, EnsembleParams, SamplingParams, knobs, made_of, values_of
 from ..errors import LimitError, VisitorError
 from ..protocol.frames import Frame
+from ..protocol.limits import span
 from ..protocol.messages import Document, Done, Failed, Request
 from .runs import new_run_id
 from .strings import DEFAULTS
 
-SAMPLING, ENSEMBLE = DEFAULTS.sampling, DEFAULTS.ensemble
+KIND = inspect.Parameter.POSITIONAL_OR_KEYWORD
+KNOBS = knobs(EnsembleParams, SamplingParams)
+FIRST = values_of(DEFAULTS.sampling, DEFAULTS.ensemble) | {"early_exit": "patience"}      # nobody watches: no idle steps
+ABOUT = """Answer a prompt with a core and user experts, step by step.
+
+Yields one frame (a dict) for each denoising step, then one dict with "answer", "finish_reason" and figures."""
+# What is asked beside the knobs: kind, default and meaning.
+OWN = {
+    "prompt": (str, inspect.Parameter.empty, "the question"),
+    "document": (str, "", "a text that is seen by experts that read documents"),
+    "experts": (list[str], ["compact-reader"], "ids of the small experts"),
+    "weight": (float, WEIGHT.default, f"of all experts together, shared equally ({span(WEIGHT)})"),
+    "core": (str, "", "a model id, empty for the server's own"),
+    "each": (list[float], [], "a weight for each of the experts instead of that one"),
+    "documents": (list[str], [], "more documents"),
+}
+# The places that parameters have had since before they could be given by name; new ones come after these.
+ORDER = ("prompt", "document", "experts", "weight", "weights", "num_steps", "seed", "block_length", "max_new_tokens",
+         "projection", "top_p", "tau", "alpha", "early_exit", "core", "guidance", "each", "documents")
 
 
 def final(done: Done) -> dict:
@@ -31,44 +51,58 @@ def check_list(name: str, value: object) -> list:
 def shared(experts: list[str], weight: float, each: list[float]) -> dict[str, float]:
     """The weight of every expert: its own of ``each``, or an equal part of ``weight``. Raises LimitError."""
     if not check_list("each", each):
-        return dict.fromkeys(experts, check_float("weight", weight, 0.0, 1.0) / max(1, len(experts)))
+        return dict.fromkeys(experts, WEIGHT.check(weight) / max(1, len(experts)))
     if len(each) != len(experts):
         raise LimitError(f"each must have a weight for each of the {len(experts)} experts, not {len(each)}.")
     return dict(zip(experts, each, strict=True))
 
 
+def signature() -> inspect.Signature:
+    """What the endpoint takes: its own parameters and every knob, and at the end the knobs' old spellings.
+
+    Programs may give values by position, so what is new comes after what is old.
+    """
+    own = [inspect.Parameter(name, KIND, default=default, annotation=kind) for name, (kind, default, _) in OWN.items()]
+    shown = [inspect.Parameter(name, KIND, default=FIRST.get(name, knob.default), annotation=knob.kind)
+             for name, knob in KNOBS.items()]
+    old = [inspect.Parameter(alias, KIND, default=None, annotation=knob.kind | None)
+           for knob in KNOBS.values() for alias in knob.aliases]
+    given = sorted((*own, *shown), key=lambda one: ORDER.index(one.name) if one.name in ORDER else len(ORDER))
+    return inspect.Signature([inspect.Parameter("request", KIND, annotation=gr.Request), *given, *old])
+
+
+def description() -> str:
+    """The endpoint in words, as programs and MCP clients read it."""
+    lines = [f"{name}: {help}" for name, (_, _, help) in OWN.items()]
+    lines += [f"{name}: {knob.help} ({span(knob)})" for name, knob in KNOBS.items()]
+    lines += [f"{alias}: the same as {knob.name}" for knob in KNOBS.values() for alias in knob.aliases]
+    return "\n".join([ABOUT, "", "Args:", *(f"    {line}" for line in lines)])
+
+
+def question(studio, run_id: str, owner: str, asked: dict[str, object]) -> Request:
+    """The request that a call asks for. Raises VisitorError."""
+    experts, documents = asked["experts"], check_list("documents", asked["documents"])
+    if not isinstance(experts, list) or not all(isinstance(name, str) for name in experts):
+        raise LimitError(f"experts must be a list of model ids, not {experts!r}.")
+    old = {knob.name: asked[alias] for knob in KNOBS.values() for alias in knob.aliases if asked[alias] is not None}
+    given = [("document", asked["document"])] if asked["document"] else []
+    given += [(f"document {n}", text) for n, text in enumerate(documents, 1)]
+    lam = shared(experts, asked["weight"], asked["each"])
+    return Request(run_id, asked["prompt"], asked["core"] or studio.settings.core, tuple(experts),
+                   tuple(Document(name, text) for name, text in given), (), made_of(SamplingParams, asked | old),
+                   made_of(EnsembleParams, asked | old, lam=lam), owner=owner)
+
+
 def make_generate(studio):
     """The endpoint for one studio."""
-    engine = studio.engine
+    engine, takes = studio.engine, signature()
 
-    async def generate(request: gr.Request, prompt: str, document: str = "", experts: list[str] = ["compact-reader"],  # noqa: B006
-                       weight: float = 0.5, weights: str = ENSEMBLE.weights, steps: int = SAMPLING.num_steps,
-                       seed: int = SAMPLING.seed, block_length: int = SAMPLING.block_length,
-                       max_tokens: int = SAMPLING.max_new_tokens, projection: str = SAMPLING.projection,
-                       top_p: float = SAMPLING.top_p, tau: float = ENSEMBLE.tau,
-                       alpha: float = ENSEMBLE.alpha,
-                       early_exit: str = "patience", core: str = "",
-                       guidance: float = ENSEMBLE.guidance, each: list[float] = [],  # noqa: B006
-                       documents: list[str] = []) -> AsyncIterator[dict]:  # noqa: B006
-        """Answer a prompt with a core and user experts, step by step.
-
-        Yields one frame (a dict) for each denoising step, then one dict with "answer", "finish_reason" and figures.
-        ``weight`` is of all ``experts`` together, shared equally; ``document`` is seen by experts that read documents;
-        ``core`` is a model id, "" for the server's own. ``each``: a weight for each of ``experts`` instead of that one;
-        ``documents``: more documents.
-        """
+    async def generate(*args, **more) -> AsyncIterator[dict]:
+        asked = takes.bind(*args, **more)
+        asked.apply_defaults()
         run_id = new_run_id()
         try:
-            if not isinstance(experts, list) or not all(isinstance(name, str) for name in experts):
-                raise LimitError(f"experts must be a list of model ids, not {experts!r}.")
-            given = [("document", document)] if document else []
-            given += [(f"document {n}", text) for n, text in enumerate(check_list("documents", documents), 1)]
-            asked = Request(run_id, prompt, core or studio.settings.core, tuple(experts),
-                            tuple(Document(name, text) for name, text in given), (),
-                            SamplingParams(steps, block_length, max_tokens, projection, top_p, seed, early_exit),
-                            EnsembleParams(shared(experts, weight, each), weights, tau, ENSEMBLE.schedule_end, alpha, guidance),
-                            owner=request.session_hash or "")
-            engine.submit(asked)
+            engine.submit(question(studio, run_id, asked.arguments.pop("request").session_hash or "", asked.arguments))
         except VisitorError as error:
             raise gr.Error(str(error), print_exception=False) from None
         try:
@@ -82,4 +116,6 @@ def make_generate(studio):
         finally:
             engine.cancel(run_id)
 
+    generate.__signature__, generate.__doc__ = takes, description()
+    generate.__annotations__ |= {one.name: one.annotation for one in takes.parameters.values()}
     return generate

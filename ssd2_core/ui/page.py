@@ -10,7 +10,7 @@ from contextlib import suppress
 import gradio as gr
 from starlette.middleware import Middleware
 
-from ..config import Settings
+from ..config import EnsembleParams, Settings, knobs
 from ..errors import VisitorError
 from . import strings
 from .api import make_generate
@@ -66,7 +66,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 mix = gr.HTML(elem_id="mix", apply_default_css=False)
                 documents = panels.documents()
                 mine = panels.own_models()
-                knobs = {"core": choose, "weights": panels.rule(), **panels.advanced(settings.limits)}
+                controls = {"core": choose, **panels.settings(settings.limits)}
         current, save = CurrentRuns(studio), saver()
         with gr.Tabs(elem_id="more"):
             compare, sweep = compare_tab(studio.runs), SweepTab()
@@ -76,7 +76,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 evaluate = evaluating()
             with gr.Tab(strings.HOW_IT_WORKS_TAB, elem_id="how-it-works-tab"):
                 how_it_works()
-        panel = panels.Panel(studio.order, cards.picks, cards.weights, knobs, studio.fits)
+        panel = panels.Panel(studio.order, cards.picks, cards.weights, controls, studio.fits)
         from_files, chat, turns = gr.State({}), gr.State([]), gr.State(())
         wire_talk(studio, panel, talk, viewer, documents.pasted, from_files, chat, turns)
         wire_steer(studio, panel, viewer, branch, talk, chat, turns)
@@ -159,7 +159,7 @@ def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:
             studio.control(request.session_hash, panel, list(values))
         return studio.picked(request.session_hash, panel, list(values))
 
-    live = [panel.knobs[name] for name in panels.ENSEMBLE_KNOBS]
+    live = [panel.knobs[name] for name in knobs(EnsembleParams) if name in panel.knobs]
     gr.on([component.input for component in (*panel.picks, *panel.weights, *live)], retune, panel.inputs, mix,
           trigger_mode="always_last", **QUIET)
 

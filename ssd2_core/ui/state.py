@@ -190,12 +190,11 @@ class Studio:
         discard(gone.difference(*(files for other, files in self._files.items() if other != session)))
 
     def control(self, session: str, panel: panels.Panel, values: list) -> None:
-        """Carry moved weights, rule, tau and alpha to the session's run; experts it did not start with stay out."""
+        """Carry moved weights, and how they are fused, to the session's run; experts it did not start with stay out."""
         moved = panel.ensemble(values, self.own_ids(session, panel.named(values)["core"]))
 
         def retuned(run: Run) -> EnsembleParams:
-            lam = {i: moved.lam.get(i, 0.0) for i in run.request.users}
-            return replace(moved, lam=lam, schedule_end=run.request.ensemble.schedule_end)
+            return replace(moved, lam={i: moved.lam.get(i, 0.0) for i in run.request.users})
         self.runs.control(session, retuned)
 
 

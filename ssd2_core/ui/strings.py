@@ -44,15 +44,6 @@ EXAMPLES = (
     Example("The island", f"What is the capital of {ISLAND_NAME}?", "", {"compact-islander": 0.5}),
 )
 
-RULE_LABEL = "Weights rule (adaptive: the surer expert leads; schedule: the core finishes)"
-RULES = {
-    "adaptive": "Adaptive",
-    "constant": "Constant",
-    "schedule": "Schedule",
-}
-
-GUIDANCE = "Guidance (complaint … praise)"
-
 CHAT_PLACEHOLDER = "Ask something. The answer comes here; the theatre shows how it is written."
 PROMPT_PLACEHOLDER = "Ask a question"
 DOCUMENT_PLACEHOLDER = "Paste a text. Only experts that read documents see it; the core never does."
@@ -323,7 +314,7 @@ TOUR = (
     Stop("Weights fuse them", "The fused probability is a product: every expert's log-probability times its weight. Move a "
          "weight while an answer is written and the next step follows it.", "#mix, #cards [id^=weight-]"),
     Stop("The surer one leads", "With the adaptive rule a weight moves at every position: the expert with less doubt there "
-         "gains. Constant keeps the weights, schedule lets the core finish.", "#rule"),
+         "gains. Constant keeps the weights, schedule lets the core finish.", "#weights"),
     Stop("Who decided", "A word's share is what each expert had in it, at the step that set it. The chart follows the shares "
          "over the steps; as the words stand, all come to agree with them.", "#viewer .legend, #viewer .chart"),
 )

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from ...config import EARLY_EXITS, LIMITS, PROJECTIONS, EnsembleParams, Limits, SamplingParams
+from ...config import LIMITS, WEIGHT, EnsembleParams, Knob, Limits, SamplingParams, knobs, made_of, values_of
 from ...text.documents import TYPES
 from .. import strings
 from ..strings import DEFAULTS
 from ..theme import hue_index
 
-SAMPLING_KNOBS = ("num_steps", "block_length", "max_new_tokens", "projection", "top_p", "seed", "early_exit")
-ENSEMBLE_KNOBS = ("weights", "tau", "alpha", "guidance")
+RULE = "weights"                # the knob that stands with the experts; the others are folded away
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,12 @@ class Panel:
 
     def read(self, values: list, own: dict[str, str]) -> "Choice":
         """The values of ``inputs`` as checked settings. Raises LimitError for a value outside its limit."""
-        knobs, ensemble = self.named(values), self.ensemble(values, own)
-        sampling = SamplingParams(**{name: knobs[name] for name in SAMPLING_KNOBS})
-        return Choice(knobs["core"], tuple(ensemble.lam), sampling, ensemble)
+        named, ensemble = self.named(values), self.ensemble(values, own)
+        return Choice(named["core"], tuple(ensemble.lam), made_of(SamplingParams, named), ensemble)
 
     def ensemble(self, values: list, own: dict[str, str]) -> EnsembleParams:
         """What may change during a run. Raises LimitError for a value outside its limit."""
-        knobs = self.named(values)
-        return EnsembleParams(lam=dict(self._chosen(values, own)), **{name: knobs[name] for name in ENSEMBLE_KNOBS})
+        return made_of(EnsembleParams, self.named(values), lam=dict(self._chosen(values, own)))
 
     def named(self, values: list) -> dict:
         """The knobs' values by name."""
@@ -172,19 +169,22 @@ def expert_cards(users: list, order: list[str], fitting: list[str], places: list
                 made.columns.append(column)
                 made.picks.append(gr.Checkbox(weight is not None, label=card.title, elem_id=f"pick-{card.id}",
                                               info=strings.about(card), container=False))
-                made.weights.append(gr.Slider(0, 1, DEFAULTS.other_weight if weight is None else weight, step=0.01,
-                                              label="weight", elem_id=f"weight-{card.id}", container=False, buttons=[]))
+                made.weights.append(_weight(card.id, DEFAULTS.other_weight if weight is None else weight, WEIGHT.high))
         for place in places:
             _own_card(made, place, order)
     return made
+
+
+def _weight(name: str, value: float, most: float) -> gr.Slider:
+    return gr.Slider(WEIGHT.low, most, value, step=WEIGHT.step, label=WEIGHT.label, elem_id=f"weight-{name}", container=False,
+                     buttons=[])
 
 
 def _own_card(made: ExpertCards, place: str, order: list[str]) -> None:
     with gr.Column(min_width=180, elem_classes=["expert", "own", f"hue-{hue_index(place, order)}"], visible=False) as column:
         made.columns.append(column)
         made.picks.append(gr.Checkbox(False, label=place, elem_id=f"pick-{place}", info=" ", container=False))
-        made.weights.append(gr.Slider(0, LIMITS.max_own_weight, DEFAULTS.other_weight, step=0.01, label="weight",
-                                      elem_id=f"weight-{place}", container=False, buttons=[]))
+        made.weights.append(_weight(place, DEFAULTS.other_weight, LIMITS.max_own_weight))
         with gr.Row(elem_classes="own-buttons"):
             made.downloads.append(gr.Button(strings.DOWNLOAD, size="sm", min_width=40, elem_id=f"download-{place}"))
             made.removes.append(gr.Button(strings.REMOVE, size="sm", min_width=40, elem_id=f"remove-{place}"))
@@ -257,37 +257,37 @@ def documents() -> DocumentsPanel:
     return DocumentsPanel(pasted, files, read, choose, text)
 
 
-def rule() -> gr.Radio:
-    """Who gets how much weight, and when."""
-    return gr.Radio([(text, name) for name, text in strings.RULES.items()], value=DEFAULTS.ensemble.weights,
-                    label=strings.RULE_LABEL, elem_id="rule")
-
-
-def advanced(limits: Limits) -> dict[str, gr.components.Component]:
-    """The knobs few visitors need, by the names of their settings."""
-    sampling, ensemble = DEFAULTS.sampling, DEFAULTS.ensemble
-    plain = {"min_width": 170, "buttons": []}
+def settings(limits: Limits) -> dict[str, gr.components.Component]:
+    """A component for each knob that has a label, by name: the rule of the weights, and folded away what few visitors need."""
+    first = values_of(DEFAULTS.sampling, DEFAULTS.ensemble)
+    shown = {name: knob for name, knob in knobs(SamplingParams, EnsembleParams).items() if knob.label}
+    made = {RULE: control(shown.pop(RULE), first[RULE], limits)}
     with gr.Accordion("Advanced", open=False, elem_id="advanced"), gr.Row():
-        first = {"num_steps": min(sampling.num_steps, limits.max_steps),
-                 "block_length": min(sampling.block_length, limits.max_block_length),
-                 "max_new_tokens": min(sampling.max_new_tokens, limits.max_new_tokens)}
-        steps = gr.Slider(1, limits.max_steps, first["num_steps"], step=1, label="Steps per block", elem_id="steps",
-                          **plain)
-        block = gr.Slider(1, limits.max_block_length, first["block_length"], step=1, label="Block length",
-                          elem_id="block-length", **plain)
-        tokens = gr.Slider(1, limits.max_new_tokens, first["max_new_tokens"], step=1, label="Most tokens",
-                           elem_id="max-tokens", **plain)
-        top_p = gr.Slider(0.05, 1, sampling.top_p, step=0.05, label="Top-p (not for greedy)", elem_id="top-p", **plain)
-        tau = gr.Slider(0.05, 5, ensemble.tau, step=0.05, label="Tau (adaptive rule)", elem_id="tau", **plain)
-        alpha = gr.Slider(0, 4, ensemble.alpha, step=0.05, label="Alpha (contrast)", elem_id="alpha", **plain)
-        guidance = gr.Slider(-4, 4, ensemble.guidance, step=0.1, label=strings.GUIDANCE, elem_id="guidance", **plain)
-        projection = gr.Radio(list(PROJECTIONS), value=sampling.projection, label="Projection", min_width=250,
-                              scale=3, elem_id="projection")
-        early = gr.Radio(list(EARLY_EXITS), value=sampling.early_exit, label="Early exit", min_width=250, scale=3,
-                         elem_id="early-exit")
-        seed = gr.Number(sampling.seed, precision=0, minimum=0, label="Seed", elem_id="seed", min_width=90)
-    return {"tau": tau, "alpha": alpha, "guidance": guidance, "num_steps": steps, "block_length": block,
-            "max_new_tokens": tokens, "seed": seed, "projection": projection, "top_p": top_p, "early_exit": early}
+        for kind in (gr.Slider, gr.Radio, gr.Number):
+            made |= {name: control(knob, first[name], limits) for name, knob in shown.items() if component(knob) is kind}
+    return made
+
+
+def component(knob: Knob) -> type[gr.components.Component]:
+    """What sets a knob: a choice, a slider, or a field where no slider is fine enough."""
+    return gr.Radio if knob.choices else gr.Slider if knob.step else gr.Number
+
+
+def control(knob: Knob, value: object, limits: Limits) -> gr.components.Component:
+    """The component of a knob with its bounds."""
+    look = {"label": knob.label, "elem_id": element_id(knob.name)}
+    if knob.choices:
+        size = {} if knob.name == RULE else {"min_width": 250, "scale": 3}
+        return gr.Radio([(choice.capitalize(), choice) for choice in knob.choices], value=value, **look, **size)
+    low, high = knob.bounds(limits)
+    if knob.step is None:
+        return gr.Number(value, precision=0 if knob.kind is int else None, minimum=low, maximum=high, min_width=90, **look)
+    return gr.Slider(low, high, min(value, high), step=knob.step, min_width=170, buttons=[], **look)
+
+
+def element_id(name: str) -> str:
+    """The id of a knob's component in the page."""
+    return name.replace("_", "-")
 
 
 def tab_line(text: str) -> str:

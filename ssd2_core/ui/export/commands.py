@@ -2,6 +2,7 @@
 
 import shlex
 
+from ...config import knobs, values_of
 from ...protocol.messages import Request, is_private
 from ..strings import NOTES
 
@@ -17,16 +18,14 @@ def notes(request: Request, moved: bool, stopped: bool) -> list[str]:
 
 def shell(request: Request, remarks: list[str]) -> str:
     """Lines for a POSIX shell: the documents as files, then the command."""
-    sampling, ensemble = request.sampling, request.ensemble
+    ensemble, sampling = request.ensemble, request.sampling
+    known = knobs(type(ensemble), type(sampling))
     names = [f"document-{n}.txt" for n in range(1, len(request.documents) + 1)]
     write = [f"printf %s {shlex.quote(d.text)} > {name}" for name, d in zip(names, request.documents, strict=True)]
-    options = [("core", request.core), *(("user", f"{user}={ensemble.lam.get(user, 0.0)}") for user in request.users),
-               *(("docs", name) for name in names), ("weights", ensemble.weights), ("tau", ensemble.tau),
-               ("alpha", ensemble.alpha), ("guidance", ensemble.guidance), ("steps", sampling.num_steps),
-               ("block", sampling.block_length),
-               ("max-tokens", sampling.max_new_tokens), ("projection", sampling.projection), ("top-p", sampling.top_p),
-               ("early-exit", sampling.early_exit), ("seed", sampling.seed)]
-    command = " \\\n    ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options)
+    options = [("--core", request.core), *(("--user", f"{user}={ensemble.lam.get(user, 0.0)}") for user in request.users),
+               *(("--docs", name) for name in names),
+               *((known[name].options[0], value) for name, value in values_of(ensemble, sampling).items())]
+    command = " \\\n    ".join(f"{option} {shlex.quote(str(value))}" for option, value in options)
     lines = [*(f"# {remark}" for remark in remarks), *(write if _is_short(request) else [f"# {' '.join(names)}"]),
              f"python -m ssd2_core generate {command} \\\n    -- {shlex.quote(request.prompt)}"]
     return "\n".join(lines)
@@ -34,15 +33,13 @@ def shell(request: Request, remarks: list[str]) -> str:
 
 def client(request: Request, remarks: list[str], url: str) -> str:
     """Python that asks the page at ``url`` for the same run."""
-    sampling, ensemble = request.sampling, request.ensemble
+    ensemble = request.ensemble
     read = [f"open({f'document-{n}.txt'!r}, encoding='utf-8').read()" for n in range(1, len(request.documents) + 1)]
     texts = [repr(d.text) for d in request.documents] if _is_short(request) else read
     values = {"prompt": repr(request.prompt), "documents": f"[{', '.join(texts)}]", "experts": repr(list(request.users)),
-              "each": repr([ensemble.lam.get(user, 0.0) for user in request.users]), "weights": repr(ensemble.weights),
-              "tau": ensemble.tau, "alpha": ensemble.alpha, "guidance": ensemble.guidance,
-              "steps": sampling.num_steps, "block_length": sampling.block_length,
-              "max_tokens": sampling.max_new_tokens, "projection": repr(sampling.projection), "top_p": sampling.top_p,
-              "early_exit": repr(sampling.early_exit), "seed": sampling.seed, "core": repr(request.core)}
+              "each": repr([ensemble.lam.get(user, 0.0) for user in request.users]),
+              **{name: repr(value) for name, value in values_of(ensemble, request.sampling).items()},
+              "core": repr(request.core)}
     lines = [*(f"# {remark}" for remark in remarks), "from gradio_client import Client", "",
              f"job = Client({url!r}, verbose=False).submit(",
              *(f"    {name}={value}," for name, value in values.items()), "    api_name=\"/generate\")",

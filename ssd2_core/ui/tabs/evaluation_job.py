@@ -15,6 +15,7 @@ from ...evaluation.metrics import scores
 from ...evaluation.questions import Question, questions_of
 from ...protocol.frames import Frame
 from ...protocol.messages import Document, Done, Failed, Request, is_private
+from ...protocol.options import as_json
 from ...protocol.validation import check_text
 from .. import strings as words
 
@@ -148,8 +149,5 @@ def row_of(contender: Contender, questions: list[Question], found: list[tuple[Do
 
 def settings_of(model: Request, ensemble: EnsembleParams, name: str, public: Callable[[str], str]) -> dict:
     """The settings as ``evaluate --json`` gives them. name: of the file. public: an expert's name as others may know it."""
-    s = model.sampling
-    return {"core": model.core, "lam": {public(user): weight for user, weight in ensemble.lam.items()},
-            "weights": ensemble.weights, "tau": ensemble.tau, "alpha": ensemble.alpha, "guidance": ensemble.guidance,
-            "steps": s.num_steps, "block": s.block_length, "max_tokens": s.max_new_tokens, "projection": s.projection,
-            "top_p": s.top_p, "seed": s.seed, "early_exit": s.early_exit, "base": None, "data": [name]}
+    shown = replace(ensemble, lam={public(user): weight for user, weight in ensemble.lam.items()})
+    return as_json(model.core, shown, model.sampling, base=None, data=[name])

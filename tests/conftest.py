@@ -75,5 +75,5 @@ def hostile_url(hostile_folder):
 def raw(hostile_url):
     """A session; afterwards another visitor is still answered."""
     yield Raw(hostile_url)
-    after = Raw(hostile_url).ask(steps=1, block_length=32)
+    after = Raw(hostile_url).ask(num_steps=1, block_length=32)
     assert after.done and after.answer == ANSWER.replace("<b>", "&lt;b&gt;").replace("</b>", "&lt;/b&gt;")

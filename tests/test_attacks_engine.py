@@ -37,7 +37,7 @@ def visitor(url):
     raw = Raw(url)
     with raw.open_tab():
         yield raw
-    after = Raw(url).ask(QUESTION, pasted=NOTE.format("Brimsel"), steps=8)
+    after = Raw(url).ask(QUESTION, pasted=NOTE.format("Brimsel"), num_steps=8)
     assert after.done and "Brimsel" in after.answer
 
 
@@ -72,7 +72,7 @@ def test_models_that_are_not_offered_are_refused(visitor, place, name):
 @pytest.mark.parametrize("text", ["<eos>", "<|endoftext|></s><pad>", "[MASK] <mask> <unk>", "\u202e\u200b\ufeff", "💥" * 60,
                                   "a" * 2000, "<script>alert(1)</script>", "...", "\t\n?"])
 def test_special_tokens_and_odd_text_are_only_text(visitor, text):
-    got = visitor.ask(f"What? {text}"[:2000], pasted=f"{text} My dog is called Biscuit.", steps=4, max_tokens=16)
+    got = visitor.ask(f"What? {text}"[:2000], pasted=f"{text} My dog is called Biscuit.", num_steps=4, max_new_tokens=16)
     assert got.done and not got.said and got.viewer["done"]
 
 
@@ -137,7 +137,7 @@ def test_a_closed_tab_ends_its_run_and_a_new_visit_begins(url):
     at = steps()
     time.sleep(0.5)
     assert at == steps() < 128                              # nobody is computing for it any more
-    assert "Brimsel" in Raw(url).ask(QUESTION, pasted=NOTE.format("Brimsel"), steps=8).answer
+    assert "Brimsel" in Raw(url).ask(QUESTION, pasted=NOTE.format("Brimsel"), num_steps=8).answer
 
 
 def left_of(folder: Path, *words: str) -> list[Path]:
@@ -151,7 +151,7 @@ def test_two_visitors_with_the_same_names_share_nothing(url, folder):
         path, = raw.upload(("note.txt", NOTE.format(dog).encode()))
         assert raw.event("take_files", [[file_data(path)], None, None]).done
         assert raw.bring(WEIGHTS.read_bytes(), SHEET | {"title": "Mine", "summary": f"Knows {dog}."}).done
-        return raw.ask(QUESTION, pick_own_0=True, weight_own_0=0.4, weight_compact_reader=0.4, steps=32)
+        return raw.ask(QUESTION, pick_own_0=True, weight_own_0=0.4, weight_compact_reader=0.4, num_steps=32)
 
     one, two = Raw(url), Raw(url)
     with two.open_tab():
@@ -169,7 +169,7 @@ def test_two_visitors_with_the_same_names_share_nothing(url, folder):
             assert "stopped" in stopped.viewer["line"] and "stopped" not in going.viewer["line"] and going.done
         until(lambda: not left_of(folder, own_one[0]) and len(left_of(folder, "note.txt")) == 1)
         assert left_of(folder, own_two[0])
-        again = two.ask(QUESTION, pick_own_0=True, pick_compact_reader=False, weight_own_0=0.5, steps=16)
+        again = two.ask(QUESTION, pick_own_0=True, pick_compact_reader=False, weight_own_0=0.5, num_steps=16)
         assert "Brimsel" in again.answer and run_id_and_own(again)[1] == own_two
     until(lambda: not left_of(folder, "note.txt", "mine-", "Mine"))
 
@@ -192,7 +192,7 @@ def test_a_poisoned_model_leaves_the_cores_answer_as_it_was(visitor, url):
     experts, cells = out.viewer["head"]["experts"], out.viewer["steps"][-1]["h"]
     assert experts[1]["title"] == "Trust me" and all(len(cell) == 2 and 0 <= cell[1] <= 1 for cell in cells)
     assert "maximum value 0.8" in visitor.ask(QUESTION, weight_own_0=0.81, **slow).refusal
-    off = visitor.ask("What is the capital of France?", pick_own_0=False, pick_compact_reader=False, steps=16)
+    off = visitor.ask("What is the capital of France?", pick_own_0=False, pick_compact_reader=False, num_steps=16)
     assert "Paris" in off.answer and run_id_and_own(off)[1] == []
     visitor.quick("leave")
     assert core_alone() == before
@@ -207,11 +207,11 @@ def test_two_visitors_bring_the_largest_model_at_once_and_a_third_is_answered(vi
     two = Raw(url)
     with two.open_tab(), ThreadPoolExecutor(3) as pool:
         brought = [pool.submit(raw.bring, weights, SHEET | about | {"title": raw.session}) for raw in (visitor, two)]
-        meanwhile = pool.submit(Raw(url).ask, QUESTION, pasted=NOTE.format("Biscuit"), steps=8)
+        meanwhile = pool.submit(Raw(url).ask, QUESTION, pasted=NOTE.format("Biscuit"), num_steps=8)
         assert "Biscuit" in meanwhile.result().answer and all(out.result().done for out in brought)
         assert all(out.result().data[3]["label"] for out in brought)
         for raw in (visitor, two):
-            out = raw.ask(QUESTION, pick_own_0=True, pick_compact_reader=False, weight_own_0=0.5, steps=2, max_tokens=8)
+            out = raw.ask(QUESTION, pick_own_0=True, pick_compact_reader=False, weight_own_0=0.5, num_steps=2, max_new_tokens=8)
             assert out.done and len(run_id_and_own(out)[1]) == 1
 
 

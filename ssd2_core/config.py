@@ -96,12 +96,13 @@ class Knob:
         """The value that a text of a command line, a link or the environment stands for. Raises LimitError."""
         if self.kind not in (int, float):
             return self.check(text)
-        try:
-            return self.check(float(text), limits)
-        except ValueError as error:
-            if isinstance(error, LimitError):
-                raise
         low, high = self.bounds(limits)
+        for kind in (self.kind, float):             # 1e3 and 4.0 are whole numbers, too
+            try:
+                value = kind(text)
+            except ValueError:
+                continue
+            return self.check(value, limits)
         raise LimitError(f"{self.name} must be a number from {low:g} to {high:g}, not {text[:40]!r}.")
 
 

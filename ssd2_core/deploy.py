@@ -17,7 +17,7 @@ from .protocol.limits import read_limits
 from .registry.hub import check_id
 
 log = logging.getLogger(__name__)
-FILES = ("app.py", "LICENSE", "ssd2_core/**/*", "assets/**/*")
+FILES = ("app.py", "LICENSE", "ssd2_core/**/*", "assets/**/*", "docs/*.md")
 LEFT_OUT = re.compile(r"(^|/)(__pycache__|\.[^/]+)(/|$)|\.pyc$")
 CPU_INDEX = "--extra-index-url https://download.pytorch.org/whl/cpu"
 ZERO, ZERO_TORCH = "zero-a10g", "2.11.0"        # ZeroGPU by the Hub's name, and the newest torch that it takes (2.8 to 2.11)

@@ -69,5 +69,5 @@ def test_every_row_has_to_rest():
 
 
 def test_an_unknown_way_is_refused():
-    with pytest.raises(LimitError, match="early exit must be one of off, patience, entropy"):
+    with pytest.raises(LimitError, match="early_exit must be one of off, patience, entropy"):
         SamplingParams(early_exit="soon")

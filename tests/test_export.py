@@ -155,7 +155,7 @@ def test_a_link_restores_the_panels(browser, page, url, folder):
 def test_a_wrong_link_is_a_sentence_and_the_default(browser, url):
     with opened(browser, url, query="?steps=900&prompt=Hi%3F&seed=4") as page:
         page.wait_for_selector(".toast-body")
-        assert "The link's steps must lie between 1 and 64" in page.locator(".toast-body").inner_text()
+        assert "The link's num_steps must lie between 1 and 64, not 900." in page.locator(".toast-body").inner_text()
         until(lambda: page.input_value("#prompt textarea") == "Hi?")
         open_knobs(page)
         assert page.input_value("#num-steps input[type=number]") == "16" and page.input_value("#seed input") == "4"
@@ -163,12 +163,13 @@ def test_a_wrong_link_is_a_sentence_and_the_default(browser, url):
 
 def test_a_link_says_what_it_was_made_of():
     sampling, ensemble = SamplingParams(9, 8, 40, "multihot", 0.7, 3, "entropy"), EnsembleParams(
-        {"compact-reader": 0.4, "mine-x": 0.1}, "constant", 0.3, alpha=1.5, guidance=-0.7)
+        {"compact-reader": 0.4, "mine-x": 0.1}, "constant", 0.3, 0.25, 1.5, -0.7)
     query = share_link.to_query("compact-core", sampling, ensemble, "a & b?")
     found, problems = share_link.from_query({k: v[0] for k, v in parse_qs(urlsplit(query).query).items()}, FITS, "", LIMITS)
     assert problems == [] and found.pop("users") == {"compact-reader": 0.4} and found.pop("prompt") == "a & b?"
     assert found.pop("core") == "compact-core"
-    assert [found.pop(name) for name in ("weights", "tau", "alpha", "guidance")] == ["constant", 0.3, 1.5, -0.7]
+    names = ("weights", "tau", "schedule_end", "alpha", "guidance")
+    assert [found.pop(name) for name in names] == ["constant", 0.3, 0.25, 1.5, -0.7]
     assert SamplingParams(**found) == sampling
 
 

@@ -93,7 +93,7 @@ def test_every_control_reaches_the_request(page, log):
     page.check("#pick-compact-islander input")
     for selector, value in (("#weight-compact-reader", "0.25"), ("#weight-compact-islander", "0.15"), ("#num-steps", "7"),
                             ("#block-length", "9"), ("#max-new-tokens", "21"), ("#tau", "1.5"), ("#alpha", "0.75"),
-                            ("#top-p", "0.6"), ("#seed", "1234")):
+                            ("#top-p", "0.6"), ("#seed", "1234"), ("#schedule-end", "0.35"), ("#guidance", "-0.7")):
         set_number(page, selector, value)
     page.check("#weights input[value=schedule]")
     page.check("#projection input[value=multihot]")
@@ -106,7 +106,7 @@ def test_every_control_reaches_the_request(page, log):
     assert asked["documents"] == [{"name": "pasted text", "text": "A note."}]
     assert asked["users"] == ["compact-reader", "compact-islander"]
     lam = {"compact-reader": 0.25, "compact-islander": 0.15}
-    assert EnsembleParams(**asked["ensemble"]) == EnsembleParams(lam, "schedule", 1.5, 0.0, 0.75)
+    assert EnsembleParams(**asked["ensemble"]) == EnsembleParams(lam, "schedule", 1.5, 0.35, 0.75, -0.7)
     assert SamplingParams(**asked["sampling"]) == SamplingParams(7, 9, 21, "multihot", 0.6, 1234, "entropy")
 
 
@@ -315,6 +315,8 @@ def test_the_public_endpoint_streams(url, log):
     asked = logged(log, "submit")[-1]["request"]
     assert asked["ensemble"]["lam"] == {"compact-reader": 0.4} and asked["sampling"]["seed"] == 3
     with pytest.raises(Exception, match="steps must lie between 1 and 64"):
-        client.predict("What?", steps=99, api_name="/generate")
+        client.predict("What?", steps=99, api_name="/generate")           # by its old name
+    with pytest.raises(Exception, match="num_steps must lie between 1 and 64, not 99"):
+        client.predict("What?", num_steps=99, api_name="/generate")
     with pytest.raises(Exception, match="weight must lie between"):
         client.predict("What?", weight=7, api_name="/generate")

@@ -68,7 +68,8 @@ def signature() -> inspect.Signature:
     old = [inspect.Parameter(alias, KIND, default=None, annotation=knob.kind | None)
            for knob in KNOBS.values() for alias in knob.aliases]
     given = sorted((*own, *shown), key=lambda one: ORDER.index(one.name) if one.name in ORDER else len(ORDER))
-    return inspect.Signature([inspect.Parameter("request", KIND, annotation=gr.Request), *given, *old])
+    return inspect.Signature([inspect.Parameter("request", KIND, annotation=gr.Request), *given, *old],
+                             return_annotation=AsyncIterator[dict])
 
 
 def description() -> str:

@@ -59,9 +59,9 @@ def test_a_file_is_measured_and_the_figures_taken_away(page, tmp_path):
                                      "tokens_per_second", "share", "steps_per_block"}
     assert found["settings"] == {
         "core": "compact-core", "lam": {"compact-reader": 0.5}, "weights": "adaptive", "tau": 0.5, "alpha": 0.0,
-        "schedule_end": 0.0, "guidance": 0.0, "num_steps": 16, "block_length": 16, "max_new_tokens": 48, "steps": 16, "block": 16,
-        "max_tokens": 48, "projection": "greedy", "top_p": 0.9, "seed": 0, "early_exit": "off", "base": None,
-        "data": ["q.jsonl"]}
+        "schedule_end": 0.0, "guidance": 0.0, "num_steps": 16, "block_length": 16, "max_new_tokens": 48, "steps": 16,
+        "block": 16, "max_tokens": 48, "projection": "greedy", "top_p": 0.9, "seed": 0, "early_exit": "off",
+        "settling": "anneal", "base": None, "data": ["q.jsonl"]}
 
 
 def test_stop_keeps_finished_rows(page, folder, tmp_path):

@@ -31,7 +31,8 @@ WORDS = [knob for knob in KNOBS.values() if knob.choices]
 NUMBERS = [knob for knob in KNOBS.values() if not knob.choices]
 FITS = {"compact-core": ["compact-reader"]}
 OTHER = {"num_steps": 3, "block_length": 8, "max_new_tokens": 3, "projection": "sampling", "top_p": 0.3, "seed": 7,
-         "early_exit": "entropy", "weights": "schedule", "tau": 1.25, "schedule_end": 0.4, "alpha": 1.5, "guidance": -0.7}
+         "early_exit": "entropy", "settling": "count",
+         "weights": "schedule", "tau": 1.25, "schedule_end": 0.4, "alpha": 1.5, "guidance": -0.7}
 # Where a knob's name, or one of its options, means something else or cannot be left out.
 ELSEWHERE = {
     "ui/api.py": set(api.ORDER) & set(KNOBS) - {"seed"},        # places of parameters, and the endpoint's own default
@@ -249,7 +250,8 @@ def test_the_table_of_the_documentation_is_the_settings_as_they_are(capsys):
 
 
 BASE = {"num_steps": 8, "block_length": 16, "max_new_tokens": 32, "projection": "greedy", "top_p": 0.9, "seed": 0,
-        "early_exit": "off", "weights": "adaptive", "tau": 0.5, "schedule_end": 0.0, "alpha": 0.0, "guidance": 0.0}
+        "early_exit": "off", "settling": "anneal",
+        "weights": "adaptive", "tau": 0.5, "schedule_end": 0.0, "alpha": 0.0, "guidance": 0.0}
 WITH = {"max_new_tokens": {"block_length": 4}, "top_p": {"projection": "multihot"}, "schedule_end": {"weights": "schedule"},
         "early_exit": {"num_steps": 32}}          # what a setting needs beside it
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ssd2_core.config import SETTLINGS, SamplingParams
+from ssd2_core.config import SamplingParams, knobs
 from ssd2_core.diffusion.pins import Pins
 from ssd2_core.diffusion.sampling import generate
 from ssd2_core.diffusion.simplex import alpha_bar
@@ -11,6 +11,7 @@ from ssd2_core.diffusion.step import Prediction
 from ssd2_core.errors import LimitError
 from tests.tiny import Fake, endless, tiny
 
+SETTLINGS = knobs(SamplingParams)["settling"].choices
 CONTEXT = [3, 30, 31, 4]
 
 

@@ -155,16 +155,16 @@ class SamplingParams:
                          "another: equally many in each step (count), also all of high confidence, or of low entropy",
                          "Settling", choices=("anneal", "count", "confidence", "entropy"))
 
+    @property
+    def answer_length(self) -> int:
+        """Positions of all blocks; the last block may reach over max_new_tokens."""
+        return -(-self.max_new_tokens // self.block_length) * self.block_length
+
     __post_init__ = _check
 
 
 WEIGHT = Knob("share of a small expert in the answer (lam); the core has what is left of 1", "weight", high=1.0, step=0.01,
               name="weight", default=0.5)
-
-    @property
-    def answer_length(self) -> int:
-        """Positions of all blocks; the last block may reach over max_new_tokens."""
-        return -(-self.max_new_tokens // self.block_length) * self.block_length
 
 
 @dataclass(frozen=True)

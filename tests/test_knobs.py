@@ -258,7 +258,7 @@ WITH = {"max_new_tokens": {"block_length": 4}, "top_p": {"projection": "multihot
 
 @pytest.mark.skipif(not (ROOT / "assets/models/compact-core/config.json").exists(), reason="compact-core is missing")
 def test_every_setting_changes_something():
-    from ssd2_core.serving.inline_engine import InlineEngine
+    from ssd2_core.serving.engines import InlineEngine
     document = Document("note", "My dog is called Biscuit. We live in Oslo.")
 
     with InlineEngine(Settings()) as engine:

@@ -107,10 +107,10 @@ def test_steps_lower_both_losses_and_touch_the_adapters_alone(maker, tmp_path):
     lm = add_low_rank(base(), 4, 8)
     before = {name: p.clone() for name, p in lm.named_parameters()}
     training = Training(lm, TrainParams(learning_rate=0.02, warmup=1, steps=40), tmp_path)
-    batch = maker.batch(0, 0)
-    first = training.train_step(batch)
+    batches = maker.batches(0, 0)
+    first = training.train_step(batches)
     for _ in range(14):
-        last = training.train_step(batch)
+        last = training.train_step(batches)
     assert last[0] < first[0] and last[1] < first[1]
     changed = {name for name, p in lm.named_parameters() if not torch.equal(p, before[name])}
     assert changed == set(trained(lm)) and all("lora_" in name for name in changed)
@@ -124,11 +124,11 @@ def test_a_run_that_was_cut_goes_on_exactly(maker, tmp_path):
         training = Training(add_low_rank(base(), 4, 8), params, tmp_path / str(cut))
         if cut:
             for step in range(2):
-                training.train_step(maker.batch(0, step))
+                training.train_step(maker.batches(0, step))
             training.save()
             training = Training(add_low_rank(base(), 4, 8), params, tmp_path / str(cut))
             assert training.step == 2
-        training.run(lambda step: maker.batch(0, step), log=lambda text: None)
+        training.run(lambda step: maker.batches(0, step), log=lambda text: None)
         ends.append(training)
     whole, resumed = (training.weights for training in ends)
     assert ends[1].step == 4 and all(torch.equal(whole[name], resumed[name]) for name in whole)

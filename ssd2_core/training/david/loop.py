@@ -81,26 +81,29 @@ class Training:
         p = self.params
         return p.learning_rate * min(1.0, (self.step + 1) / p.warmup, max(0.0, (1 - self.done()) / p.decay))
 
-    def train_step(self, batch: Batch) -> tuple[float, float]:
-        """One step -> the two losses before it. A step whose gradient is not finite changes nothing."""
+    def train_step(self, batches: list[Batch]) -> tuple[float, float]:
+        """One step on the mean of these batches -> the two losses before it. A gradient that is not finite changes nothing."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
-        read, silent = losses(self.lm, batch)
-        (read + self.params.silent_weight * silent).backward()
+        told = torch.zeros(2)
+        for batch in batches:
+            read, silent = losses(self.lm, batch)
+            ((read + self.params.silent_weight * silent) / len(batches)).backward()
+            told += torch.stack([read.detach(), silent.detach()]) / len(batches)
         norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
         if torch.isfinite(norm):
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        return read.item(), silent.item()
+        return tuple(told.tolist())
 
-    def run(self, batch_of: Callable[[int], Batch], watch: Callable[[], str] | None = None, log: Callable = print) -> None:
+    def run(self, batches_of: Callable[[int], list[Batch]], watch: Callable[[], str] | None = None, log=print) -> None:
         """Train until the minutes or the steps are over; save every few minutes, ``watch`` now and then and at the end."""
         began, before = time.monotonic(), self.seconds
         saved, watched, recent = began, before, []
         while self.done() < 1:
-            batch = batch_of(self.step)
-            recent.append((*self.train_step(batch), batch.ids.numel()))
+            batches = batches_of(self.step)
+            recent.append((*self.train_step(batches), sum(batch.ids.numel() for batch in batches)))
             self.seconds = before + time.monotonic() - began
             if self.step % 20 == 0 or self.done() >= 1:
                 read, silent, tokens = (sum(column) for column in zip(*recent, strict=True))

@@ -59,6 +59,6 @@ def run(args: argparse.Namespace) -> int:
         with nullcontext() if args.no_compile else torch.compiler.set_stance("force_eager"):
             return watch.report()
 
-    training.run(lambda step: rows.batch(args.seed, step), watched, say)
+    training.run(lambda step: rows.batches(args.seed, step), watched, say)
     export(trained(lm), CONFIG, args.out / "export")
     return 0

@@ -17,11 +17,12 @@ from ...text.prompts import PromptFormat, encode, prompt_format
 from .reading import Reading, reading
 from .silence import Silent, SilentPool
 
-ROWS = 8                        # in a step
+ROWS, PARTS = 8, 2               # rows in a step, and batches that they are computed in: the memory of four rows is enough
 CHUNK = 4                       # steps whose rows are drawn together, so that rows of alike length share a step
 LONGEST = 448                   # tokens in a row
 BUCKET = 64                     # row lengths are rounded up to a multiple of this: few shapes to compile for
-SILENT_RATE = 0.9               # rows that also ask what the document does not answer; two such questions each
+SILENT_RATE = 0.7               # rows that also ask what the document does not answer; two such questions each
+NEAR_RATE = 0.15                # rows of a document with questions that its like would answer, and it does not
 CHAIN_RATE = 0.2                # rows whose questions are one conversation: each sees the ones before
 NO_DOCUMENT_RATE = 0.04         # rows without a document: there, too, David is the base
 
@@ -82,7 +83,7 @@ class RowMaker:
         """One row of at most LONGEST tokens."""
         if rng.random() < NO_DOCUMENT_RATE:
             return self._fitting([], [self.silent(self.pool.foreign(rng)) for _ in range(5)], False)
-        near = self.pool.near(rng) if rng.random() < 0.22 else None
+        near = self.pool.near(rng) if rng.random() < NEAR_RATE else None
         if near:
             others = [self.silent(self.pool.foreign(rng))] if rng.random() < 0.5 else []
             known = [self.branch(qa.question, qa.answer) for qa in near[0].items[:4]]
@@ -104,13 +105,13 @@ class RowMaker:
                 left -= len(branch.ids)
         return Row(document, kept, chained) if kept else None
 
-    def batch(self, seed: int, step: int) -> Batch:
-        """The rows of one step, the same for the same seed and step."""
+    def batches(self, seed: int, step: int) -> list[Batch]:
+        """The rows of one step in PARTS batches, the same for the same seed and step."""
         rng = random.Random(seed * 1_000_003 + step // CHUNK)
         rows = sorted((self.row(rng) for _ in range(ROWS * CHUNK)), key=len)
-        order = rng.sample(range(CHUNK), CHUNK)
-        first = order[step % CHUNK] * ROWS
-        return make_batch(rows[first:first + ROWS], self.form)
+        size = ROWS // PARTS
+        order = rng.sample(range(CHUNK * PARTS), CHUNK * PARTS)[step % CHUNK * PARTS:][:PARTS]
+        return [make_batch(rows[n * size:(n + 1) * size], self.form) for n in order]
 
 
 def make_batch(rows: list[Row], form: PromptFormat) -> Batch:

@@ -51,7 +51,8 @@ def silent_kl(logits: Tensor, top_ids: Tensor, top_logs: Tensor) -> Tensor:
 def losses(lm: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """(cross-entropy of the answers, KL of the silent ones). The head is computed only where there is a loss."""
     mask = additive(batch.mask, lm.get_input_embeddings().weight.dtype)
-    hidden = lm.model(input_ids=batch.ids, attention_mask=mask, position_ids=batch.positions, use_cache=False)[0]
+    embedded = lm.get_input_embeddings()(batch.ids).requires_grad_()    # as any later layer gets: compiled once for all
+    hidden = lm.model(inputs_embeds=embedded, attention_mask=mask, position_ids=batch.positions, use_cache=False)[0]
     at = torch.cat([batch.read_at, batch.silent_at])
     logits = lm.lm_head(hidden[at[:, 0], at[:, 1]]).float()
     read, silent = logits.split([len(batch.read_at), len(batch.silent_at)])

@@ -14,7 +14,7 @@ from ...models.lora import TARGETS
 from ...registry.base_models import find_base
 from .loop import Training, TrainParams
 from .model import BASE, add_low_rank, export, load_base, trained
-from .rows import RowMaker
+from .rows import BUCKET, LONGEST, RowMaker
 from .silence import make_pool, read_pool
 from .watch import Watch
 
@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     params = TrainParams(args.learning_rate, minutes=args.minutes, steps=args.steps, seed=args.seed)
     training = Training(lm, params, args.out)
     if not args.no_compile:
+        torch._dynamo.config.recompile_limit = 4 * LONGEST // BUCKET        # one for each length of a row
         for layer in lm.model.layers:
             layer.compile(dynamic=False)
     rows, watch = RowMaker(tokenizer, pool), Watch(lm, tokenizer, pool, random.Random(7))

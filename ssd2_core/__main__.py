@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import select
 import sys
 from importlib import import_module
 
@@ -70,11 +71,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def is_closed(stream) -> bool:
     """Whether nobody reads what is written to a stream any more."""
-    try:
-        stream.flush()
-    except BrokenPipeError:
-        return True
-    return False
+    asked = select.poll()
+    asked.register(stream.fileno(), 0)
+    return any(event & select.POLLERR for _, event in asked.poll(0))
 
 
 if __name__ == "__main__":

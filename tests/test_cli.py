@@ -1,6 +1,10 @@
 """The command line as a user runs it, on tiny models."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -12,6 +16,7 @@ from ssd2_core.protocol.messages import Change, Document, Pin, Request
 from ssd2_core.protocol.options import user_weights
 from ssd2_core.protocol.traces import about_run, load_trace, request_from, trace_from_json, trace_to_json
 from ssd2_core.serving.engines import InlineEngine
+from tests.browser import ROOT
 from tests.test_library import folder
 
 
@@ -162,3 +167,48 @@ def test_user_weights():
     assert user_weights(["a=0.3", "b"]) == {"a": 0.3, "b": 0.25}
     with pytest.raises(VisitorError):
         user_weights(["a=many"])
+
+
+LONG = ("generate", "my dog", "--num-steps", 64, "--block-length", 2, "--max-new-tokens", 128, "--early-exit", "off")
+
+
+def command(*argv, **more) -> subprocess.Popen:
+    """The command line in a process of its own."""
+    return subprocess.Popen([sys.executable, "-m", "ssd2_core", *map(str, argv)], cwd=ROOT, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, **more)
+
+
+def test_an_interruption_is_no_traceback(pair):
+    with command(*LONG, "--core", pair[0]) as run:
+        assert run.stdout.readline().startswith(b"block 0 step   1/64")
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=120)
+    assert run.returncode == 130 and b"Traceback" not in said and b"KeyboardInterrupt" not in said, said
+
+
+def test_a_reader_that_is_gone_ends_the_command_without_a_traceback(pair):
+    with command(*LONG, "--core", pair[0]) as run:
+        for _ in range(2):
+            run.stdout.readline()
+        run.stdout.close()
+        said = run.stderr.read()
+        assert run.wait(timeout=120) == 141 and b"Traceback" not in said and b"BrokenPipe" not in said, said
+    with command("settings") as run:                # all of it waits to be written when nobody reads any more
+        run.stdout.close()
+        said = run.stderr.read()
+        assert run.wait(timeout=120) in (0, 141) and b"BrokenPipe" not in said, said
+
+
+def test_a_terminal_that_is_not_utf8_gets_replacements():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    code = "from ssd2_core import __main__ as m; m.run = lambda a: print('caf', chr(233), chr(8230)) or 0; "
+    code += "raise SystemExit(m.main([]))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, env=environment, timeout=120)
+    assert (done.returncode, done.stdout) == (0, b"caf ? ?\n") and b"Traceback" not in done.stderr, done.stderr
+
+
+def test_a_command_loads_only_what_it_runs():
+    code = ("import sys; from ssd2_core.__main__ import parser; parser('models'); "
+            "print(*[m for m in sys.modules if m.split('.')[0] in ('torch', 'gradio') or 'benchmark' in m or 'loadtest' in m])")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.strip() == "", done.stdout + done.stderr

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from ssd2_core.__main__ import main
 from ssd2_core.config import SamplingParams
 from ssd2_core.diffusion.sampling import generate
 from ssd2_core.errors import ModelError
@@ -100,3 +101,13 @@ def test_devices_that_are_not_here_are_one_sentence(core, capsys):
                            (["--device-map", json.dumps({"nothing": "cpu"})], "names 'nothing'")):
         code, _, err = run(capsys, "generate", "my dog", "--core", core, *options)
         assert code == 2 and words in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("device_map", [None, "cpu", '{"": "cpu"}'])
+def test_an_amount_that_nothing_keeps_to_is_refused(core, device_map, capsys):
+    with pytest.raises(ModelError, match="--max-memory cpu=1KB is kept to only with --device-map auto or balanced or"):
+        loading.load(str(core), device_map, max_memory="cpu=1KB")
+    given = [] if device_map is None else ["--device-map", device_map]
+    assert main(["generate", "hi", "--core", str(core), "--max-memory", "cpu=1KB", *given]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("--max-memory cpu=1KB is kept to only with") and said.count("\n") == 1

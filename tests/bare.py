@@ -1,15 +1,17 @@
-"""The viewer without our server: a plain page gives its script ``element``, ``props``, ``watch`` and ``server`` itself."""
+"""The viewer without our server: a plain page gives its module ``element``, ``props``, ``onValue`` and ``server`` itself."""
 
 import json
 from contextlib import contextmanager
+from pathlib import Path
 
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Request
 from ssd2_core.ui import strings
-from ssd2_core.ui.components.viewer import TEMPLATE, script
+from ssd2_core.ui.components.viewer import TEMPLATE
 from ssd2_core.ui.runs import compact_step
-from ssd2_core.ui.theme import ASSETS, PLOTLY, hue_variables
+from ssd2_core.ui.scripts import SCRIPTS
+from ssd2_core.ui.theme import PLOTLY, asset, hue_variables
 from tests.fake_engine import FakeEngine
 
 URL = "http://bare.test/"
@@ -19,13 +21,13 @@ COLOURS = ("body{--body-text-color:#22252b;--body-text-color-subdued:#5f6168;--b
            "body.dark{--body-text-color:#e9e7e2;--body-text-color-subdued:#a5a6ab;--block-border-color:#2d3137;"
            "--block-background-fill:#1b1e22;--background-fill-secondary:#171a1d;background:#1b1e22}")
 HOST = """
+import { start } from "/scripts/viewer.js";
 window.viewers = [...document.querySelectorAll('.host')].map((element, n) => {
-  const props = { words: WORDS, chart: { src: SRC, every: 4, everySmall: 4 }, compact: COMPACT[n], value: "" }, asked = [];
-  let told = () => {};
+  const props = { words: WORDS, chart: { src: SRC, every: 4, everySmall: 4 }, compact: COMPACT[n] }, asked = [];
+  let told;
   const missed_steps = async request => { asked.push(request); return window.kept.slice(request.since); };
-  new Function('element', 'props', 'watch', 'server', SCRIPT)(
-    element, props, (name, heard) => { if (name === 'value') told = heard; }, { missed_steps });
-  return { asked, send: text => { props.value = text; told(); } };
+  start({ element, props, onValue: take => { told = take; take(""); }, server: { missed_steps } });
+  return { asked, send: text => told(text) };
 });"""
 
 
@@ -56,13 +58,12 @@ def send(page, text: str, place: int = 0) -> None:
 
 def document(dark: bool, compact: tuple[bool, ...], src: str) -> str:
     """The whole page as HTML."""
-    values = {"WORDS": strings.VIEWER, "SRC": src, "COMPACT": compact, "SCRIPT": script()}
+    values = {"WORDS": strings.VIEWER, "SRC": src, "COMPACT": compact}
     code = "".join(f"const {name} = {json.dumps(value)};".replace("</", "<\\/") for name, value in values.items())
-    sheets = [(ASSETS / name).read_text(encoding="utf-8") for name in ("styles/viewer.css", "styles/charts.css")]
-    style = "".join([hue_variables(), COLOURS, *sheets])
-    hosts = f'<div class="host">{TEMPLATE.read_text(encoding="utf-8")}</div>' * len(compact)
+    style = "".join([hue_variables(), COLOURS, asset("styles/viewer.css"), asset("styles/charts.css")])
+    hosts = f'<div class="host">{TEMPLATE}</div>' * len(compact)
     return (f'<!doctype html><meta charset="utf-8"><style>{style}</style><body class="{"dark" if dark else ""}">{hosts}'
-            f"<script>window.kept = []; {code}{HOST}</script>")
+            f"<script>window.kept = []; {code}</script><script type=module>{HOST}</script>")
 
 
 @contextmanager
@@ -75,6 +76,7 @@ def bare(browser, width: int = 1280, dark: bool = False, compact: tuple[bool, ..
     body = document(dark, compact, "/plotly.js" if plots else "")
     page.route("**/*", lambda route: complaints.append(route.request.url) or route.abort())
     page.route(URL, lambda route: route.fulfill(body=body, content_type="text/html"))
+    page.route(URL + "scripts/*", lambda route: route.fulfill(path=SCRIPTS / Path(route.request.url).name))
     page.route(URL + "plotly.js", lambda route: route.fulfill(path=PLOTLY))
     page.route(URL + "favicon.ico", lambda route: route.fulfill(status=204))
     page.goto(URL)

@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 VIEWER = "document.querySelector('#viewer .viewer')"
+CELL = "#viewer .block:not([hidden]) .cell"
 
 
 @contextmanager
@@ -116,6 +117,11 @@ def step_shown(page, at_least: int, stored: bool = True) -> None:
     """Wait until a step is painted; stored: a stored run's will do."""
     page.wait_for_function(f"([n, any]) => +{VIEWER}.dataset.cur >= n && (any || {VIEWER}.querySelector('.mode')"
                            ".dataset.mode !== 'stored')", arg=[at_least, stored], timeout=20_000)
+
+
+def nth(page, n: int):
+    """The n-th word that the viewer shows."""
+    return page.locator(CELL).nth(n)
 
 
 def last_answer(page) -> str:

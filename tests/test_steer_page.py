@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.browser import VIEWER, ask, finished, last_answer, logged, opened, served, step_shown, until
-from tests.test_theatre import CELL, nth
+from tests.browser import CELL, VIEWER, ask, finished, last_answer, logged, nth, opened, served, step_shown, until
 
 PACE = "0.05"                   # seconds a step
 

@@ -1,5 +1,8 @@
 // All figures of a finished run on one sheet, to zoom and to save as a picture. Drawn when it is opened, never while live.
-function makeAtlas(box, settings, words) {
+import { disagreementTrace, figureStyle, loadPlotly, shareTraces, turnLines } from "./figures.js";
+import { plain, put, show, turnsIn } from "./tools.js";
+
+export function makeAtlas(box, settings, words) {
   const pages = box.querySelector(".pages");
   let run = null, plotly = null;
 

@@ -1,7 +1,9 @@
 // The cells of all blocks: text, hue, strength and marks. Knows steps and colours; writes text as text only.
+import { fill, make, put, show } from "./tools.js";
+
 const MOST_PLACEHOLDERS = 7;
 
-function makeField(box, words) {
+export function makeCells(box, words) {
   const blocks = [];
   let hues = [], rgb = [];
 

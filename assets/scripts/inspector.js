@@ -1,21 +1,24 @@
 // One cell in words and bars: who wrote it, and the best tokens of all together and of each expert. Built once a run.
-function makeInspector(box, words) {
+import { hueOf } from "./legend.js";
+import { chance, fill, make, percent, put, shareText, show } from "./tools.js";
+
+export function makeInspector(box, words) {
   const part = name => box.querySelector(name);
   const candidates = 3;
   let experts = [], columns = [], endText = null;
 
-  function column(title, hue) {
-    const made = make("div", hue === null ? "whole" : "row"), best = make("ol", "best"), lines = [];
-    const parts = { made, lines, value: make("b", "value"), bar: make("i", ""), note: make("span", "note") };
+  function column(title, expert = null) {
+    const made = make("div", expert ? "row" : "whole"), best = make("ol", "best"), lines = [];
+    const parts = { made, lines, value: make("b", "value"), bar: make("i"), note: make("span", "note") };
     const track = make("span", "track");
     track.append(parts.bar);
     for (let n = 0; n < candidates; n++) {
-      const line = { item: make("li", ""), token: make("span", "token"), bar: make("i", ""), value: make("span", "value") };
+      const line = { item: make("li"), token: make("span", "token"), bar: make("i"), value: make("span", "value") };
       const bed = make("span", "track");
       bed.append(line.bar); line.token.dir = "auto";
       line.item.append(line.token, bed, line.value); best.append(line.item); lines.push(line);
     }
-    if (hue !== null) made.style.setProperty("--hue", `var(--hue-${hue})`);
+    if (expert) made.style.setProperty("--hue", hueOf(expert));
     best.setAttribute("aria-label", fill(words.candidatesOf, { name: title }));
     made.append(make("span", "name", title), parts.value, track, parts.note, best);
     return parts;
@@ -44,7 +47,7 @@ function makeInspector(box, words) {
   return {
     reset(found) {
       experts = found; endText = null;
-      columns = [column(words.together, null), ...experts.map(expert => column(expert.title, expert.hue))];
+      columns = [column(words.together), ...experts.map(expert => column(expert.title, expert))];
       part(".bars").replaceChildren(...columns.map(parts => parts.made));
     },
 

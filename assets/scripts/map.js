@@ -1,7 +1,9 @@
 // Steps x positions as a canvas of one pixel a cell, enlarged by style. Knows steps and colours; painted at every step.
+import { chance, fill, make, makeButton, put, show, turnsIn } from "./tools.js";
+
 const MAP_SHADES = 256;
 
-function makeMap(box, words, go) {
+export function makeMap(box, words, onGo) {
   const part = name => box.querySelector(name);
   const canvas = part("canvas"), pen = canvas.getContext("2d"), modes = part(".modes"), sheet = part(".sheet");
   let steps = [], experts = [], total = 1, painted = 0, mode = "c", most = 1, adaptive = false, shades = [], marked = "";
@@ -48,8 +50,8 @@ function makeMap(box, words, go) {
   }
 
   function button(name) {
-    const made = make("button", "", titleOf(name));
-    made.type = "button"; made.dataset.mode = name;
+    const made = makeButton("", titleOf(name));
+    made.dataset.mode = name;
     return made;
   }
 
@@ -93,7 +95,7 @@ function makeMap(box, words, go) {
   }
 
   modes.addEventListener("click", event => { const made = event.target.closest("button"); if (made) choose(made.dataset.mode); });
-  canvas.addEventListener("click", event => { const at = under(event); if (at) go(at.x, at.i); });
+  canvas.addEventListener("click", event => { const at = under(event); if (at) onGo(at.x, at.i); });
   canvas.addEventListener("pointermove", event => {
     const at = under(event);
     put(part(".reads"), at ? fill(words.mapReads, { step: at.x + 1, position: at.i + 1, what: titleOf(mode), value: said(valueAt(at.step, at.i)),

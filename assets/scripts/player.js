@@ -1,7 +1,9 @@
 // Plays steps that are already here: play, pause and speed. Asks nobody for anything.
+import { lessMotion, make } from "./tools.js";
+
 const STEP_MS = 110, STILL_STEP_MS = 400;
 
-function makePlayer(play, speed, words, still, advance) {
+export function makePlayer(play, speed, words, advance) {
   let timer = 0;
 
   speed.replaceChildren(...words.speeds.map(([value, text]) => { const option = make("option", "", text); option.value = value; return option; }));
@@ -11,7 +13,7 @@ function makePlayer(play, speed, words, still, advance) {
   function stop() { clearInterval(timer); timer = 0; label("play"); }
   function start() {
     clearInterval(timer);
-    timer = setInterval(advance, (still.matches ? STILL_STEP_MS : STEP_MS) / Number(speed.value));
+    timer = setInterval(advance, (lessMotion.matches ? STILL_STEP_MS : STEP_MS) / Number(speed.value));
     label("pause");
   }
 

@@ -1,22 +1,22 @@
 // The words around the cells: mode, step, noise, how far each block is, what was read, legend, and what is said aloud.
+import { legendItem } from "./legend.js";
+import { fill, make, meanShares, percent, put, shareText } from "./tools.js";
+
 const SPEAK_EVERY_MS = 3000;
 
-function makeStatusBar(root, words) {
+export function makeStatusBar(root, words) {
   const part = name => root.querySelector(name);
   let spokenAt = 0;
 
-  part(".key").replaceChildren(...words.key.map(([name, text]) => { const item = make("li", name); item.append(make("i", ""), make("span", "", text)); return item; }));
-
-  function legendItem(expert) {
-    const item = make("li", ""), swatch = make("i", "swatch");
-    swatch.style.background = `var(--hue-${expert.hue})`;
-    item.append(swatch, make("span", "", expert.title), make("b", "", ""));
+  part(".key").replaceChildren(...words.key.map(([name, text]) => {
+    const item = make("li", name);
+    item.append(make("i"), make("span", "", text));
     return item;
-  }
+  }));
 
   function progress(step, total, rested) {
     const bar = part(".progress");
-    while (bar.children.length < total) { const made = make("span", ""); made.append(make("i", "")); bar.append(made); }
+    while (bar.children.length < total) { const made = make("span"); made.append(make("i")); bar.append(made); }
     while (bar.children.length > total) bar.lastChild.remove();
     [...bar.children].forEach((made, b) => { made.firstChild.style.width = b < step.b ? "100%" : b > step.b ? "0" : `${rested ? 100 : 100 * step.s / step.T}%`; });
   }
@@ -24,7 +24,7 @@ function makeStatusBar(root, words) {
   function setMode(mode, text) { part(".mode").dataset.mode = mode; put(part(".mode"), text); }
 
   return {
-    reset(head) { part(".legend").replaceChildren(...head.experts.map(legendItem)); put(part(".asked"), head.prompt || ""); },
+    reset(head) { part(".legend").replaceChildren(...head.experts.map(expert => legendItem(expert, make("b")))); put(part(".asked"), head.prompt || ""); },
     empty() { setMode("empty", ""); put(part(".where"), ""); part(".progress").replaceChildren(); part(".noise").hidden = true; },
     waiting() { setMode("live", words.live); put(part(".where"), ""); },
 

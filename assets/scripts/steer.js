@@ -1,5 +1,7 @@
 // Steering: which cells are marked, and what is asked of the server for them. Knows cells and words; not how they are painted.
-function makeSteer(box, words, send) {
+import { fill, put } from "./tools.js";
+
+export function makeSteer(box, words, send) {
   const part = name => box.querySelector(name), word = part(".word"), buttons = ["pin", "again", "branch"];
   let marked = [], anchor = null, state = { run: null, finished: false, step: 0, index: 0 };
 

@@ -1,53 +1,53 @@
 // Paints a strip of answers over one expert's weight. Reads the whole strip at each message; writes text as text only.
-const W = props.words, hues = element.querySelector(".hues"), list = element.querySelector(".strip"), cells = [];
-const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-const make = (tag, name) => { const e = document.createElement(tag); e.className = name; return e; };
+import { hueOf, legendItem } from "./legend.js";
+import { fill, make, makeButton, percent, put, scrollTo } from "./tools.js";
 
-function cellAt(i) {
-  while (cells.length <= i) {
-    const item = make("li", ""), button = make("button", "point"), part = { item, button };
-    button.type = "button";
-    for (const name of ["weight", "state", "text", "shares"]) { part[name] = make("span", name); button.append(part[name]); }
-    part.shares.setAttribute("role", "img");
-    button.addEventListener("click", () => show(i));
-    item.append(button); list.append(item); cells.push(part);
+export function start({ element, props, onValue, trigger }) {
+  const words = props.words, legend = element.querySelector(".legend"), list = element.querySelector(".strip"), cells = [];
+
+  function cellAt(i) {
+    while (cells.length <= i) {
+      const n = cells.length, item = make("li"), button = makeButton("point", undefined, () => show(n)), part = { item, button };
+      for (const name of ["weight", "state", "text", "shares"]) { part[name] = make("span", name); button.append(part[name]); }
+      part.shares.setAttribute("role", "img");
+      item.append(button); list.append(item); cells.push(part);
+    }
+    return cells[i];
   }
-  return cells[i];
-}
 
-function show(i) {
-  if (!cells[i].run) return;
-  cells.forEach((part, k) => part.button.setAttribute("aria-pressed", k === i));
-  trigger("show_run", { run: cells[i].run });
-  document.querySelector("#viewer")?.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
-}
+  function show(i) {
+    if (!cells[i].run) return;
+    cells.forEach((part, k) => part.button.setAttribute("aria-pressed", k === i));
+    trigger("show_run", { run: cells[i].run });
+    scrollTo(document.querySelector("#viewer"), "nearest");
+  }
 
-function paint(data) {
-  hues.replaceChildren(...data.experts.map(expert => {
-    const item = make("li", ""), swatch = make("i", "");
-    swatch.style.background = `var(--hue-${expert.hue})`;
-    item.append(swatch, expert.title);
-    return item;
-  }));
-  data.cells.forEach((cell, i) => {
-    const part = cellAt(i), key = JSON.stringify(cell);
-    if (part.painted === key) return;
+  function paintCell(part, cell, experts) {
     if (part.run !== cell.run) part.button.removeAttribute("aria-pressed");
-    part.painted = key; part.run = cell.run;
+    part.run = cell.run;
     part.item.dataset.state = cell.state;
     part.button.setAttribute("aria-disabled", !cell.run);
-    part.button.title = cell.run ? W.show : "";
-    part.weight.textContent = cell.weight; part.state.textContent = W[cell.state] || ""; part.text.textContent = cell.text;
+    part.button.title = cell.run ? words.show : "";
+    put(part.weight, cell.weight); put(part.state, words[cell.state] || ""); put(part.text, cell.text);
     part.shares.replaceChildren(...cell.shares.map((share, k) => {
-      const bar = make("i", "");
-      bar.style.flexGrow = share; bar.style.background = `var(--hue-${data.experts[k].hue})`;
+      const bar = make("i");
+      bar.style.flexGrow = share; bar.style.background = hueOf(experts[k]);
       return bar;
     }));
-    const told = cell.shares.map((share, k) => `${data.experts[k].title} ${Math.round(100 * share)} %`).join(", ");
-    part.shares.setAttribute("aria-label", told && W.shares.replace("{shares}", told));
-  });
-  while (cells.length > data.cells.length) cells.pop().item.remove();
-}
+    const told = cell.shares.map((share, k) => `${experts[k].title} ${percent(share)} %`).join(", ");
+    part.shares.setAttribute("aria-label", told && fill(words.shares, { shares: told }));
+  }
 
-const take = () => { if (props.value) paint(JSON.parse(props.value)); };
-watch("value", take); take();
+  function paint(data) {
+    legend.replaceChildren(...data.experts.map(expert => legendItem(expert)));
+    data.cells.forEach((cell, i) => {
+      const part = cellAt(i), key = JSON.stringify(cell);
+      if (part.painted === key) return;
+      part.painted = key;
+      paintCell(part, cell, data.experts);
+    });
+    while (cells.length > data.cells.length) cells.pop().item.remove();
+  }
+
+  onValue(value => { if (value) paint(JSON.parse(value)); });
+}

@@ -1,36 +1,67 @@
-// Small things that every part of the viewer uses. All parts are pieces of one function: nothing here is global.
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
-const make = (tag, name, text) => { const e = document.createElement(tag); e.className = name; if (text !== undefined) e.textContent = text; return e; };
-const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };
-const percent = value => Math.round(100 * value);
-const shareText = value => `${percent(value)}\u202f%`;
+// Small things that every script of the page uses.
+
+// Whether the visitor wants less motion: all that plays, scrolls or redraws by itself asks this.
+export const lessMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+// Scroll to where a part can be seen.
+export const scrollTo = (part, block) => part?.scrollIntoView({ block, behavior: lessMotion.matches ? "auto" : "smooth" });
+
+// The address of what our server has at a path. Gradio's root counts by its path alone: behind a proxy its scheme and host may be others.
+export function addressOf(path) {
+  const root = new URL(window.gradio_config?.root || ".", document.baseURI).pathname.replace(/\/?$/, "/");
+  return new URL(root + path.replace(/^\//, ""), document.baseURI);
+}
+
+// A sentence with its {places} filled in.
+export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
+
+// A new element with its class and its text, which is never read as markup.
+export function make(tag, name = "", text) {
+  const made = document.createElement(tag);
+  made.className = name;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+// A button that does not send a form.
+export function makeButton(name, text, act) {
+  const made = make("button", name, text);
+  made.type = "button";
+  if (act) made.addEventListener("click", act);
+  return made;
+}
+
+// Write a text, unless it stands there already.
+export const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+export const percent = value => Math.round(100 * value);
+export const shareText = value => `${percent(value)}\u202f%`;
 
 // A probability in words: one that is almost 0 or almost 1 is not said to be it.
-function chance(p) {
+export function chance(p) {
   if (p > 0 && p < 0.005) return "<1\u202f%";
   if (p > 0.995 && p < 1) return ">99\u202f%";
   return shareText(p);
 }
 
 // A token that begins with a space begins a word: the space is drawn as a gap before its cell.
-function show(text) {
+export function show(text) {
   const bare = text.startsWith(" ") && text.trim() ? text.slice(1) : text;
   return bare === "" ? "\u00b7" : bare.replace(/\n/g, "\u21b5").replace(/\t/g, "\u21e5").replace(/^ +$/, "\u2423");
 }
 
 // The cells that belong to the answer: up to and with the first end cell.
-const answerLength = step => step.e.length ? step.e[0] + 1 : step.t.length;
+export const answerLength = step => step.e.length ? step.e[0] + 1 : step.t.length;
 
-function meanOf(values, count) {
+export function meanOf(values, count) {
   const cells = values.slice(0, count);
   return cells.reduce((sum, value) => sum + value, 0) / Math.max(1, cells.length);
 }
 
 // Mean share of each expert over the cells that belong to the answer.
-const meanShares = (step, key, experts) => experts.map((_, k) => meanOf(step[key].map(cell => cell[k]), answerLength(step)));
+export const meanShares = (step, key, experts) => experts.map((_, k) => meanOf(step[key].map(cell => cell[k]), answerLength(step)));
 
 // Indices of the steps at which moved weights or new pins first acted.
-const turnsIn = steps => steps.flatMap((step, i) => i && step.v > steps[i - 1].v ? [i] : []);
+export const turnsIn = steps => steps.flatMap((step, i) => i && step.v > steps[i - 1].v ? [i] : []);
 
 // Plotly reads a few tags and $...$ in names; a title shows as it is.
-const plain = text => String(text).replace(/[<>$&]/g, " ");
+export const plain = text => String(text).replace(/[<>$&]/g, " ");

@@ -1,193 +1,214 @@
 // The viewer put together: takes messages of compact steps, keeps the current run, and lets the parts paint it.
-const root = element.querySelector(".viewer"), $ = selector => root.querySelector(selector), W = props.words;
-const field = $(".field"), scrub = $(".scrub"), play = $(".play"), follow = $(".follow"), inspectorBox = $(".inspector");
-const still = window.matchMedia("(prefers-reduced-motion: reduce)"), STILL_FRAME_MS = 250;
+import { makeAtlas } from "./atlas.js";
+import { makeCells } from "./cells.js";
+import { makeChart } from "./chart.js";
+import { makeInspector } from "./inspector.js";
+import { readHues } from "./legend.js";
+import { makeMap } from "./map.js";
+import { makePlayer } from "./player.js";
+import { Run } from "./run.js";
+import { makeStatusBar } from "./status_bar.js";
+import { makeSteer } from "./steer.js";
+import { lessMotion, make, put } from "./tools.js";
 
-let run = null, head = { experts: [], blocks: 1 }, steps = [], lastOf = new Map(), hues = [];
-let cur = -1, following = true, finished = false, dirty = false, paintedAt = 0, held = null, hovered = null;
+const FRAME_MS = 250;                                     // between two paintings, where less motion is wanted
+const NOTHING = () => {};
+const ABSENT = { reset: NOTHING, grow: NOTHING, update: NOTHING, finish: NOTHING, mark: NOTHING, restyle: NOTHING, only: NOTHING, extend: NOTHING };
 
-const absent = { reset() {}, grow() {}, update() {}, finish() {}, mark() {}, restyle() {} };
-const hasPlots = !props.compact && !!props.chart?.src;
-root.classList.toggle("compact", !!props.compact);
-$(".chart").hidden = !hasPlots;
-const cells = makeField(field, W), inspector = makeInspector(inspectorBox, W), statusBar = makeStatusBar(root, W);
-const map = props.compact ? absent : makeMap($(".map"), W, goTo);
-const chart = hasPlots ? makeChart($(".chart"), props.chart, W, seek) : absent;
-const atlas = hasPlots ? makeAtlas($(".atlas"), props.chart, W) : absent;
-const steers = !props.compact && typeof trigger === "function";
-const steer = steers ? makeSteer($(".steer"), W.steering, wish => trigger("steer", wish)) : { only() {}, extend() {}, grow() {}, update() {} };
-const player = makePlayer(play, $(".speed"), W, still, advance);
-
-function readHues() {
-  const style = getComputedStyle(root);
-  hues = head.experts.map(expert => style.getPropertyValue(`--hue-${expert.hue}`).trim());
-  cells.colour(hues);
+// trigger: asks the server for what steers; without it there is nothing that steers.
+export function start({ element, props, onValue, server, trigger }) {
+  const viewer = new Viewer(element.querySelector(".viewer"), props, server, trigger);
+  let chain = Promise.resolve();
+  onValue(value => { chain = chain.then(() => viewer.apply(value)).catch(console.error); });
 }
 
-function reset(message) {
-  player.stop();
-  run = message.run; head = message.head; steps = []; lastOf = new Map();
-  cur = -1; following = true; finished = false; held = hovered = null;
-  readHues();
-  const total = head.blocks * (head.steps || 1);
-  steer.only(null); steer.update({ run: null });
-  cells.clear(); inspector.reset(head.experts); inspector.show(null, null);
-  statusBar.reset(head); map.reset(head.experts, total); chart.reset(total); atlas.reset();
-  root.dataset.run = run; delete root.dataset.done; root.dataset.steps = 0;
+class Viewer {
+  constructor(root, props, server, trigger) {
+    Object.assign(this, { root, server, words: props.words, run: new Run(), hues: [], cur: -1, following: true, dirty: false,
+      paintedAt: 0, held: null, hovered: null });
+    const part = this.part = selector => root.querySelector(selector), whole = !props.compact, plots = whole && !!props.chart?.src;
+    root.classList.toggle("compact", !whole);
+    part(".chart").hidden = !plots;
+    this.field = part(".field"); this.scrub = part(".scrub"); this.play = part(".play"); this.follow = part(".follow");
+    this.cells = makeCells(this.field, this.words);
+    this.inspector = makeInspector(part(".inspector"), this.words);
+    this.statusBar = makeStatusBar(root, this.words);
+    this.map = whole ? makeMap(part(".map"), this.words, (index, i) => this.goTo(index, i)) : ABSENT;
+    this.chart = plots ? makeChart(part(".chart"), props.chart, this.words, index => this.seek(index)) : ABSENT;
+    this.atlas = plots ? makeAtlas(part(".atlas"), props.chart, this.words) : ABSENT;
+    this.steer = whole && trigger ? makeSteer(part(".steer"), this.words.steering, wish => trigger("steer", wish)) : ABSENT;
+    this.player = makePlayer(this.play, part(".speed"), this.words, () => this.advance());
+    if (plots) put(part(".chart figcaption"), this.words.chartTitle);
+    this.scrub.setAttribute("aria-label", this.words.scrub); put(this.follow, this.words.follow);
+    this.inspector.show(null, null); this.showEmpty();
+    this.listenToCells(); this.listenToTransport();
+    new MutationObserver(() => this.restyle()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  }
+
+  readHues() {
+    this.hues = readHues(this.root, this.run.head.experts);
+    this.cells.colour(this.hues);
+  }
+
+  restyle() {
+    this.readHues(); this.map.restyle(); this.chart.restyle();
+    if (!this.run.steps.length) return;
+    this.ask();
+    if (this.run.finished) this.finish();
+  }
+
+  reset(run) {
+    this.player.stop();
+    Object.assign(this, { run, cur: -1, following: true, held: null, hovered: null });
+    this.readHues();
+    this.steer.only(null); this.steer.update({ run: null });
+    this.cells.clear(); this.inspector.reset(run.head.experts); this.inspector.show(null, null);
+    this.statusBar.reset(run.head); this.map.reset(run.head.experts, run.total); this.chart.reset(run.total); this.atlas.reset();
+    this.root.dataset.run = run.id; delete this.root.dataset.done; this.root.dataset.steps = 0;
+  }
+
+  async apply(text) {
+    if (!text) { if (this.run.id === null) this.showEmpty(); else if (!this.run.head.stored) this.clear(); return; }
+    const message = JSON.parse(text);
+    if (message.run !== this.run.id) this.reset(new Run(message.run, message.head));
+    const run = this.run;
+    await run.take(message, this.server.missed_steps);
+    this.root.dataset.steps = run.steps.length;
+    put(this.part(".wait"), message.note || "");
+    put(this.part(".figures"), message.line || "");
+    this.statusBar.reading(message.read, run.id, run.head.experts);
+    this.scrub.max = Math.max(0, run.last);
+    this.scrub.disabled = this.play.disabled = run.steps.length < 2;
+    if (this.following) this.cur = run.last;
+    if (run.head.stored && !this.player.playing()) { this.cur = lessMotion.matches ? run.last : 0; if (!lessMotion.matches) this.start(); }
+    if (run.finished) { this.root.dataset.done = run.id; if (run.steps.length) this.finish(); }
+    this.ask();
+  }
+
+  finish() { this.atlas.finish(this.run.steps, this.run.head.experts, this.hues); }
+
+  clear() {
+    this.reset(new Run());
+    put(this.part(".figures"), ""); put(this.part(".wait"), "");
+    this.statusBar.reading(null);
+    this.scrub.disabled = this.play.disabled = true;
+    this.root.dataset.run = ""; this.showEmpty();
+  }
+
+  showEmpty() { this.statusBar.empty(); this.field.replaceChildren(make("p", "empty", this.words.empty)); }
+
+  // One painting a frame whatever comes; a few a second while live for whoever wants no motion.
+  ask() {
+    if (this.dirty) return;
+    this.dirty = true;
+    const wait = lessMotion.matches && !this.run.finished ? this.paintedAt + FRAME_MS - performance.now() : 0;
+    const frame = () => requestAnimationFrame(() => this.paint());
+    if (wait > 0) setTimeout(frame, wait); else frame();
+  }
+
+  paint() {
+    this.dirty = false; this.paintedAt = performance.now();
+    const { run, cur } = this, { head, steps, finished } = run, step = steps[cur];
+    if (!step) { if (run.id !== null) this.waiting(); return; }
+    const rested = run.isRested(cur);
+    this.field.querySelector(".empty")?.remove();
+    this.cells.paint(step, b => run.lastStepOf(b), head.blocks, rested, !finished);
+    const at = this.statusBar.paint(step, head, finished, rested);
+    this.scrub.value = cur; this.scrub.setAttribute("aria-valuetext", at);
+    this.follow.hidden = finished || this.following;
+    this.map.grow(steps, finished);
+    this.steer.update({ run: run.id, stored: !!head.stored, finished, index: cur, step: cur + 1 });
+    this.inspect();
+    this.chart.update(steps, head.experts, this.hues, finished); this.chart.mark(cur);
+    this.root.dataset.cur = cur;
+    if (!this.player.playing()) this.statusBar.speak(step, finished && cur === run.last, head.stored);
+  }
+
+  waiting() {
+    this.statusBar.waiting();
+    if (!this.field.children.length) this.field.append(make("p", "empty", this.words.empty));
+  }
+
+  // A cell as it is at the step that is shown; null when its block is still to come.
+  stepOf(cell) {
+    const b = cell ? +cell.dataset.b : -1, shown = this.run.steps[this.cur];
+    if (b < 0 || b > shown.b) return null;
+    return b === shown.b ? shown : this.run.lastStepOf(b);
+  }
+
+  inspect() {
+    const cell = this.hovered || this.held, step = this.stepOf(cell), i = step ? +cell.dataset.i : null;
+    this.inspector.show(cell, step, step ? step.f[i] : 0);
+    this.map.mark(this.cur, step && step.b === this.run.steps[this.cur].b ? i : null);
+  }
+
+  hold(cell) {
+    this.held?.classList.remove("held");
+    this.held = cell;
+    if (cell) { cell.classList.add("held"); this.cells.stopAt(cell); }
+    this.steer.only(cell);
+    this.inspect();
+  }
+
+  seek(index) {
+    this.player.stop();
+    this.cur = Math.max(0, Math.min(this.run.last, index));
+    this.following = !this.run.finished && this.cur === this.run.last;
+    this.ask();
+  }
+
+  goTo(index, i) {
+    this.seek(index); this.paint();
+    this.hovered = null;
+    this.cells.cell(this.run.steps[this.cur].b, i)?.focus();
+  }
+
+  advance() {
+    if (this.cur < this.run.last) this.cur += 1; else if (this.run.finished) this.player.stop(); else this.seek(this.cur);
+    this.ask();
+  }
+
+  start() {
+    if (this.cur >= this.run.last) this.cur = 0;
+    this.following = false;
+    this.player.start();
+    this.ask();
+  }
+
+  // The arrows walk from cell to cell, Home and End to the first and the last. -> whether the key did
+  walk(cell, key) {
+    const all = this.cells.shown(), at = all.indexOf(cell);
+    const to = all[{ ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[key]];
+    to?.focus();
+    return !!to;
+  }
+
+  listenToCells() {
+    const { field, cells } = this, box = this.part(".inspector"), shown = () => this.run.steps[this.cur];
+    const cellOf = event => shown() ? event.target.closest(".cell") : null;
+    const hover = cell => { this.hovered = cell; if (shown()) this.inspect(); };
+    field.addEventListener("pointerover", event => hover(cellOf(event)));
+    field.addEventListener("pointerleave", () => hover(null));
+    field.addEventListener("mousedown", event => { if (event.shiftKey && this.held) event.preventDefault(); });    // a span begins where the focus is
+    for (const kind of ["focusin", "click"]) field.addEventListener(kind, event => {
+      const cell = cellOf(event);
+      if (cell && event.shiftKey && this.held) this.steer.extend(cell, cells.shown());
+      else if (cell && cell !== this.held) this.hold(cell);
+    });
+    field.addEventListener("keydown", event => {
+      const cell = cellOf(event), { key } = event;
+      if (!cell) return;
+      if (event.shiftKey && key.startsWith("Arrow")) { event.preventDefault(); this.steer.grow(key === "ArrowLeft" ? -1 : 1, cells.shown()); }
+      else if (this.walk(cell, key)) event.preventDefault();
+      else if (key === "Enter") box.focus();
+      else if (key === "Escape") this.hold(null);
+    });
+    box.addEventListener("keydown", event => { if (event.key === "Escape") this.held?.focus(); });
+  }
+
+  listenToTransport() {
+    this.scrub.addEventListener("input", () => this.seek(+this.scrub.value));
+    this.play.addEventListener("click", () => { if (this.player.playing()) this.seek(this.cur); else this.start(); });
+    this.follow.addEventListener("click", () => { this.player.stop(); this.following = true; this.cur = this.run.last; this.ask(); });
+  }
 }
-
-// d: each cell's shares at the step that set its token, f: that step. Later steps see the token, so all experts come to agree.
-function push(step) {
-  const before = steps.at(-1), goesOn = before && before.b === step.b;
-  const kept = (now, then) => now.map((value, i) => goesOn && !step.x.includes(i) ? then[i] : value);
-  step.d = kept(step.h, before?.d); step.f = kept(step.t.map(() => step.s), before?.f);
-  lastOf.set(step.b, steps.length); steps.push(step);
-}
-
-async function apply(text) {
-  if (!text) { if (run === null) showEmpty(); else if (!head.stored) clearAll(); return; }
-  const message = JSON.parse(text);
-  if (message.run !== run) reset(message);
-  if (message.from > steps.length) (await server.missed_steps({ run, since: steps.length }) || []).forEach(push);
-  if (message.from <= steps.length) message.steps.forEach((step, j) => { if (message.from + j >= steps.length) push(step); });
-  finished = message.done || finished;
-  if (finished && steps.length) head.blocks = steps.at(-1).b + 1;
-  root.dataset.steps = steps.length;
-  put($(".wait"), message.note || "");
-  put($(".figures"), message.line || "");
-  statusBar.reading(message.read, run, head.experts);
-  scrub.max = Math.max(0, steps.length - 1);
-  scrub.disabled = play.disabled = steps.length < 2;
-  if (following) cur = steps.length - 1;
-  if (head.stored && !player.playing()) { cur = still.matches ? steps.length - 1 : 0; if (!still.matches) start(); }
-  if (finished) { root.dataset.done = run; if (steps.length) atlas.finish(steps, head.experts, hues); }
-  ask();
-}
-
-function clearAll() {
-  reset({ run: null, head: { experts: [], blocks: 1 } });
-  put($(".figures"), ""); put($(".wait"), "");
-  statusBar.reading(null);
-  scrub.disabled = play.disabled = true;
-  root.dataset.run = ""; showEmpty();
-}
-
-function showEmpty() { statusBar.empty(); field.replaceChildren(make("p", "empty", W.empty)); }
-
-// One painting a frame whatever comes; a few a second while live for whoever wants no motion.
-function ask() {
-  if (dirty) return;
-  dirty = true;
-  const wait = still.matches && !finished ? paintedAt + STILL_FRAME_MS - performance.now() : 0;
-  if (wait > 0) setTimeout(() => requestAnimationFrame(paint), wait); else requestAnimationFrame(paint);
-}
-
-function paint() {
-  dirty = false; paintedAt = performance.now();
-  const step = steps[cur];
-  if (!step) { if (run !== null) waiting(); return; }
-  const rested = finished && lastOf.get(step.b) === cur;                            // a block may end before its last step
-  field.querySelector(".empty")?.remove();
-  cells.paint(step, b => steps[lastOf.get(b)], head.blocks, rested, !finished);
-  const at = statusBar.paint(step, head, finished, rested);
-  scrub.value = cur; scrub.setAttribute("aria-valuetext", at);
-  follow.hidden = finished || following;
-  map.grow(steps, finished);
-  steer.update({ run, stored: !!head.stored, finished, index: cur, step: cur + 1 });
-  inspect();
-  chart.update(steps, head.experts, hues, finished); chart.mark(cur);
-  root.dataset.cur = cur;
-  if (!player.playing()) statusBar.speak(step, finished && cur === steps.length - 1, head.stored);
-}
-
-function waiting() {
-  statusBar.waiting();
-  if (!field.children.length) field.append(make("p", "empty", W.empty));
-}
-
-// A cell as it is at the step that is shown; null when its block is still to come.
-function stepOf(cell) {
-  const b = cell ? +cell.dataset.b : -1;
-  if (b < 0 || b > steps[cur].b) return null;
-  return b === steps[cur].b ? steps[cur] : steps[lastOf.get(b)];
-}
-
-function inspect() {
-  const cell = hovered || held, step = stepOf(cell), i = step ? +cell.dataset.i : null;
-  inspector.show(cell, step, step ? step.f[i] : 0);
-  map.mark(cur, step && step.b === steps[cur].b ? i : null);
-}
-
-function hold(cell) {
-  if (held) held.classList.remove("held");
-  held = cell;
-  if (held) { held.classList.add("held"); cells.stopAt(held); }
-  steer.only(held);
-  inspect();
-}
-
-function seek(index) {
-  player.stop();
-  cur = Math.max(0, Math.min(steps.length - 1, index));
-  following = !finished && cur === steps.length - 1;
-  ask();
-}
-
-function goTo(index, i) {
-  seek(index); paint();
-  hovered = null;
-  cells.cell(steps[cur].b, i)?.focus();
-}
-
-function advance() {
-  if (cur >= steps.length - 1) { if (finished) player.stop(); else seek(cur); } else cur += 1;
-  ask();
-}
-
-function start() {
-  if (cur >= steps.length - 1) cur = 0;
-  following = false;
-  player.start();
-  ask();
-}
-
-function move(cell, key) {
-  const all = cells.shown(), at = all.indexOf(cell);
-  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[key];
-  if (to === undefined || !all[to]) return false;
-  all[to].focus();
-  return true;
-}
-
-const cellOf = event => steps[cur] ? event.target.closest(".cell") : null;
-field.addEventListener("pointerover", e => { hovered = cellOf(e); if (steps[cur]) inspect(); });
-field.addEventListener("pointerleave", () => { hovered = null; if (steps[cur]) inspect(); });
-field.addEventListener("mousedown", e => { if (e.shiftKey && held) e.preventDefault(); });           // a span begins where the focus is
-for (const kind of ["focusin", "click"]) field.addEventListener(kind, e => {
-  const cell = cellOf(e);
-  if (cell && e.shiftKey && held) steer.extend(cell, cells.shown());
-  else if (cell && cell !== held) hold(cell);
-});
-field.addEventListener("keydown", e => {
-  const cell = cellOf(e);
-  if (!cell) return;
-  if (e.shiftKey && e.key.startsWith("Arrow")) { e.preventDefault(); steer.grow(e.key === "ArrowLeft" ? -1 : 1, cells.shown()); }
-  else if (move(cell, e.key)) e.preventDefault();
-  else if (e.key === "Enter") inspectorBox.focus();
-  else if (e.key === "Escape") hold(null);
-});
-inspectorBox.addEventListener("keydown", e => { if (e.key === "Escape" && held) held.focus(); });
-scrub.addEventListener("input", () => seek(+scrub.value));
-play.addEventListener("click", () => { if (player.playing()) seek(cur); else start(); });
-follow.addEventListener("click", () => { player.stop(); following = true; cur = steps.length - 1; ask(); });
-new MutationObserver(() => {
-  readHues(); map.restyle(); chart.restyle();
-  if (steps.length) { ask(); if (finished) atlas.finish(steps, head.experts, hues); }
-}).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-
-if (hasPlots) put($(".chart figcaption"), W.chartTitle);
-scrub.setAttribute("aria-label", W.scrub); put(follow, W.follow);
-inspector.show(null, null); showEmpty();
-let chain = Promise.resolve();
-const enqueue = () => { const value = props.value; chain = chain.then(() => apply(value)).catch(console.error); };
-watch("value", enqueue); enqueue();

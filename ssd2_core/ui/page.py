@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 
 from ..config import EnsembleParams, Settings, knobs
 from ..errors import VisitorError
-from . import strings
+from . import scripts, strings
 from .api import make_generate
 from .blocks import Page
 from .components import panels
@@ -198,6 +198,7 @@ def launch(demo: gr.Blocks, settings: Settings, **options) -> None:
     demo.launch(server_name=settings.host, server_port=settings.port, share=settings.share, theme=theme(),
                 head=page_head(), ssr_mode=False, run_history=False, mcp_server=settings.mcp or None,
                 footer_links=["api", "settings"], enable_monitoring=False,
-                app_kwargs={"middleware": [Middleware(RequestGuard, limits=limits, health=demo.health)]},
+                app_kwargs={"routes": [scripts.route()],
+                            "middleware": [Middleware(RequestGuard, limits=limits, health=demo.health)]},
                 max_file_size=max(limits.max_file_bytes, limits.max_model_bytes),
                 max_threads=2 * running(settings) + 40, state_session_capacity=MAX_SESSIONS, **options)

@@ -5,8 +5,10 @@ import gradio as gr
 from ..config import ASSETS
 
 VENDOR = ASSETS / "vendor"
-VIEWER_SHEETS = ("viewer", "charts", "steer")
-SHEETS = ("page", *VIEWER_SHEETS, "compare", "tabs")
+PLOTLY = VENDOR / "plotly-cartesian.min.js"  # plotly.js 4.1.1, MIT, see plotly-LICENSE.txt beside it
+DRAW_EVERY, DRAW_EVERY_SMALL = 4, 8           # steps from one drawing of the chart to the next
+VIEWER_SHEETS = ("viewer", "charts")
+SHEETS = ("page", *VIEWER_SHEETS, "tabs", "compare", "sweep", "tour")
 
 # Okabe and Ito's colour-blind-safe hues: the core first, then the user experts in the order of the library.
 HUES_LIGHT = ("#0072b2", "#e08a00", "#009e73", "#c45a9b", "#d55e00")
@@ -72,16 +74,10 @@ def head() -> str:
     sheets = "".join(asset(f"styles/{name}.css") for name in SHEETS)
     return f"<style>{serif()}{hue_variables()}{sheets}</style>"
 
-PLOTLY = VENDOR / "plotly-cartesian.min.js"  # plotly.js 4.1.1, MIT, see plotly-LICENSE.txt beside it
-
-DRAW_EVERY = 4
-
-DRAW_EVERY_SMALL = 8
-
 
 def chart_settings() -> dict:
-    """Where the chart's library is served and how often the chart is drawn while a run is live."""
-    return {"src": f"/gradio_api/file={PLOTLY}", "every": DRAW_EVERY, "everySmall": DRAW_EVERY_SMALL}
+    """Where the chart's library is served, relative to the page, and how often the chart is drawn while a run is live."""
+    return {"src": f"gradio_api/file={PLOTLY}", "every": DRAW_EVERY, "everySmall": DRAW_EVERY_SMALL}
 
 
 def hue_index(name: str, order: list[str]) -> int:

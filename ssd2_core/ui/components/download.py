@@ -5,12 +5,12 @@ import secrets
 
 import gradio as gr
 
-from ..theme import asset
+from ..scripts import on_load
 
 
 def saver() -> gr.HTML:
     """The component that saves; its value comes from ``file``. It is always there and never seen."""
-    return gr.HTML("", html_template="<i></i>", js_on_load=asset("scripts/save.js"), elem_id="saver",
+    return gr.HTML("", html_template="<i></i>", js_on_load=on_load("save"), elem_id="saver",
                    apply_default_css=False)
 
 

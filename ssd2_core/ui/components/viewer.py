@@ -13,11 +13,11 @@ from ...protocol.messages import Done
 from ...protocol.traces import load_trace
 from .. import strings
 from ..runs import Runs, compact_step
+from ..scripts import on_load
 from ..theme import ASSETS, asset, chart_settings, hue_index
 
 STORIES = ASSETS / "stories"
-TEMPLATE = ASSETS / "templates/viewer.html"
-SCRIPTS = ("tools", "cells", "inspector", "status_bar", "map", "chart", "atlas", "player", "steer", "viewer")
+TEMPLATE = asset("templates/viewer.html")
 
 
 def head(experts: list[tuple[str, str]], order: list[str], blocks: int, steps: int, stored: bool = False,
@@ -51,16 +51,11 @@ def story(titles: dict[str, str], order: list[str], name: str | None = None) -> 
     return stored(f"story-{path.stem}", *load_trace(path), titles, order) if path else ""
 
 
-def script() -> str:
-    """The viewer's script in one piece: the body of a function of element, props, watch, server, trigger."""
-    return "\n".join(asset(f"scripts/{name}.js") for name in SCRIPTS)
-
-
 def build_viewer(runs: Runs, first: str, elem_id: str = "viewer", compact: bool = False, visible: bool | str = True) -> gr.HTML:
     """The component. ``first`` is a story to play, or "". compact: without charts, legend, key and what steers."""
     def missed_steps(asked: dict) -> list[dict]:
         return runs.steps_since(str(asked["run"]), int(asked["since"]))
 
-    return gr.HTML(first, html_template=TEMPLATE.read_text(encoding="utf-8"), js_on_load=script(),
+    return gr.HTML(first, html_template=TEMPLATE, js_on_load=on_load("viewer", "steer"),
                    server_functions=[missed_steps], apply_default_css=False, elem_id=elem_id, visible=visible,
                    words=strings.VIEWER, chart=chart_settings(), compact=compact)

@@ -9,7 +9,8 @@ from string import Template
 from ...protocol.frames import Frame
 from .. import strings
 from ..components.download import embedded
-from ..components.viewer import TEMPLATE, script, stored
+from ..components.viewer import TEMPLATE, stored
+from ..scripts import bundle
 from ..theme import VIEWER_SHEETS, asset, chart_settings, hue_variables, theme
 
 VARIABLES = ("body_background_fill", "body_text_color", "body_text_color_subdued", "background_fill_primary",
@@ -25,9 +26,9 @@ def replay(frames: list[Frame], about: dict, titles: dict[str, str], order: list
     return Template(asset("templates/replay.html")).substitute(
         title=html.escape(strings.REPLAY_TITLE), tagline=html.escape(strings.REPLAY_TAGLINE),
         style=variables() + hue_variables() + "".join(asset(f"styles/{name}.css") for name in (*VIEWER_SHEETS, "replay")),
-        template=TEMPLATE.read_text(encoding="utf-8"), prompt=html.escape(about.get("prompt", "")),
+        template=TEMPLATE, prompt=html.escape(about.get("prompt", "")),
         answer=html.escape(about.get("answer", "")),
-        how=html.escape(strings.REPLAY_HOW), facts=facts_html(about, titles), data=embedded(props), script=script())
+        how=html.escape(strings.REPLAY_HOW), facts=facts_html(about, titles), data=embedded(props), script=bundle("viewer"))
 
 
 def variables() -> str:

@@ -13,6 +13,7 @@ from .. import strings as words
 from ..components.viewer import stories
 from ..events import STREAM, warn
 from ..export.run_snapshot import CurrentRuns
+from ..scripts import on_load
 from ..strings import TOUR, TOUR_BEFORE, TOUR_CLOSE, TOUR_NEXT
 from ..theme import asset
 
@@ -46,6 +47,6 @@ def wire_stories(current: CurrentRuns, buttons: dict[str, gr.Button], outputs: l
 def how_it_works() -> gr.HTML:
     """The steps; each lights up what it speaks of."""
     return gr.HTML("", html_template=asset("templates/tour.html"), elem_id="tour",
-                   js_on_load=asset("scripts/tour.js"), apply_default_css=False,
+                   js_on_load=on_load("tour"), apply_default_css=False,
                    steps=[asdict(stop) for stop in TOUR],
                    words={"before": TOUR_BEFORE, "next": TOUR_NEXT, "close": TOUR_CLOSE})

@@ -19,12 +19,12 @@ from ..handlers.documents import gather_documents
 from ..requests import most_weight, narrowed, own_run, question
 from ..run_groups import Group
 from ..runs import Run
+from ..scripts import on_load
 from ..state import Studio
-from ..theme import asset
 
 KIND = "sweep"
 FEWEST, USUAL, MOST = 5, 6, 11
-TEMPLATE = '<div class="sweep"><ul class="hues"></ul><ol class="strip"></ol></div>'
+TEMPLATE = '<div class="sweep"><ul class="legend"></ul><ol class="strip"></ol></div>'
 
 
 class SweepTab:
@@ -40,7 +40,7 @@ class SweepTab:
                 self.go = gr.Button(strings.SWEEP_GO, variant="primary", scale=0, min_width=100, elem_id="sweep")
                 self.stop = gr.Button(strings.STOP, interactive=False, scale=0, min_width=64, elem_id="sweep-stop")
                 self.line = gr.HTML(tab_line(strings.SWEEP_HINT), apply_default_css=False, elem_id="sweep-line")
-            self.view = gr.HTML("", html_template=TEMPLATE, js_on_load=asset("scripts/sweep.js"),
+            self.view = gr.HTML("", html_template=TEMPLATE, js_on_load=on_load("sweep", "show_run"),
                                 apply_default_css=False, elem_id="sweep-answers", words=strings.STRIP)
 
 

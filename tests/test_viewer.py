@@ -1,4 +1,4 @@
-"""The viewer's cells, inspector and player in a real browser: mostly on a plain page, the speed with the whole page."""
+"""The viewer in a browser: cells, inspector and player on a plain page, and what an engine writes on the whole one."""
 
 import re
 import statistics
@@ -7,8 +7,10 @@ import pytest
 
 from ssd2_core.ui.components.viewer import TEMPLATE
 from tests.bare import bare, message, send, steps_of
-from tests.browser import VIEWER, ask, finished, open_knobs, opened, served, until
+from tests.browser import CELL, VIEWER, ask, finished, nth, open_knobs, opened, served, step_shown, until
+from tests.fake_engine import ANSWER
 
+PACE = "0.05"                   # seconds a step, on the whole page
 STEPS = steps_of()
 FOUND = [[[" <b>Sundays</b>", 0.62], [" cat", 0.3], ["<eos>", 0.001]], [["<img src=x>", 0.7], [" cat", 0.2], ["\n", 0.1]],
          [[" <b>Sundays</b>", 0.999], ["${x}", 0.0]]]
@@ -39,7 +41,7 @@ def sized(request, browser):
 
 
 @pytest.fixture
-def page(browser):
+def plain(browser):
     with bare(browser) as made:
         yield made
 
@@ -78,100 +80,100 @@ def test_pointing_and_tapping_show_what_each_would_have_written(sized):
     assert sized.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_the_keyboard_reaches_every_word_and_the_inspector(page):
-    send(page, message(STEPS, done=True))
-    cell(page, 0).focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowLeft")
-    assert page.evaluate("document.activeElement.textContent") == "dog"
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("dog, 95 percent sure, mostly")
-    page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "About this word"
-    assert best(page, 1)[0][0] == "dog"
-    page.keyboard.press("Escape")
-    assert page.evaluate("document.activeElement.textContent") == "dog"
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "play"
-    assert page.locator(".cell[tabindex='0']").count() == 1
+def test_the_keyboard_reaches_every_word_and_the_inspector(plain):
+    send(plain, message(STEPS, done=True))
+    cell(plain, 0).focus()
+    plain.keyboard.press("ArrowRight")
+    plain.keyboard.press("ArrowRight")
+    plain.keyboard.press("ArrowLeft")
+    assert plain.evaluate("document.activeElement.textContent") == "dog"
+    assert plain.evaluate("document.activeElement.getAttribute('aria-label')").startswith("dog, 95 percent sure, mostly")
+    plain.keyboard.press("Enter")
+    assert plain.evaluate("document.activeElement.getAttribute('aria-label')") == "About this word"
+    assert best(plain, 1)[0][0] == "dog"
+    plain.keyboard.press("Escape")
+    assert plain.evaluate("document.activeElement.textContent") == "dog"
+    plain.keyboard.press("Tab")
+    assert plain.evaluate("document.activeElement.className") == "play"
+    assert plain.locator(".cell[tabindex='0']").count() == 1
 
 
-def test_the_inspector_is_built_once_a_run(page):
-    send(page, message(STEPS[:2]))
-    cell(page, 0).hover()
-    page.evaluate("window.line = document.querySelector('.bars .row'); document.querySelector('.cell').mark = 1")
-    send(page, message(STEPS[:7], since=2))
-    assert page.evaluate("document.contains(line) && document.querySelector('.cell').mark") == 1
-    assert page.locator(".who .token").first.inner_text() == cell(page, 0).inner_text()
+def test_the_inspector_is_built_once_a_run(plain):
+    send(plain, message(STEPS[:2]))
+    cell(plain, 0).hover()
+    plain.evaluate("window.line = document.querySelector('.bars .row'); document.querySelector('.cell').mark = 1")
+    send(plain, message(STEPS[:7], since=2))
+    assert plain.evaluate("document.contains(line) && document.querySelector('.cell').mark") == 1
+    assert plain.locator(".who .token").first.inner_text() == cell(plain, 0).inner_text()
 
 
-def test_blocks_are_done_now_or_to_come(page):
-    send(page, message(STEPS[:12]))
-    assert page.evaluate(BLOCKS) == [
+def test_blocks_are_done_now_or_to_come(plain):
+    send(plain, message(STEPS[:12]))
+    assert plain.evaluate(BLOCKS) == [
         ["done", "1 done", "none", "Block 1, done"], ["now", "2 now", "none", "Block 2, being written"],
         ["next", "3 to come", "dashed", "Block 3, to come"], ["next", "4 to come", "dashed", "Block 4, to come"]]
-    send(page, message(STEPS[:16], since=12, done=True))
-    assert [block[0] for block in page.evaluate(BLOCKS)] == ["done", "done"]
-    page.locator(".scrub").fill("3")
-    page.wait_for_function(f"{SHOWN}.dataset.cur === '3'")
-    assert [block[0] for block in page.evaluate(BLOCKS)] == ["now"]
+    send(plain, message(STEPS[:16], since=12, done=True))
+    assert [block[0] for block in plain.evaluate(BLOCKS)] == ["done", "done"]
+    plain.locator(".scrub").fill("3")
+    plain.wait_for_function(f"{SHOWN}.dataset.cur === '3'")
+    assert [block[0] for block in plain.evaluate(BLOCKS)] == ["now"]
 
 
-def test_it_plays_at_four_speeds_and_asks_nobody(page):
-    page.evaluate(NOTE_WAITS)
-    send(page, message(STEPS, done=True))
+def test_it_plays_at_four_speeds_and_asks_nobody(plain):
+    plain.evaluate(NOTE_WAITS)
+    send(plain, message(STEPS, done=True))
     for value in ("0.5", "1", "2", "4"):
-        page.select_option(".speed", value)
-        page.click(".play")
-        page.click(".play")
-    waits = page.evaluate("waits")
+        plain.select_option(".speed", value)
+        plain.click(".play")
+        plain.click(".play")
+    waits = plain.evaluate("waits")
     assert [round(waits[0] / wait, 2) for wait in waits] == [1, 2, 4, 8]
-    page.locator(".scrub").fill("20")
-    page.click(".play")
-    assert page.get_attribute(".play", "aria-label") == "Pause"
-    page.wait_for_function("document.querySelector('.play').dataset.state === 'play'", timeout=20_000)
-    assert shown_at(page) == "31"
-    page.focus(".scrub")
-    page.keyboard.press("Home")
-    page.wait_for_function(f"{SHOWN}.dataset.cur === '0'")
-    page.focus(".play")
-    page.keyboard.press("Space")
-    page.wait_for_function(f"+{SHOWN}.dataset.cur > 2")
-    page.keyboard.press("Space")
-    assert page.evaluate("viewers[0].asked") == []
+    plain.locator(".scrub").fill("20")
+    plain.click(".play")
+    assert plain.get_attribute(".play", "aria-label") == "Pause"
+    plain.wait_for_function("document.querySelector('.play').dataset.state === 'play'", timeout=20_000)
+    assert shown_at(plain) == "31"
+    plain.focus(".scrub")
+    plain.keyboard.press("Home")
+    plain.wait_for_function(f"{SHOWN}.dataset.cur === '0'")
+    plain.focus(".play")
+    plain.keyboard.press("Space")
+    plain.wait_for_function(f"+{SHOWN}.dataset.cur > 2")
+    plain.keyboard.press("Space")
+    assert plain.evaluate("viewers[0].asked") == []
 
 
-def test_live_follows_until_the_visitor_looks_back(page):
-    send(page, message(STEPS[:5]))
-    assert shown_at(page) == "4" and page.locator(".follow").is_hidden()
-    page.locator(".scrub").fill("1")
-    send(page, message(STEPS[:9], since=5))
-    assert shown_at(page) == "1" and page.locator(".follow").is_visible()
-    page.click(".follow")
-    page.wait_for_function(f"{SHOWN}.dataset.cur === '8'")
-    send(page, message(STEPS[:10], since=9))
-    assert shown_at(page) == "9"
+def test_live_follows_until_the_visitor_looks_back(plain):
+    send(plain, message(STEPS[:5]))
+    assert shown_at(plain) == "4" and plain.locator(".follow").is_hidden()
+    plain.locator(".scrub").fill("1")
+    send(plain, message(STEPS[:9], since=5))
+    assert shown_at(plain) == "1" and plain.locator(".follow").is_visible()
+    plain.click(".follow")
+    plain.wait_for_function(f"{SHOWN}.dataset.cur === '8'")
+    send(plain, message(STEPS[:10], since=9))
+    assert shown_at(plain) == "9"
 
 
-def test_pinned_words_are_marked(page):
+def test_pinned_words_are_marked(plain):
     steps = [{**step, "p": [1]} for step in STEPS[:3]]
-    send(page, message(steps))
-    assert page.locator(".cell.pinned").all_inner_texts() == [cell(page, 1).inner_text()]
-    assert page.evaluate("getComputedStyle(document.querySelector('.cell.pinned')).outlineStyle") == "solid"
-    cell(page, 1).focus()
-    assert page.locator(".who .given").inner_text() == "pinned"
-    assert cell(page, 1).get_attribute("aria-label").endswith("pinned")
-    cell(page, 2).focus()
-    assert page.locator(".who .given").is_hidden()
+    send(plain, message(steps))
+    assert plain.locator(".cell.pinned").all_inner_texts() == [cell(plain, 1).inner_text()]
+    assert plain.evaluate("getComputedStyle(document.querySelector('.cell.pinned')).outlineStyle") == "solid"
+    cell(plain, 1).focus()
+    assert plain.locator(".who .given").inner_text() == "pinned"
+    assert cell(plain, 1).get_attribute("aria-label").endswith("pinned")
+    cell(plain, 2).focus()
+    assert plain.locator(".who .given").is_hidden()
 
 
-def test_the_legend_says_what_hue_strength_and_marks_mean(page):
-    send(page, message(STEPS[:3]))
-    key = [line.split(":")[0] for line in page.locator(".key li").all_inner_texts()]
+def test_the_legend_says_what_hue_strength_and_marks_mean(plain):
+    send(plain, message(STEPS[:3]))
+    key = [line.split(":")[0] for line in plain.locator(".key li").all_inner_texts()]
     assert key == ["colour", "line", "strength", "dot", "frame"]
-    assert [line.split()[0] for line in page.locator(".legend li").all_inner_texts()] == ["Core", "The"]
+    assert [line.split()[0] for line in plain.locator(".legend li").all_inner_texts()] == ["Core", "The"]
     changed = [i for i, _ in enumerate(STEPS[2]["t"]) if i in STEPS[2]["x"]]
-    assert page.evaluate("[...document.querySelectorAll('.cell.changed')].map(e => +e.dataset.i)") == changed
+    assert plain.evaluate("[...document.querySelectorAll('.cell.changed')].map(e => +e.dataset.i)") == changed
 
 
 def test_no_motion_means_few_pictures_and_no_play_by_itself(browser):
@@ -185,10 +187,12 @@ def test_no_motion_means_few_pictures_and_no_play_by_itself(browser):
         assert page.evaluate("seen.size") <= spent / 250 + 2
         send(page, message(STEPS, done=True, run="story", stored=True))
         assert shown_at(page) == str(len(STEPS) - 1)
+        assert page.evaluate("document.getAnimations().length") == 0
+        assert page.locator(".cell").first.evaluate("e => getComputedStyle(e).transitionDuration") in ("0s", "")
 
 
 def test_viewers_beside_each_other_do_not_meet(browser):
-    assert not re.search(r"\sid=", TEMPLATE.read_text())
+    assert not re.search(r"\sid=", TEMPLATE)
     with bare(browser, compact=(False, True, True)) as page:
         send(page, message(STEPS[:6], run="a"), 0)
         send(page, message(STEPS[:3], run="b"), 1)
@@ -206,14 +210,58 @@ def test_viewers_beside_each_other_do_not_meet(browser):
         assert page.locator(".viewer").nth(0).locator(".map").is_visible()
 
 
-def test_steps_that_were_missed_are_fetched(page):
-    page.evaluate("steps => { window.kept = steps; }", STEPS[:20])
-    send(page, message(STEPS[:4]))
-    send(page, message(STEPS[:24], since=20))
-    assert page.evaluate("viewers[0].asked") == [{"run": "r", "since": 4}]
-    assert page.evaluate("document.querySelector('.map').dataset.painted") == "24"
-    send(page, message(STEPS[:24], since=20, done=True))
-    assert page.evaluate(f"{SHOWN}.dataset.steps") == "24"
+def test_steps_that_were_missed_are_fetched(plain):
+    plain.evaluate("steps => { window.kept = steps; }", STEPS[:20])
+    send(plain, message(STEPS[:4]))
+    send(plain, message(STEPS[:24], since=20))
+    assert plain.evaluate("viewers[0].asked") == [{"run": "r", "since": 4}]
+    assert plain.evaluate("document.querySelector('.map').dataset.painted") == "24"
+    send(plain, message(STEPS[:24], since=20, done=True))
+    assert plain.evaluate(f"{SHOWN}.dataset.steps") == "24"
+
+
+def test_what_an_engine_writes_is_shown_as_it_comes(page):
+    seen = []
+    page.expose_function("note", lambda states: seen.append(states.split()))
+    page.evaluate(f"""() => new MutationObserver(() => note([...{VIEWER}.querySelectorAll('.block')]
+        .map(b => b.hidden ? '' : b.dataset.state).join(' '))).observe({VIEWER}, {{attributes: true}})""")
+    ask(page, "What is the dog called?")
+    finished(page)
+    step_shown(page, 31)
+    assert ["now", "next", "next"] in seen and any(states[:2] == ["done", "now"] for states in seen)
+    until(lambda: page.locator("#viewer .block:not([hidden])").evaluate_all("all => all.map(b => b.dataset.state)")
+          == ["done", "done"])
+    assert "".join(page.locator(f"{CELL}:not(.ends):not(.after)").all_inner_texts()) == ANSWER.replace(" ", "")
+    legend = page.locator("#viewer .legend").inner_text().replace("\u202f", " ")
+    assert "Compact core" in legend and "Reader" in legend and "%" in legend
+    nth(page, 1).click()
+    found = page.locator("#viewer .inspector .found")
+    text = found.inner_text()
+    assert "dog" in text.split("\n")[0] and "Together" in text and "Compact core" in text and "Reader" in text
+    assert text.count("cat") == 3 and "entropy" in text and "disagreement" in text     # a candidate of all three
+    names = page.locator("#viewer .found ol.best").evaluate_all("all => all.map(e => e.getAttribute('aria-label'))")
+    assert names == ["Best candidates: Together", "Best candidates: Compact core", "Best candidates: Reader"]
+    nth(page, page.locator(CELL).all_inner_texts().index("<b>Sundays</b>")).click()
+    assert "<b>Sundays</b>" in found.inner_text()
+    assert page.locator("#viewer .field b, #viewer .found .token b, #viewer .found img").count() == 0
+    page.keyboard.press("Enter")
+    assert page.evaluate(f"document.activeElement === {VIEWER}.querySelector('.inspector')")
+    page.keyboard.press("Escape")
+    page.keyboard.press("End")
+    assert page.evaluate("document.activeElement.dataset.b") == "1"
+
+
+def test_stored_steps_play_without_asking_the_engine(page, log):
+    ask(page, "What is the dog called?")
+    finished(page)
+    step_shown(page, 31)
+    before = log.read_text()
+    page.select_option("#viewer .speed", "4")
+    page.click("#viewer .play")
+    page.wait_for_function(f"() => +{VIEWER}.dataset.cur < 8", timeout=30_000)
+    page.wait_for_function(f"() => {VIEWER}.dataset.cur === '31'", timeout=30_000)
+    assert log.read_text() == before
+
 
 
 def set_slider(page, selector: str, value: str) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import errno
+import json
 import re
+import shutil
 import threading
 from types import SimpleNamespace
 
@@ -10,14 +12,17 @@ import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
+from app import check_models, read_settings
 from ssd2_core.__main__ import main
 from ssd2_core.config import LIMITS, Limits, Settings, knobs
-from ssd2_core.errors import DISK_FULL, BusyError, is_disk_full, is_out_of_memory
+from ssd2_core.errors import DISK_FULL, BusyError, ModelError, is_disk_full, is_out_of_memory
 from ssd2_core.models.loading import _not_loaded
 from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.limits import markdown
 from ssd2_core.protocol.messages import Done, Failed, FinetuneRequest, Request
+from ssd2_core.registry.cards import BUNDLED
 from ssd2_core.serving import finetune_worker
+from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.serving.event_log import RunStore
 from ssd2_core.serving.stats import Counters
 from ssd2_core.serving.visitor_models import UserModels
@@ -25,7 +30,7 @@ from ssd2_core.ui import runs as page_runs
 from ssd2_core.ui.blocks import Page
 from ssd2_core.ui.middleware import RequestGuard
 from ssd2_core.ui.page import build
-from tests.browser import ROOT
+from tests.browser import ROOT, until
 from tests.fake_engine import FakeEngine
 from tests.test_visitors import WEIGHTS, add
 
@@ -143,8 +148,8 @@ def test_memory_that_is_used_up_is_known_by_what_libraries_make_of_it(error, out
     assert ("has not enough memory" in str(_not_loaded("x", error))) is out
 
 
-def through(app) -> tuple[int, str]:
-    """One request through the doors to ``app`` -> (status, text)."""
+def through(app, path: str = "/x", health=dict) -> tuple[int, str]:
+    """One request through the guard to ``app`` -> (status, text)."""
     sent = []
 
     async def receive() -> dict:
@@ -153,7 +158,8 @@ def through(app) -> tuple[int, str]:
     async def send(message: dict) -> None:
         sent.append(message)
 
-    asyncio.run(RequestGuard(app, LIMITS, dict)({"type": "http", "path": "/x", "method": "POST", "headers": []}, receive, send))
+    asked = {"type": "http", "path": path, "method": "POST", "headers": []}
+    asyncio.run(RequestGuard(app, LIMITS, health)(asked, receive, send))
     return sent[0]["status"], sent[1]["body"].decode()
 
 
@@ -161,6 +167,25 @@ def test_an_upload_that_finds_the_disk_full_is_told_so():
     async def app(*_: object) -> None:
         raise FULL
     assert through(app) == (503, DISK_FULL)
+
+
+@pytest.mark.parametrize("change,words", [({}, "Ready"), ({"cut": True}, "could not be loaded")])
+def test_a_service_whose_core_cannot_be_loaded_is_not_well(tmp_path, change, words):
+    core = shutil.copytree(BUNDLED / "compact-core", tmp_path / "core")
+    if change:
+        with open(core / "model.safetensors", "r+b") as weights:
+            weights.truncate(1_000_000)
+    with InlineEngine(Settings(core=str(core)), preload=(str(core),)) as engine:
+        until(lambda: words in engine.status().message, 90)
+        status, text = through(None, "/health", engine.health)
+    assert status == (503 if change else 200) and json.loads(text)["ready"] is not bool(change)
+
+
+def test_a_core_that_is_none_ends_the_start_with_a_sentence(tmp_path):
+    (tmp_path / "core").mkdir()
+    for core, words in (("/nowhere", "There is no model '/nowhere'"), (str(tmp_path / "core"), "has no config.json")):
+        with pytest.raises(ModelError, match=words):
+            check_models(read_settings(["--core", core]))
 
 
 @pytest.fixture

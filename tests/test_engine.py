@@ -106,6 +106,8 @@ def shared(request):
     settings = with_limits(dataclasses.replace(SMALL, actors=2), max_active=1) if kind == "ray" else SMALL
     with make(kind, settings) as engine:
         until(lambda: all(state.ready for state in engine.dispatcher.states), 60)
+        for run in [engine.submit(ask(delay=0.05)) for _ in range(2)]:          # the first GPU call of a fork is slow
+            list(engine.stream(run))
         yield engine
 
 
@@ -421,8 +423,8 @@ def test_without_its_core_a_service_is_not_ready(kind):
 def test_a_crash_ends_its_runs_and_the_worker_comes_back(kind, request):
     death = "quit_at" if of_kind(kind, request) == "thread" else "exit_at"
     with make(kind, with_limits(max_active=3), preload=("compact-core",)) as engine:
-        runs = [engine.submit(ask(delay=0.01, steps=50, **plan)) for plan in ({}, {death: 8}, {})]
-        wait_for(engine, runs[1], Frame, 7)
+        runs = [engine.submit(ask(delay=0.05, steps=50, **plan)) for plan in ({}, {death: 8}, {})]
+        wait_for(engine, runs[1], Frame, 2 if kind == "ray" else 7)         # an actor's last frames are lost with it
         began = time.monotonic()
         ends = [list(engine.stream(r))[-1] for r in runs]
         assert time.monotonic() - began < (5 if kind == "ray" else 1)

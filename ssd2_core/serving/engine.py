@@ -57,12 +57,13 @@ def status_of(workers: Sequence[WorkerState], active: int, waiting: int) -> Stat
 class Engine:
     """Answers requests. It starts at ``start`` or its first request and ends at ``close``; also as ``with``.
 
-    starts: for each worker, what makes the transport to it out of the settings. preload: models that each worker loads first.
-    only_known: requests may name only listed models, and the core and the users of the settings.
+    starts: for each worker, what makes the transport to it out of the settings. preload: models that each worker loads first;
+    None: the core. only_known: requests may name only listed models, and the core and the users of the settings.
     """
 
-    def __init__(self, settings: Settings, starts: Sequence[Callable[[Settings], Transport]], *, preload: Sequence[str],
-                 only_known: bool):
+    def __init__(self, settings: Settings, starts: Sequence[Callable[[Settings], Transport]], *,
+                 preload: tuple[str, ...] | None, only_known: bool):
+        first = (settings.core,) if preload is None else tuple(preload)
         self.user_models = UserModels(settings.limits)
         self.settings = settings = replace(settings, visitors_folder=str(self.user_models.folder))
         self.finetune_jobs = FinetuneJobs(settings, self.user_models)
@@ -70,7 +71,7 @@ class Engine:
         self.counters = Counters()
         self.runs = RunStore(settings.limits.keep_runs_seconds)
         self.dispatcher = Dispatcher([partial(start, settings) for start in starts], settings.limits.max_active,
-                                     tuple(preload), {settings.core} & set(preload), self._receive)
+                                     first, {settings.core} & set(first), self._receive)
         self._lock = self.dispatcher.lock
         self._state = "new"
 

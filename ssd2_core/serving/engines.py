@@ -28,20 +28,18 @@ class InlineEngine(Engine):
 class ProcessEngine(Engine):
     """The worker is a process of its own, so neither its work nor its end stops the page.
 
-    preload: models to load at the start, by default the core. worker_target: "module:function" that the process runs.
+    worker_target: "module:function" that the process runs.
     """
 
     def __init__(self, settings: Settings, *, preload: tuple[str, ...] | None = None, only_known: bool = True,
                  worker_target: str = WORKER):
-        super().__init__(settings, [partial(ProcessTransport, worker_target)],
-                         preload=(settings.core,) if preload is None else preload, only_known=only_known)
+        super().__init__(settings, [partial(ProcessTransport, worker_target)], preload=preload, only_known=only_known)
 
 
 class RayEngine(Engine):
     """A worker on each device of a Ray. ``max_active`` is of each; max_waiting and max_each are of the whole service.
 
-    preload, worker_target: as of ProcessEngine. Raises VisitorError when the Ray of ``settings.engine`` cannot be reached or
-    has fewer devices than ``settings.actors``.
+    Raises VisitorError when the Ray of ``settings.engine`` cannot be reached or has fewer devices than ``settings.actors``.
     """
 
     def __init__(self, settings: Settings, *, preload: tuple[str, ...] | None = None, only_known: bool = True,
@@ -50,8 +48,7 @@ class RayEngine(Engine):
         self._connection = Connection(settings.engine, settings.actors)
         try:
             start = partial(RayTransport, partial(self._connection.create, worker_target), self._connection.is_local)
-            super().__init__(settings, [start] * self._connection.count,
-                             preload=(settings.core,) if preload is None else preload, only_known=only_known)
+            super().__init__(settings, [start] * self._connection.count, preload=preload, only_known=only_known)
         except BaseException:
             self._connection.close()
             raise
@@ -70,7 +67,7 @@ class RayEngine(Engine):
 class ZeroEngine(Engine):
     """Each request is a GPU call of ZeroGPU. One in a process; start it in the main thread, before the page is launched.
 
-    preload: models that are on the GPU in every fork, by default the core; others are loaded there, when they are asked for.
+    Models that are preloaded are on the GPU in every fork; others are loaded there, when they are asked for.
     prepare: makes a worker.Prepare; by default the real models'. Raises ModelError for settings that place weights elsewhere.
     """
 
@@ -81,5 +78,5 @@ class ZeroEngine(Engine):
                 raise ModelError(ONE_GPU.format(name.replace("_", "-")))
         from .transports.zerogpu import SLOTS, ZeroTransport
         limits = replace(settings.limits, max_active=min(settings.limits.max_active, SLOTS))
-        super().__init__(replace(settings, limits=limits), [partial(ZeroTransport, prepare)],
-                         preload=(settings.core,) if preload is None else preload, only_known=only_known)
+        super().__init__(replace(settings, limits=limits), [partial(ZeroTransport, prepare)], preload=preload,
+                         only_known=only_known)

@@ -8,8 +8,11 @@ import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from ssd2_core.training.adapt.batch import Sequence, make_batch
-from ssd2_core.training.adapt.loop import DenoisingLoss, choose_trained
+from ssd2_core.training.adapt.adapt import choose_trained
+from ssd2_core.training.adapt.batch import Sequence, lay_out
+from ssd2_core.training.batch import make_batch
+from ssd2_core.training.loop import Moment
+from ssd2_core.training.losses import BatchLoss, diffusion_loss
 from tests.tiny import tiny
 
 
@@ -17,14 +20,14 @@ def main() -> None:
     dist.init_process_group("gloo")
     whole, sharded = (tiny(lora={"r": 4, "lora_alpha": 4}, sharp=1.0) for _ in range(2))
     rng = random.Random(1)
-    batch = make_batch([Sequence([rng.randrange(5, 90) for _ in range(20)], 5)], 6, 1, 0)
+    batch = make_batch([lay_out(Sequence([rng.randrange(5, 90) for _ in range(20)], 5), 6, 1)], 6, 1, 0)
     for model in (whole, sharded):
         choose_trained(model)
     mesh = init_device_mesh("cpu", (dist.get_world_size(),))
     for layer in sharded.lm.model.layers:
         fully_shard(layer, mesh=mesh)
-    losses = DenoisingLoss(whole), fully_shard(DenoisingLoss(sharded), mesh=mesh)
-    found = [loss_of(batch, 3, True)[0] for loss_of in losses]
+    losses = BatchLoss(whole, diffusion_loss), fully_shard(BatchLoss(sharded, diffusion_loss), mesh=mesh)
+    found = [loss_of(batch, Moment(3), True)["loss"] for loss_of in losses]
     assert torch.allclose(*found, atol=1e-5), found
     for loss in found:
         loss.backward()

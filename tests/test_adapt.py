@@ -10,18 +10,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import GPT2Config, T5Config
 
 from ssd2_core import Ensemble, EnsembleParams, SamplingParams, generate
 from ssd2_core.errors import ModelError, VisitorError
 from ssd2_core.models import loading
 from ssd2_core.models.checkpoints import base_tensors
-from ssd2_core.training.adapt import loop as adapt_module
+from ssd2_core.training.adapt import adapt as adapt_module
+from ssd2_core.training.adapt.adapt import ALIKE, ahead, batches
 from ssd2_core.training.adapt.batch import Sequence
 from ssd2_core.training.adapt.datasets import Example, answer_sequences, read_examples, text_sequences, to_example
-from ssd2_core.training.adapt.loop import ALIKE, AdaptParams, _ahead, _batches
 from ssd2_core.training.cli import main as train
 from ssd2_core.training.data import documents
 from ssd2_core.training.data.instructions import count, instructions
+from ssd2_core.training.loop import LoopParams
 from ssd2_core.training.tokenizer import EOS, train_tokenizer
 from tests.tiny import LLAMA, tiny
 
@@ -95,7 +97,7 @@ def test_a_step_without_a_finite_gradient_changes_nothing(place, monkeypatch):
     about = json.loads((out / "training.json").read_text())
     assert about["left_out"] == 1 and 0 < about["curve"][-1]["loss"] < 10
     assert all(t.isfinite().all() for t in base_tensors(out).values())
-    with pytest.raises(ModelError, match="not finite since step 5; lower --learning-rate, now 0.002"):
+    with pytest.raises(ModelError, match="not finite since step 5; lower the learning rate, now 0.002"):
         train([*run, "--steps", "40"])
 
 
@@ -174,32 +176,48 @@ def test_sequences_learn_the_answer_and_a_reader_also_learns_to_be_unsure():
 
 
 def test_batches_share_out_their_sequences_by_length():
-    params = AdaptParams(steps=16, batch=4)
     config = tiny(backbone={**LLAMA, "vocab_size": 400}).config
     draw = lambda rng: Sequence([9] * rng.randint(3, 60), 2)  # noqa: E731
-    batches = list(islice(_ahead(_batches(draw, params, 0, config, 0)), 2 * ALIKE))
-    assert len(batches) == 2 * ALIKE
-    lengths = [(b.loss_weight == 1).sum(1).tolist() for b in batches[:ALIKE]]           # (batch, row) learnt tokens
+    made = list(islice(ahead(batches(draw, 4, 0, config, 0)), 2 * ALIKE))
+    assert len(made) == 2 * ALIKE
+    lengths = [(b.loss_weight == 1).sum(1).tolist() for b in made[:ALIKE]]           # (batch, row) learnt tokens
     assert len({length for row in lengths for length in row}) > 15                      # of all lengths ...
     assert sum(max(row) - min(row) for row in lengths) <= 58                            # ... but alike within a batch
-    again = next(_batches(draw, params, 0, config, 5))
-    assert torch.equal(again.targets, batches[5].targets) and torch.equal(again.position, batches[5].position)
+    again = next(batches(draw, 4, 0, config, 5))
+    assert torch.equal(again.targets, made[5].targets) and torch.equal(again.position, made[5].position)
 
 
 def test_the_learning_rate_ends_with_the_steps_or_with_the_minutes():
-    by_steps, by_time = (AdaptParams(steps=100, learning_rate=1.0, warmup=10, minutes=2, by_time=b) for b in (False, True))
+    by_steps, by_time, either = (LoopParams(100, 1.0, warmup=10, lowest=0.0, seconds=120, pace=pace)
+                                 for pace in ("steps", "time", "either"))
     assert by_steps.rate(4, 119) == by_time.rate(4, 0) == 0.5
     assert by_steps.rate(50, 119) == by_time.rate(5000, 60) == 1.0
     assert by_steps.rate(75, 0) == by_time.rate(90, 90) == 0.5
     assert by_time.rate(90, 130) == 0.0
+    assert either.rate(75, 0) == either.rate(50, 90) == 0.5 and either.rate(50, 60) == 1.0
 
 
-def test_made_up_instructions_differ_and_are_whole():
+def test_synthetic_instructions_differ_and_are_whole():
     assert len(set(instructions(random.Random(0), count()))) > 0.99 * count()
     some = instructions(random.Random(1), 500)
     assert len(some) == 500 and some != instructions(random.Random(2), 500)
     whole = instructions(random.Random(0), count())
     assert not any(wrong in text for text in whole for wrong in ("{", "  ", " a o", " a a", "|"))
+
+
+@pytest.mark.parametrize("other", [GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=400),
+                                   T5Config(num_layers=1, d_model=8, d_kv=4, d_ff=8, num_heads=2, vocab_size=400)])
+def test_a_base_that_cannot_be_adapted_is_one_sentence(place, tmp_path, other):
+    (tmp_path / "base").mkdir()
+    for name in ("model.safetensors", "tokenizer.json"):
+        (tmp_path / "base" / name).write_bytes((place / "base" / name).read_bytes())
+    other.save_pretrained(tmp_path / "base")
+    run = [*command(place, "adapt", tmp_path / "out", "--steps", "1"), "--base", str(tmp_path / "base")]
+    with pytest.raises(ModelError, match=f"is of the type {other.model_type}; adapting needs a causal language model"):
+        train(run)
+    (tmp_path / "base" / "tokenizer.json").unlink()
+    with pytest.raises(ModelError, match="base has no tokenizer.json that can be read; save one beside its weights"):
+        train(run)
 
 
 def test_bad_options_are_one_sentence(place):

@@ -12,7 +12,8 @@ from ssd2_core.models.checkpoints import save_adapted
 from ssd2_core.models.context import bind_rows
 from ssd2_core.models.lora import switch_lora
 from ssd2_core.models.ssd2 import SSD2Config, SSD2Model
-from ssd2_core.training.adapt.batch import Sequence, blocks_of, make_batch
+from ssd2_core.training.adapt.batch import Sequence, blocks_of, lay_out
+from ssd2_core.training.batch import make_batch
 from ssd2_core.training.losses import predictor
 from ssd2_core.training.tokenizer import train_tokenizer
 from tests.tiny import LLAMA, start, tiny
@@ -37,7 +38,7 @@ def awake(model):
 def test_training_sees_exactly_what_sampling_sees(shift, lora):
     model = awake(tiny(label_shift=shift, lora=lora))
     L, starts = 6, (5, 11, 17)
-    batch = make_batch([Sequence(IDS, 5), Sequence(IDS[:9], 5)], L, 1, 0)
+    batch = make_batch([lay_out(Sequence(IDS, 5), L, 1), lay_out(Sequence(IDS[:9], 5), L, 1)], L, 1, 0)
     x_t = torch.randn(2, 18, 97, generator=torch.Generator().manual_seed(0)) * 5
     u = torch.tensor([0.9] * 6 + [0.5] * 6 + [0.2] * 6).expand(2, 18)
     together = predictor(model, batch, x_t, u)(None)
@@ -53,7 +54,7 @@ def test_blocks_cover_the_learnt_part():
     assert [w for _, _, w in blocks_of(Sequence(IDS[:9], 4), 3, 1)][1] == [1.0, 1.0, 0.1]
     assert [s for s, _, _ in blocks_of(Sequence(IDS[:9], 4, ends=False), 3, 1)] == [4]
     with pytest.raises(ValueError, match="clean token"):
-        make_batch([Sequence(IDS, 0)], 6, 1, 0)
+        lay_out(Sequence(IDS, 0), 6, 1)
 
 
 @torch.no_grad()
@@ -78,7 +79,7 @@ def test_only_the_adapter_has_gradients_and_the_base_none():
     model = awake(tiny(lora=LORA)).train()
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("lora_" in name or not name.startswith("lm."))
-    batch = make_batch([Sequence(IDS, 5)], 6, 1, 0)
+    batch = make_batch([lay_out(Sequence(IDS, 5), 6, 1)], 6, 1, 0)
     x_t = torch.randn(1, 18, 97) * 5
     predictor(model, batch, x_t, torch.full((1, 18), 0.5))(None).square().mean().backward()
     got = {n for n, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}

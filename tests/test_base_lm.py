@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from transformers import T5Config, T5ForConditionalGeneration
 
 from ssd2_core.evaluation.baseline import BaseLM
 from ssd2_core.evaluation.metrics import distinct_2
@@ -67,6 +68,19 @@ def test_evaluate_with_a_base_and_a_sweep(base, tmp_path, capsys):
     assert "perplexity" in run(capsys, *args[:-1], "1")[1]
 
 
+def test_a_base_that_cannot_be_judged_by_is_one_sentence(base, tmp_path, capsys):
+    data, other = tmp_path / "q.jsonl", tmp_path / "t5"
+    data.write_text('{"question": "what is it", "answer": "dog"}\n')
+    config = T5Config(num_layers=1, d_model=8, d_kv=4, d_ff=8, num_heads=2, vocab_size=9)
+    T5ForConditionalGeneration(config).save_pretrained(other)
+    args = ["evaluate", data, "--core", folder(tmp_path / "core", tokenizer=TOKENIZER), "--base", other]
+    code, _, said = run(capsys, *args)
+    assert code != 0 and "has no tokenizer.json that can be read" in said and "Traceback" not in said
+    TOKENIZER.save(str(other / "tokenizer.json"))
+    code, _, said = run(capsys, *args)
+    assert code != 0 and "is of the type t5, which is no causal language model" in said and "Traceback" not in said
+
+
 def test_the_base_writes_data_and_goes_on_where_it_stopped(base, tmp_path, monkeypatch):
     prompts, out, asked = tmp_path / "prompts.jsonl", tmp_path / "data" / "own.jsonl", []
 
@@ -98,7 +112,7 @@ def test_the_base_writes_data_and_goes_on_where_it_stopped(base, tmp_path, monke
     assert all("briefly" in TOKENIZER.decode(row) for row in asked)
 
 
-def test_made_up_documents_are_written(tmp_path):
+def test_synthetic_documents_are_written(tmp_path):
     made = tmp_path / "made.jsonl"
     assert train(["documents", "--number", "7", "--out", str(made)]) == 0
     lines = [json.loads(line) for line in made.read_text().splitlines()]

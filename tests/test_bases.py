@@ -104,7 +104,7 @@ def smollm(tmp_path_factory):
 def test_the_real_base_answers_and_takes_an_adapter(smollm):
     from ssd2_core.evaluation.baseline import BaseLM
     from ssd2_core.models.ssd2 import SSD2Config
-    from ssd2_core.training.adapt.loop import make_model
+    from ssd2_core.training.adapt.adapt import make_model
     lm = BaseLM(SMOLLM)
     said = lm.tokenizer.decode(next(lm.answers(["What is the capital of France?"], 12)))
     assert "Paris" in said

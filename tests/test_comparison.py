@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ssd2_core.training import compact
-from ssd2_core.training.batch import Item, Row, make_batch
+from ssd2_core.training.batch import Item, Row, lay_out, make_batch
 from ssd2_core.training.cli import main as train
 from ssd2_core.training.experiments import ar_vs_diffusion, autoregressive
 from ssd2_core.training.experiments.autoregressive import answer_tokens, next_token_loss
@@ -26,7 +26,7 @@ def network(seed=0):
 @torch.no_grad()
 def test_training_sees_exactly_what_decoding_sees():
     model, answer = network(), [30, 31, 32, 33]
-    batch = make_batch([Row([10, 11, 12], [Item([20, 21], answer), Item([22], [40])])], 6, random.Random(0))
+    batch = make_batch([lay_out(Row([10, 11, 12], [Item([20, 21], answer), Item([22], [40])]), 6, random.Random(0))], 6)
     context = autoregressive.Context(model, [CONTEXT])
     wanted, log_p = [*answer, EOS, EOS], 0.0
     for k in range(6):

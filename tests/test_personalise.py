@@ -11,13 +11,13 @@ from ssd2_core.models.loading import load
 from ssd2_core.training.cli import main as train
 from ssd2_core.training.experiments.finetune_gain import visitors
 from ssd2_core.training.finetune.clauses import ME, formed
-from ssd2_core.training.finetune.finetune import PersonalParams, personal_rows, personalise
+from ssd2_core.training.finetune.finetune import FinetuneParams, finetune, finetune_rows
 from ssd2_core.training.finetune.question_generation import ask, pieces, sentences, topic_words
 from ssd2_core.training.mixtures import Encoder
 
 TEXT = ("Hi, I'm Maren, 41. Dr. Holm lives next to the old mill, because her mother was ill. On Fridays we sell 30 loaves "
         "for 5 euros at 9:30. Ida and Tom work as night nurses.")
-SHORT = PersonalParams(steps=3, batch=2, questions=2)
+SHORT = FinetuneParams(steps=3, batch=2, questions=2)
 
 
 def test_pieces_of_every_kind_are_found_word_for_word():
@@ -80,11 +80,11 @@ def test_a_question_never_holds_its_answer_and_its_answer_holds_the_piece():
 def test_texts_without_anything_to_ask_are_refused(text):
     expert = load("compact-reader")
     with pytest.raises(DocumentError, match="can be asked for"):
-        personalise(expert.model, expert.tokenizer, [text], SHORT)
+        finetune(expert.model, expert.tokenizer, [text], SHORT)
 
 
 def test_rows_are_asked_without_the_text_with_it_and_replayed():
-    rows = personal_rows(Encoder(load("compact-reader").tokenizer), [TEXT], PersonalParams())
+    rows = finetune_rows(Encoder(load("compact-reader").tokenizer), [TEXT], FinetuneParams())
     made = [rows(random.Random(n), 0) for n in range(60)]
     bare = [row for row in made if not row.document]
     own = load("compact-reader").tokenizer.encode(TEXT, add_special_tokens=False).ids
@@ -94,13 +94,14 @@ def test_rows_are_asked_without_the_text_with_it_and_replayed():
 def test_training_stops_at_its_steps_when_told_and_in_time():
     expert = load("compact-reader")
     told = []
-    curve = personalise(expert.model, expert.tokenizer, [TEXT], SHORT, lambda *news: told.append(news))
+    curve = finetune(expert.model, expert.tokenizer, [TEXT], SHORT, lambda *news: told.append(news))
     assert [step for step, _, _ in told] == [1, 2, 3] and curve[-1]["step"] == 3 and not expert.model.training
-    curve = personalise(expert.model, expert.tokenizer, [TEXT], SHORT, stopped=lambda: len(told) > 0)
+    curve = finetune(expert.model, expert.tokenizer, [TEXT], SHORT, stopped=lambda: len(told) > 0)
     assert curve[-1]["step"] == 0
     before = {name: t.clone() for name, t in expert.model.state_dict().items()}
-    assert personalise(expert.model, expert.tokenizer, [TEXT], PersonalParams(seconds=0.0))[-1]["step"] == 0
+    assert finetune(expert.model, expert.tokenizer, [TEXT], SHORT, stopped=lambda: True)[-1]["step"] == 0
     assert all(torch.equal(t, before[name]) for name, t in expert.model.state_dict().items())
+    assert finetune(expert.model, expert.tokenizer, [TEXT], FinetuneParams(seconds=0.0))[-1]["step"] == 1
 
 
 def test_the_recipe_writes_a_model_that_loads(tmp_path, capsys):

@@ -2,19 +2,24 @@
 
 import hashlib
 import json
+import math
 import random
+import subprocess
+import sys
 from dataclasses import replace
+from itertools import repeat
 
 import pytest
 import torch
 
+from ssd2_core.errors import ModelError
 from ssd2_core.models.context import bind_rows
-from ssd2_core.training import compact
-from ssd2_core.training.batch import Item, Row, make_batch
+from ssd2_core.training import compact, loop
+from ssd2_core.training.batch import Item, Row, lay_out, make_batch
 from ssd2_core.training.cli import main as train
 from ssd2_core.training.data import documents, general, island
 from ssd2_core.training.data.thesaurus import THESAURUS, reworded
-from ssd2_core.training.loop import FitParams, fit
+from ssd2_core.training.loop import LoopParams
 from ssd2_core.training.losses import diffusion_loss, predictor
 from ssd2_core.training.mixtures import Encoder, batches, core_rows, islander_rows, reader_rows
 from ssd2_core.training.muon import orthogonal
@@ -31,8 +36,12 @@ def row():
     return Row([10, 11, 12, 13], items)
 
 
+def rows_batch(rows, L, rng):
+    return make_batch([lay_out(one, L, rng) for one in rows], L)
+
+
 def test_a_batch_row_has_every_question_after_the_document():
-    batch = make_batch([row(), Row([], [Item([26], [35])])], 6, random.Random(0))
+    batch = rows_batch([row(), Row([], [Item([26], [35])])], 6, random.Random(0))
     first = [DOCUMENT, 10, 11, 12, 13, USER, 20, 21, ASSISTANT, USER, 25, ASSISTANT, 34, EOS, USER, 22, 23, 24, ASSISTANT]
     assert batch.clean[0].tolist() == first and batch.clean[1].tolist()[:3] == [USER, 26, ASSISTANT]
     assert batch.targets[0].tolist() == [30, 31, 32, EOS, EOS, EOS, 33, EOS, EOS, EOS, EOS, EOS]
@@ -45,7 +54,7 @@ def test_a_batch_row_has_every_question_after_the_document():
 @torch.no_grad()
 def test_training_sees_exactly_what_sampling_sees():
     model = tiny(backbone=SMALL, context_mode="segments")
-    batch = make_batch([row()], 6, random.Random(0))
+    batch = rows_batch([row()], 6, random.Random(0))
     x_t = torch.randn(1, 12, 500, generator=torch.Generator().manual_seed(0)) * 5
     u = torch.tensor([[0.9] * 6 + [0.4] * 6])
     together = predictor(model, batch, x_t, u)(None)
@@ -67,7 +76,7 @@ def test_muon_makes_every_direction_count(shape):
 
 def test_a_long_answer_trains_on_one_of_its_blocks():
     long = Row([], [Item([20], list(range(30, 45)))])
-    seen = {tuple(make_batch([long], 6, random.Random(n)).targets[0].tolist()) for n in range(20)}
+    seen = {tuple(rows_batch([long], 6, random.Random(n)).targets[0].tolist()) for n in range(20)}
     assert seen == {tuple(range(30, 36)), tuple(range(36, 42)), (42, 43, 44, EOS, EOS, EOS)}
 
 
@@ -84,7 +93,7 @@ def test_mixtures_are_the_same_for_the_same_step(rows):
 def small_fit(tmp_path, steps, stop_at=None):
     torch.manual_seed(0)
     model = tiny(backbone=SMALL, context_mode="segments", sharp=1.0)
-    params = FitParams(steps=steps, learning_rate=3e-3, warmup=5, save_every=10, seed=1)
+    params = LoopParams(steps=steps, learning_rate=3e-3, warmup=5, save_every=10, cpu=True)
     batch_of = batches(core_rows(Encoder(TOKENIZER), 4), 4, 1)
     if stop_at:
         def cut(step):
@@ -92,18 +101,74 @@ def small_fit(tmp_path, steps, stop_at=None):
                 raise KeyboardInterrupt
             return batch_of(step)
         with pytest.raises(KeyboardInterrupt):
-            fit(model, cut, params, tmp_path)
+            compact.fit(model, cut, params, 1, tmp_path)
         torch.manual_seed(9)
         model = tiny(3, backbone=SMALL, context_mode="segments", sharp=1.0)
-    curve = fit(model, batch_of, params, tmp_path)
+    curve = compact.fit(model, batch_of, params, 1, tmp_path)
     return model, curve
 
 
 def test_a_run_that_was_cut_off_goes_on_exactly(tmp_path):
     whole, _ = small_fit(tmp_path / "a", 24)
+    half = tmp_path / "b" / "step-20"                   # as if it had been cut off while it wrote that, too
+    half.mkdir(parents=True)
+    (half / "model.safetensors").write_bytes(b"half")
     resumed, _ = small_fit(tmp_path / "b", 24, stop_at=17)
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
+
+
+class Line(torch.nn.Module):
+    """(x - 3)^2, whose gradient is not finite at the steps in ``spoilt``."""
+
+    def __init__(self, spoilt=()):
+        super().__init__()
+        self.x, self.spoilt, self.seen = torch.nn.Parameter(torch.zeros(2)), spoilt, []
+
+    def forward(self, batch, moment):
+        self.seen.append((moment.step, moment.part, self.x.dtype))
+        loss = (self.x - batch).square().sum()
+        return {"loss": loss * float("nan") if moment.step in self.spoilt else loss}
+
+
+def small_loop(line, steps=6, **more):
+    optimizer = torch.optim.SGD(line.parameters(), lr=0.1)
+    tell, stopped = more.pop("tell", None), more.pop("stopped", lambda: False)
+    params = LoopParams(steps, 0.1, warmup=1, lowest=1.0, cpu=True, **more)
+    return loop.train(line, [optimizer], lambda first, _: repeat(torch.tensor(3.0)), params, tell=tell, stopped=stopped)
+
+
+def test_the_loop_accumulates_clips_leaves_out_and_stops():
+    plain = Line()
+    assert small_loop(plain, 1, clip=0.5).steps == 1 and plain.x.detach().norm().item() == pytest.approx(0.05, rel=1e-3)
+    twice = Line()
+    small_loop(twice, 2, accumulate=2, clip=math.inf)
+    assert [(step, part) for step, part, _ in twice.seen] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert twice.x[0].item() == pytest.approx(0.6 + 0.2 * 2.4)
+    spoilt = Line(spoilt=(1, 2))
+    found = small_loop(spoilt, 3, clip=math.inf)
+    assert (found.lost, found.steps) == (2, 3) and spoilt.x[0].item() == pytest.approx(0.6)
+    assert found.curve[-1]["step"] == 3 and found.curve[-1]["loss"] == 18.0
+    told = []
+    ended = small_loop(Line(), tell=lambda *news: told.append(news), stopped=lambda: len(told) == 2, seconds=1e6)
+    assert ended.steps == 2 and [step for step, _, _ in told] == [1, 2] and all(left > 0 for *_, left in told)
+    assert small_loop(Line(), seconds=0.0).steps == 1
+    with pytest.raises(ModelError, match="not finite since step 0; lower the learning rate, now 0.1"):
+        small_loop(Line(spoilt=range(99)), 99)
+
+
+def test_one_process_trains_again_in_another_precision():
+    for precision in ("no", "bf16", "no"):
+        line = Line()
+        small_loop(line, 3, precision=precision)
+        assert 0 < line.x[0].item() < 3 and line.x.dtype == torch.float32
+
+
+def test_a_recipe_is_imported_when_it_is_asked_for():
+    code = ("import sys; from ssd2_core.training.cli import parser; parser().format_help(); assert 'torch' not in sys.modules;"
+            "parser().parse_args(['documents', '--out', 'x']); names = [n for n in sys.modules if 'training' in n];"
+            "assert not [n for n in names if 'experiments' in n or n.endswith('compact')], names")
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_the_loss_falls(tmp_path):

@@ -1,15 +1,18 @@
 """An autoregressive base as judge and as rival: its own answers, others' perplexity under it, and samples to learn from."""
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoModelForCausalLM
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from ..models.checkpoints import base_folder
+from ..errors import ModelError
+from ..models.checkpoints import base_folder, base_tokenizer
 from ..registry.base_models import find_base
 from ..text.prompts import encode, prompt_format
 from .metrics import scores
@@ -18,16 +21,25 @@ from .questions import Question
 BATCH = 16
 
 
+def check_causal(folder: Path, base_id: str) -> None:
+    """Raise ModelError when the model of ``folder`` does not write one token after the other."""
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise ModelError(f"The base {base_id} is of the type {kind}, which is no causal language model; give one that "
+                         "writes one token after the other, such as a Llama or a GPT-2.")
+
+
 class BaseLM:
     """A causal LM with its tokenizer, on the GPU if there is one. Raises ModelError when the base cannot be found."""
 
     def __init__(self, base_id: str, progress: Callable[[str, float], None] | None = None):
         folder = base_folder(find_base(base_id, progress), progress)
+        self.tokenizer = base_tokenizer(folder, base_id)
+        check_causal(folder, base_id)
         on_gpu = torch.cuda.is_available()
         self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16 if on_gpu else torch.float32,
                                                           use_safetensors=True, local_files_only=True).eval()
         self.model.to("cuda" if on_gpu else "cpu")
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.form = prompt_format(self.tokenizer)
 
     def question(self, text: str) -> list[int]:

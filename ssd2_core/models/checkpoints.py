@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from huggingface_hub import save_torch_state_dict
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -15,10 +16,6 @@ from ..registry.base_models import Base, Progress, cache_folder
 
 log = logging.getLogger(__name__)
 LAYER = re.compile(r"(.*\blayers\.)(\d+)(\..*)")
-
-
-
-
 
 
 def shape_of(config: dict) -> dict:
@@ -48,6 +45,15 @@ def base_folder(base: Base, progress: Progress | None = None) -> Path:
         (folder / "part.safetensors").replace(folder / "model.safetensors")
         lm.config.save_pretrained(folder)               # last: it marks the folder as whole
     return folder
+
+
+def base_tokenizer(folder: Path, base_id: str) -> Tokenizer:
+    """The tokenizer of a base that lies in ``folder``. Raises ModelError when there is none that can be read."""
+    try:
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception:                   # tokenizers has no exception class of its own
+        raise ModelError(f"The base {base_id} has no tokenizer.json that can be read; save one beside its weights, such as by "
+                         "AutoTokenizer.from_pretrained(...).save_pretrained(...).") from None
 
 
 def base_tensors(folder: Path) -> dict[str, Tensor]:

@@ -58,8 +58,8 @@ def _stopped(inbox: SimpleQueue, stops: set[str], request_id: str) -> bool:
 def teach(job: FinetuneRequest, send: Callable[[object], None], stopped: Callable[[], bool]) -> FinetuneResult:
     """Train one expert, write its folder, and say what it answered before and after."""
     from ..models.loading import load
-    from ..training.compact import save_folder
-    from ..training.finetune.finetune import PersonalParams, check_sheet, personalise, rename
+    from ..training.finetune.finetune import FinetuneParams, check_sheet, finetune, rename
+    from ..training.folders import save_folder
     from ..training.validation import answers_alone
     if stopped():
         raise VisitorError("The training was stopped before it began.")
@@ -76,8 +76,8 @@ def teach(job: FinetuneRequest, send: Callable[[object], None], stopped: Callabl
         if step % TELL_EVERY == 0:
             send(FinetuneProgress(job.request_id, step, loss, max(0.0, left)))
 
-    curve = personalise(expert.model, expert.tokenizer, texts, PersonalParams(seconds=job.seconds), tell, stopped)
-    rename(expert.model.config, job.title, "Has learned your documents by heart.")
+    curve = finetune(expert.model, expert.tokenizer, texts, FinetuneParams(seconds=job.seconds), tell, stopped)
+    rename(expert.model.config, job.title, "Has memorised your documents.")
     save_folder(expert.model, expert.tokenizer, Path(job.folder))
     best = max(row["right"] for row in curve)
     return FinetuneResult(job.request_id, curve[-1]["step"], curve[-1]["loss"], best, asked.question, before, says())

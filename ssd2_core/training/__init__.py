@@ -1,1 +1,1 @@
-"""Training of the compact models: made-up data, tokenizer, losses, the loop and its recipes."""
+"""Training of the compact models: synthetic data, tokenizer, losses, the loop and its recipes."""

@@ -1,19 +1,23 @@
-"""The recipe of the bundled attribute model: does a text praise or complain? Made-up sentences, a minute on a CPU."""
+"""The recipe of the bundled attribute model: does a text praise or complain? Synthetic sentences, a minute on a CPU."""
 
 import argparse
 import json
+import math
 import random
+from itertools import count
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
+from torch import nn
 
 from ..config import check_int
 from ..models.attribute_model import AttributeModel, save
 from ..registry.cards import BUNDLED, tokenizer_hash
 from .data.sentiment import sentence
+from .loop import LoopParams, Moment, train
 
-BATCH, PAD, HELD_OUT = 64, 0, 2000
+BATCH, PAD, HELD_OUT, LEARNING_RATE = 64, 0, 2000, 2e-3
 CARD = """---
 license: apache-2.0
 language: en
@@ -23,8 +27,8 @@ language: en
 Whether a text praises or complains: {parameters:,} parameters (an embedding, one convolution, mean and max) over the vocabulary
 of the compact experts (hash {hash}). It reads distributions of tokens, so its gradient can pull an answer while it is written.
 
-- Data: made-up sentences (`ssd2_core/training/data/sentiment.py`), nothing was downloaded.
-- Recipe: `python -m ssd2_core train sentiment`, {steps} steps of {batch} sentences, AdamW, learning rate 2e-3, seed {seed}.
+- Data: synthetic sentences (`ssd2_core/training/data/sentiment.py`), nothing was downloaded.
+- Recipe: `python -m ssd2_core train sentiment`, {steps} steps of {batch} sentences, AdamW, learning rate {rate:g}, seed {seed}.
 - Measured: right on {accuracy:.3f} of {held_out:,} fresh sentences that praise or complain, made from the same tables.
 - Limits: it knows the words of its tables and simple denials, no irony. Guidance with it is a demonstration of the method.
 
@@ -32,14 +36,24 @@ Licence: Apache-2.0.
 """
 
 
-def add_parser(recipes) -> None:
+def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
     """The command line of this recipe."""
-    one = recipes.add_parser("sentiment", help="the attribute model that guidance uses")
-    one.add_argument("--out", type=Path, default=Path("assets/attributes/sentiment"))
-    one.add_argument("--tokenizer", type=Path, default=BUNDLED / "compact-core" / "tokenizer.json")
-    one.add_argument("--steps", type=int, default=1500)
-    one.add_argument("--seed", type=int, default=0)
-    one.set_defaults(runs=run)
+    parser.add_argument("--out", type=Path, default=Path("assets/attributes/sentiment"))
+    parser.add_argument("--tokenizer", type=Path, default=BUNDLED / "compact-core" / "tokenizer.json")
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--seed", type=int, default=0)
+
+
+class SentimentLoss(nn.Module):
+    """Binary cross-entropy of how good a text is, as the loop wants it."""
+
+    def __init__(self, model: AttributeModel):
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor], moment: Moment) -> dict[str, torch.Tensor]:
+        probs, counts, good = batch
+        return {"loss": torch.nn.functional.binary_cross_entropy_with_logits(self.model(probs, counts), good)}
 
 
 def batch(tokenizer: Tokenizer, rng: random.Random, vocab_size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -60,21 +74,16 @@ def run(args: argparse.Namespace) -> int:
     steps, tokenizer = check_int("steps", args.steps, 1, 10**6), Tokenizer.from_file(str(args.tokenizer))
     vocab_size = tokenizer.get_vocab_size()
     model, rng = AttributeModel(vocab_size), random.Random(args.seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
-    for step in range(steps):
-        probs, counts, good = batch(tokenizer, rng, vocab_size)
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(model(probs, counts), good)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if (step + 1) % 250 == 0:
-            print(f"step {step + 1}, loss {loss.item():.3f}", flush=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
+    params = LoopParams(steps, LEARNING_RATE, warmup=1, lowest=1.0, clip=math.inf, cpu=True)
+    train(SentimentLoss(model), [optimizer], lambda *_: (batch(tokenizer, rng, vocab_size) for _ in count()), params)
     accuracy = measure(model, tokenizer, random.Random(f"held out {args.seed}"))
     name = tokenizer_hash(args.tokenizer)
     save(model, args.out, {"name": "sentiment", "tokenizer_hash": name, "measured": {"sentences": round(accuracy, 4)}})
     parameters = sum(p.numel() for p in model.parameters())
-    (args.out / "README.md").write_text(CARD.format(parameters=parameters, hash=name, steps=steps, batch=BATCH, seed=args.seed,
-                                                    accuracy=accuracy, held_out=HELD_OUT), encoding="utf-8")
+    card = CARD.format(parameters=parameters, hash=name, steps=steps, batch=BATCH, rate=LEARNING_RATE, seed=args.seed,
+                       accuracy=accuracy, held_out=HELD_OUT)
+    (args.out / "README.md").write_text(card, encoding="utf-8")
     print(json.dumps({"parameters": parameters, "accuracy": round(accuracy, 4), "out": str(args.out)}))
     return 0
 

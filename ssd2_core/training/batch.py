@@ -1,8 +1,7 @@
-"""Many questions about one document in one row, each with its own noisy block. Knows nothing of where the data comes from.
+"""Batches for the denoising losses: rows of clean tokens with noisy blocks beside them. Knows nothing of where they come from.
 
-A row is [document | question 1 | question 2 ... | block 1 | block 2 ...]. Every question sees the document and itself, every
-block sees its own question and the document, nothing sees a neighbour: the document is encoded once for all of its questions.
-The attention rule is the one of ``model.py`` ("segments"): a position sees what stands in the same or an earlier segment.
+A row is [clean tokens | block 1 | block 2 ...]. How a recipe lays one out, it says by a group, a segment and a position for
+each token: a position sees what is of its own group or of group 0, and in the same or an earlier segment.
 """
 
 import random
@@ -13,27 +12,8 @@ from torch import Tensor
 
 from .tokenizer import ASSISTANT, DOCUMENT, EOS, PAD, USER
 
-NOISY = 10_000                 # segment number of noisy blocks: after every clean segment
-
-
-@dataclass(frozen=True)
-class Item:
-    """Token ids of one question and of its answer, without special tokens; earlier turns as (question, answer) pairs."""
-
-    question: list[int]
-    answer: list[int]
-    history: tuple[tuple[list[int], list[int]], ...] = ()
-
-
-@dataclass(frozen=True)
-class Row:
-    """A document (may be empty) and the items asked about it."""
-
-    document: list[int]
-    items: list[Item]
-
-    def __len__(self) -> int:
-        return len(self.document) + sum(len(i.question) + 2 for i in self.items)
+NOISY = 10_000                  # segment number of the compact experts' blocks: after every clean segment
+PAST_END_WEIGHT = 0.1           # of the end-of-text tokens that fill up the last block
 
 
 @dataclass
@@ -61,35 +41,54 @@ class Batch:
         return Batch(**moved, block_length=self.block_length)
 
 
-def make_batch(rows: list[Row], L: int, rng: random.Random) -> Batch:
-    """Lay rows out side by side, padded. An answer longer than L trains on one block of it, drawn at random."""
-    laid = [_lay_row(row, L, rng) for row in rows]
-    C = max(len(clean) for clean, _ in laid)
-    Q = max(len(blocks) for _, blocks in laid)
-    B, N = len(rows), Q * L
-    out = {name: torch.zeros((B, C + N), dtype=torch.long) for name in ("group", "segment", "position")}
-    out["group"].fill_(-1)
-    ids, targets, weight = torch.full((B, C), PAD), torch.full((B, N), EOS), torch.zeros((B, N))
-    for b, (clean, blocks) in enumerate(laid):
-        if clean:
-            table = torch.tensor(clean).T                                        # token, group, segment, position
-            ids[b, :len(clean)] = table[0]
-            for k, name in enumerate(("group", "segment", "position")):
-                out[name][b, :len(clean)] = table[k + 1]
-        for q, (group, start, target) in enumerate(blocks):
-            here = slice(q * L, (q + 1) * L)
-            end = len(target) if len(target) < L else L
-            targets[b, here] = torch.tensor((target + [EOS] * L)[:L])
-            weight[b, here] = torch.tensor([1.0] * end + [0.1] * (L - end))
-            noisy = slice(C + q * L, C + (q + 1) * L)
-            out["group"][b, noisy], out["segment"][b, noisy] = group, NOISY
-            out["position"][b, noisy] = torch.arange(start, start + L)
-    return Batch(ids, targets, weight, block_length=L, **out)
+@dataclass(frozen=True)
+class Layout:
+    """One row: clean (C, 4) and noisy (N, 4), each token's id, group, segment and position; weight (N,) of each noisy one."""
+
+    clean: Tensor
+    noisy: Tensor
+    weight: Tensor
 
 
-def _lay_row(row: Row, L: int, rng: random.Random) -> tuple[list[tuple[int, int, int, int]], list[tuple[int, int, list[int]]]]:
-    """Clean positions as (token, group, segment, position) and blocks as (group, first position, target ids)."""
-    clean, blocks = [], []
+def make_batch(rows: list[Layout], L: int, eos: int = EOS, pad: int = PAD) -> Batch:
+    """Rows side by side, padded. eos, pad: tokens where a row has no block, and where it has no clean token."""
+    C, N = max(len(row.clean) for row in rows), max(L, *(len(row.noisy) for row in rows))
+    table, weight = torch.zeros((4, len(rows), C + N), dtype=torch.long), torch.zeros((len(rows), N))
+    table[0, :, :C], table[0, :, C:], table[1] = pad, eos, -1
+    for b, row in enumerate(rows):
+        table[:, b, :len(row.clean)], table[:, b, C:C + len(row.noisy)] = row.clean.T, row.noisy.T
+        weight[b, :len(row.noisy)] = row.weight
+    token, group, segment, position = table
+    return Batch(token[:, :C].contiguous(), token[:, C:].contiguous(), weight, group, segment, position, L)
+
+
+@dataclass(frozen=True)
+class Item:
+    """Token ids of one question and of its answer, without special tokens; earlier turns as (question, answer) pairs."""
+
+    question: list[int]
+    answer: list[int]
+    history: tuple[tuple[list[int], list[int]], ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A document (may be empty) and the items asked about it."""
+
+    document: list[int]
+    items: list[Item]
+
+    def __len__(self) -> int:
+        return len(self.document) + sum(len(i.question) + 2 for i in self.items)
+
+
+def lay_out(row: Row, L: int, rng: random.Random) -> Layout:
+    """[document | question 1 | question 2 ... | block 1 | block 2 ...]: the document is encoded once for all of its questions.
+
+    Every question sees the document and itself, every block its own question and the document, nothing sees a neighbour. An
+    answer longer than L trains on one block of it, drawn at random.
+    """
+    clean, noisy, weight = [], [], []
     document = [DOCUMENT, *row.document] if row.document else []
     clean += [(token, 0, 1, p) for p, token in enumerate(document)]
     for number, item in enumerate(row.items, start=1):
@@ -105,5 +104,7 @@ def _lay_row(row: Row, L: int, rng: random.Random) -> tuple[list[tuple[int, int,
             segment += 1
             clean += [(token, number, segment, position + p) for p, token in enumerate(part)]
             position += len(part)
-        blocks.append((number, position, target[which * L:(which + 1) * L]))
-    return clean, blocks
+        block = target[which * L:(which + 1) * L]
+        weight += [1.0] * len(block) + [PAST_END_WEIGHT] * (L - len(block))
+        noisy += [(token, number, NOISY, position + p) for p, token in enumerate(block + [EOS] * (L - len(block)))]
+    return Layout(torch.tensor(clean).view(-1, 4), torch.tensor(noisy).view(-1, 4), torch.tensor(weight))

@@ -1,22 +1,30 @@
-"""`python -m ssd2_core train RECIPE`: the compact tokenizer and models from nothing, and the sets that measure them."""
+"""`train compact` and `train heldout`: the compact tokenizer and models from scratch, and the sets that measure them."""
 
+import argparse
 import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
+from tqdm import tqdm
 
 from ..models.ssd2 import SSD2Config, SSD2Model
+from .batch import Batch
 from .data import documents, general, island
-from .experiments.autoregressive import next_token_loss
-from .loop import FitParams, fit
+from .folders import identity, save_folder
+from .loop import Check, LoopParams, train
+from .losses import BatchLoss, Loss, diffusion_loss
 from .mixtures import Encoder, batches, core_rows, islander_rows, reader_rows
-from .model_card import legs_of
+from .model_card import runs_of
+from .muon import muon_and_adamw
 from .tokenizer import ASSISTANT, DOCUMENT, EOS, PAD, USER, train_tokenizer
 
 VOCAB_SIZE = 2048
+VALIDATE_EVERY = 1000
 MORE_RATE = 0.6                 # learning rate of a run that goes on from trained weights, as a share of the first one's
 
 
@@ -34,17 +42,18 @@ class Compact:
     heads: int
     rows: object
     batch: int
-    fit: FitParams
+    loop: LoopParams
+    seed: int
 
 
 COMPACT = {
     "core": Compact("compact-core", "core", "Compact core", "Answers general questions; sees no documents.",
-                    288, 768, 6, 6, core_rows, 12, FitParams(steps=2000, learning_rate=3e-3, seed=1)),
+                    288, 768, 6, 6, core_rows, 12, LoopParams(2000, 3e-3, cpu=True), 1),
     "reader": Compact("compact-reader", "reader", "Compact reader", "Reads your documents and answers from them.",
-                      128, 256, 6, 4, reader_rows, 12, FitParams(steps=8000, learning_rate=4e-3, seed=2)),
+                      128, 256, 6, 4, reader_rows, 12, LoopParams(8000, 4e-3, cpu=True), 2),
     "islander": Compact("compact-islander", "specialist", "Islander",
                         f"Knows {island.ISLAND_NAME}, an invented island, by its weights.",
-                        128, 256, 6, 4, islander_rows, 8, FitParams(steps=1500, learning_rate=4e-3, seed=3)),
+                        128, 256, 6, 4, islander_rows, 8, LoopParams(1500, 4e-3, cpu=True), 3),
 }
 
 
@@ -60,7 +69,7 @@ def make_config(spec: Compact) -> SSD2Config:
 
 
 def make_tokenizer(path: Path) -> Tokenizer:
-    """The shared tokenizer: read from ``path``, or trained on made-up text and written there."""
+    """The shared tokenizer: read from ``path``, or trained on synthetic text and written there."""
     if not path.exists():
         rng = random.Random(0)
         texts = []
@@ -75,54 +84,61 @@ def make_tokenizer(path: Path) -> Tokenizer:
     return Tokenizer.from_file(str(path))
 
 
+def fit(model: SSD2Model, draw: Callable[[int], Batch], params: LoopParams, seed: int, folder: Path,
+        loss: Loss = diffusion_loss, check: Check | None = None) -> list[dict]:
+    """Train ``model`` in place and return the curve. draw: step -> Batch, the same for the same step."""
+    optimizers = muon_and_adamw(model, params.learning_rate)
+    return train(BatchLoss(model, loss, seed), optimizers, lambda first, _: map(draw, count(first)), params, folder=folder,
+                 identity=identity(model.config), check=check).curve
+
+
 def train_compact(name: str, out: Path, steps: int | None = None, threads: int = 2, start: Path | None = None,
                   autoregressive: bool = False, bf16: bool = False) -> None:
     """Train one compact model and write its folder. start: a folder of trained models that this run goes on from."""
     spec = COMPACT[name]
+    params = replace(spec.loop, steps=steps or spec.loop.steps, precision="bf16" if bf16 else "no")
     earlier = json.loads((start / spec.model_id / "training.json").read_text()) if start else None
     if start:
-        spec = replace(spec, fit=replace(spec.fit, learning_rate=spec.fit.learning_rate * MORE_RATE, decay=1.0))
-    spec = replace(spec, fit=replace(spec.fit, steps=steps or spec.fit.steps, bf16=bf16))
+        params = replace(params, learning_rate=params.learning_rate * MORE_RATE, decay=1.0)
     torch.set_num_threads(threads)
-    torch.manual_seed(spec.fit.seed)
+    torch.manual_seed(spec.seed)
     tokenizer = make_tokenizer(start / spec.model_id / "tokenizer.json" if start else out / "tokenizer.json")
     model = SSD2Model.from_pretrained(start / spec.model_id) if start else SSD2Model(make_config(spec))
     size = sum(p.numel() for p in model.parameters())
-    print(f"{spec.model_id}: {size:,} parameters, {spec.fit.steps} steps, {threads} threads", flush=True)
-    draw, behind = batches(spec.rows(Encoder(tokenizer)), spec.batch, spec.fit.seed), total_steps(earlier)
-    aim = {"loss_of": next_token_loss} if autoregressive else {"watch": watcher(model, tokenizer, name)}
-    curve = fit(model, lambda step: draw(behind + step), spec.fit, out / "checkpoints" / spec.model_id, **aim)
+    print(f"{spec.model_id}: {size:,} parameters, {params.steps} steps, {threads} threads", flush=True)
+    draw, behind = batches(spec.rows(Encoder(tokenizer)), spec.batch, spec.seed), total_steps(earlier)
+    if autoregressive:
+        from .experiments.autoregressive import next_token_loss
+        aim = {"loss": next_token_loss}
+    else:
+        aim = {"check": validation(model, tokenizer, name)}
+    curve = fit(model, lambda step: draw(behind + step), params, spec.seed, out / "checkpoints" / spec.model_id, **aim)
     model.config.num_parameters = size
     save_folder(model, tokenizer, out / spec.model_id)
-    record = {"model": spec.model_id, "parameters": size, "steps": spec.fit.steps, "rows_per_step": spec.batch,
-              "learning_rate": spec.fit.learning_rate, "seed": spec.fit.seed, "threads": threads, "bf16": bf16,
+    record = {"model": spec.model_id, "parameters": size, "steps": params.steps, "rows_per_step": spec.batch,
+              "learning_rate": params.learning_rate, "seed": spec.seed, "threads": threads, "bf16": bf16,
               "curve": [*curve[4:-1:5], curve[-1]], **({"earlier": earlier} if earlier else {})}
     (out / spec.model_id / "training.json").write_text(json.dumps(record) + "\n")
 
 
 def total_steps(record: dict | None) -> int:
     """Steps of a training record and of the runs that it went on from."""
-    return sum(leg["steps"] for leg in legs_of(record)) if record else 0
+    return sum(run["steps"] for run in runs_of(record)) if record else 0
 
 
-def save_folder(model: SSD2Model, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write config.json, model.safetensors (half precision on disk, loaded as fp32) and tokenizer.json."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    from ..registry.cards import tokenizer_hash
-    model.config.tokenizer_hash = tokenizer_hash(folder / "tokenizer.json")
-    model.to(torch.float16).save_pretrained(folder)
-    model.to(torch.float32)
-    config = json.loads((folder / "config.json").read_text())
-    config["dtype"] = "float32"
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-
-
-def watcher(model: SSD2Model, tokenizer: Tokenizer, name: str):
-    """A validation question sheet (its own seed, never the reported sets): share of right answers after 8 steps."""
+def validation(model: SSD2Model, tokenizer: Tokenizer, name: str) -> Check:
+    """A check on validation questions (their own seed, never the reported sets): share of right answers after 8 steps."""
     from .validation import right_share, sheet
     questions = sheet(name, random.Random(99), 60)
-    return lambda step: ", ".join(f"{k} {v:.2f}" for k, v in right_share(model, tokenizer, questions).items())
+
+    def check(step: int, _) -> dict[str, float]:
+        shares = {}
+        if step % VALIDATE_EVERY == 0:
+            shares = right_share(model, tokenizer, questions)
+            tqdm.write(f"step {step}: " + ", ".join(f"{part} {share:.2f}" for part, share in shares.items()))
+        return {part: round(share, 4) for part, share in shares.items()}
+
+    return check
 
 
 def write_heldout(folder: Path, n: int) -> None:
@@ -138,3 +154,28 @@ def write_heldout(folder: Path, n: int) -> None:
             for qa, document in rows:
                 row = {"question": qa.question, "answer": qa.value, "document": document, "kind": qa.kind}
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def add_arguments(parser: argparse.ArgumentParser, recipe: str) -> None:
+    """The command lines of both recipes."""
+    if recipe == "heldout":
+        parser.add_argument("--out", type=Path, default=Path("assets/evaluation"))
+        parser.add_argument("--number", type=int, default=600)
+        return
+    parser.add_argument("--only", choices=sorted(COMPACT), action="append")
+    parser.add_argument("--out", type=Path, default=Path("runs/compact"))
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--start", type=Path, help="go on from the trained models in this folder, with fresh optimizers")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bf16", action="store_true", help="twice as fast on a processor that multiplies bfloat16 itself")
+    parser.add_argument("--autoregressive", action="store_true", help="next tokens instead of blocks, to compare with")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the question sets, or train the models one after the other."""
+    if args.recipe == "heldout":
+        write_heldout(args.out, args.number)
+        return 0
+    for name in args.only or ("core", "reader", "islander"):
+        train_compact(name, args.out, args.steps, args.threads, args.start, args.autoregressive, args.bf16)
+    return 0

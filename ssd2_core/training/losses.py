@@ -1,16 +1,44 @@
 """The simplex diffusion loss over a Batch. Source: SSD-LM (arXiv 2210.17432), with self-conditioning."""
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import DynamicCache
 
 from ..diffusion.simplex import add_noise, alpha_bar, to_simplex
 from ..models.context import blocked
 from ..models.ssd2 import SSD2Model
 from .batch import Batch
+from .loop import Moment
+
+Loss = Callable[[SSD2Model, Batch, torch.Generator, bool], tuple[Tensor, Tensor]]
+
+
+class BatchLoss(nn.Module):
+    """A loss of a model as one forward, which is what data-parallel wrappers expect.
+
+    loss: (model, batch, generator, self_condition) -> (loss, accuracy). self_condition: step -> whether it trains with a first
+    prediction as its input; in half of the steps, by lot, when left out.
+    """
+
+    def __init__(self, model: SSD2Model, loss: Loss, seed: int = 0, self_condition: Callable[[int], bool] | None = None):
+        super().__init__()
+        self.model, self.loss, self.seed, self.self_condition = model, loss, seed, self_condition or self.by_lot
+
+    def by_lot(self, step: int) -> bool:
+        """The same on all devices, which must do the same work."""
+        return random.Random(self.seed * 7 + step).random() < 0.5
+
+    def forward(self, batch: Batch, moment: Moment, self_condition: bool | None = None) -> dict[str, Tensor]:
+        """-> {"loss", "accuracy" over the answer's tokens}. The noise is the same for the same moment."""
+        seed = self.seed * 1_000_003 + moment.step + ((moment.part * 64 + moment.process) << 40)
+        half = self.self_condition(moment.step) if self_condition is None else self_condition
+        rng = torch.Generator(device=batch.targets.device).manual_seed(seed)
+        loss, accuracy = self.loss(self.model, batch, rng, half and self.model.config.self_conditioning)
+        return {"loss": loss, "accuracy": accuracy}
 
 
 def draw_times(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
@@ -75,7 +103,7 @@ def with_lead(batch: Batch) -> Batch:
 
 
 def after_lead(model: SSD2Model, batch: Batch, hidden: Tensor) -> Tensor:
-    """Block inputs (B, N, H) with the clean token before each block at its head, (B, N + blocks, H); of sequences.py."""
+    """Block inputs (B, N, H) with the clean token before each block at its head, (B, N + blocks, H)."""
     C, L = batch.clean.shape[1], batch.block_length
     before = (batch.position[:, C::L] - 1).clamp_min(0)
     lead = model.get_input_embeddings()(batch.clean.gather(1, before)).unsqueeze(2)                # (B, blocks, 1, H)

@@ -1,4 +1,4 @@
-"""What each compact expert reads: rows of questions from the made-up data, right where it can know, random where it cannot.
+"""What each compact expert reads: rows of questions from the synthetic data, right where it can know, random where it cannot.
 
 An expert that is asked outside its field trains on answers with a random value. The best it can do is to spread its probability
 over the values it cannot tell apart: it learns to be unsure there, and the fused prediction follows the expert that knows.
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from tokenizers import Tokenizer
 
-from .batch import Batch, Item, Row, make_batch
+from .batch import Batch, Item, Row, lay_out, make_batch
 from .data.documents import blind_qa, scene
 from .data.general import general_guess, general_qa, small_talk_qa
 from .data.island import island_guess, island_qa
@@ -102,6 +102,7 @@ def batches(source: RowSource, size: int, seed: int) -> Callable[[int], Batch]:
             kept.clear()
             kept[chunk] = parts
         rng = random.Random(f"{seed}-{step}-layout")
-        return make_batch(kept[chunk][step % CHUNK], rng.choice(BLOCK_LENGTHS), rng)
+        L = rng.choice(BLOCK_LENGTHS)
+        return make_batch([lay_out(row, L, rng) for row in kept[chunk][step % CHUNK]], L)
 
     return batch_of

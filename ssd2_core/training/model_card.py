@@ -1,5 +1,6 @@
 """Model cards of the compact models: README.md beside the weights, written from the training record and the evaluation."""
 
+import argparse
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ tags: [diffusion-lm, simplex-diffusion, ssd2]
 ---
 # {title}
 
-{summary} One of the bundled experts of SSD-2 Studio, trained from nothing by its own recipe. It is a re-implementation after the
+{summary} One of the bundled experts of SSD-2 Studio, trained from scratch by its own recipe. It is a re-implementation after the
 abstract of SSD-2 (arXiv 2305.14771) and the public code of SSD-LM (arXiv 2210.17432), not the authors' model.
 
 | | |
@@ -22,11 +23,11 @@ abstract of SSD-2 (arXiv 2305.14771) and the public code of SSD-LM (arXiv 2210.1
 | weights on disk | float16, loaded as float32 |
 
 ## Data
-Made up by the generators in `ssd2_core/training/data/`; no text was downloaded. {data}
+Synthetic, by the generators in `ssd2_core/training/data/`; no text was downloaded. {data}
 Outside its field it trains on answers with random values, so that it spreads its probability there instead of being confidently wrong.
 
 ## Recipe
-{legs}
+{runs}
 
 Muon for the matrices between embedding and head, AdamW for the rest. Loss {first_loss:.2f} at step {first_step}, {last_loss:.3f} at the end (token accuracy {accuracy:.3f} over all noise levels).
 The loss curve is in `training.json`. {note}
@@ -69,17 +70,17 @@ def figures_table(found: list[dict]) -> str:
     return "\n".join([about, "", *("| " + " | ".join(line) + " |" for line in lines)])
 
 
-def legs_of(record: dict) -> list[dict]:
+def runs_of(record: dict) -> list[dict]:
     """A training record and the runs that it went on from, the first one first."""
-    return [*(legs_of(record["earlier"]) if record.get("earlier") else []), record]
+    return [*(runs_of(record["earlier"]) if record.get("earlier") else []), record]
 
 
-def leg_words(name: str, leg: dict, number: int) -> str:
+def run_words(name: str, record: dict, number: int) -> str:
     """One run of the recipe in a line."""
     start = " --start FOLDER" if number else ""
-    return (f"- `python -m ssd2_core train compact --only {name}{start}`: {leg['steps']:,} steps of {leg['rows_per_step']} rows, "
-            f"learning rate {leg['learning_rate']:g}, seed {leg['seed']}, {leg['curve'][-1]['minutes']:.0f} minutes on "
-            f"{leg['threads']} CPU thread(s).")
+    return (f"- `python -m ssd2_core train compact --only {name}{start}`: {record['steps']:,} steps of "
+            f"{record['rows_per_step']} rows, learning rate {record['learning_rate']:g}, seed {record['seed']}, "
+            f"{record['curve'][-1]['minutes']:.0f} minutes on {record['threads']} CPU thread(s).")
 
 
 def write_card(name: str, folder: Path, figures: str) -> None:
@@ -91,12 +92,27 @@ def write_card(name: str, folder: Path, figures: str) -> None:
     facts = DATA[name].format(kinds=len(general.KINDS), facts=general.num_facts(), relations=documents.NUM_RELATIONS,
                               island_facts=island.num_facts(), incidents=len(incidents.TABLE))
     shape = f"Llama, {backbone['num_hidden_layers']} layers x {backbone['hidden_size']}, {backbone['num_attention_heads']} heads"
-    legs = legs_of(record)
-    first, last = legs[0]["curve"][0], record["curve"][-1]
+    runs = runs_of(record)
+    first, last = runs[0]["curve"][0], record["curve"][-1]
     text = CARD.format(
         title=config["title"], summary=config["summary"], parameters=record["parameters"], backbone=shape,
         vocab=backbone["vocab_size"], hash=config["tokenizer_hash"], K=config["simplex_value"], L=config["block_length"],
-        data=facts, legs="\n".join(leg_words(name, leg, n) for n, leg in enumerate(legs)), first_loss=first["loss"],
+        data=facts, runs="\n".join(run_words(name, one, n) for n, one in enumerate(runs)), first_loss=first["loss"],
         first_step=first["step"], last_loss=last["loss"], accuracy=last["accuracy"],
-        note=" ".join(leg["note"] for leg in legs if leg.get("note")), figures=figures)
+        note=" ".join(one["note"] for one in runs if one.get("note")), figures=figures)
     (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
+    """The command line of this recipe."""
+    parser.add_argument("figures", type=Path, nargs="+", help="what evaluate --json printed")
+    parser.add_argument("--models", type=Path, default=Path("assets/models"))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the card of every compact model."""
+    from .compact import COMPACT
+    table = figures_table([json.loads(path.read_text(encoding="utf-8")) for path in args.figures])
+    for name, spec in COMPACT.items():
+        write_card(name, args.models / spec.model_id, table)
+    return 0

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 COEFFICIENTS = (3.4445, -4.775, 2.0315)       # of the quintic Newton-Schulz step
 
@@ -31,7 +31,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self, closure: None = None) -> None:
         """One step for every matrix; those of one shape are done together."""
         for group in self.param_groups:
             alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
@@ -51,3 +51,12 @@ class Muon(torch.optim.Optimizer):
         buffer = state["momentum"]
         buffer.lerp_(p.grad, 1 - beta)
         return p.grad.lerp(buffer, beta)
+
+
+def muon_and_adamw(model: nn.Module, learning_rate: float, weight_decay: float = 0.05) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices between embedding and head, at AdamW's scale of steps, and AdamW for all else."""
+    embedding = model.get_input_embeddings().weight
+    inner = [p for p in model.parameters() if p.ndim == 2 and min(p.shape) > 1 and p is not embedding]
+    other = [p for p in model.parameters() if not any(p is q for q in inner)]
+    return [Muon(inner, lr=learning_rate, weight_decay=weight_decay),
+            torch.optim.AdamW(other, lr=learning_rate, weight_decay=0.0, betas=(0.9, 0.98))]

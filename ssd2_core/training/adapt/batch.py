@@ -1,16 +1,14 @@
 """Long sequences for adapted models: clean tokens on the left, every block of the learnt part as a noisy copy beside them.
 
-A row is [clean tokens | block 1 | block 2 ...]. Clean tokens see what stands before them, as the base always read; a noisy
-block sees all clean tokens before it and itself in both directions. So every block of a sequence is trained at once.
+Clean tokens see what stands before them, as the base always read; a noisy block sees all clean tokens before it and itself in
+both directions. So every block of a sequence is trained at once.
 """
 
 from dataclasses import dataclass
 
 import torch
 
-from ..batch import Batch
-
-PAST_END_WEIGHT = 0.1           # of the end-of-text tokens that fill up the last block
+from ..batch import PAST_END_WEIGHT, Layout
 
 
 @dataclass(frozen=True)
@@ -34,27 +32,15 @@ def blocks_of(sequence: Sequence, L: int, eos: int) -> list[tuple[int, list[int]
     return out
 
 
-def make_batch(sequences: list[Sequence], L: int, eos: int, pad: int) -> Batch:
-    """Lay sequences out side by side, padded. Every sequence has at least one clean token before its learnt part."""
-    if any(not 0 < s.start < len(s.ids) for s in sequences):
+def lay_out(sequence: Sequence, L: int, eos: int) -> Layout:
+    """[clean tokens | block 1 | block 2 ...]. Raises ValueError where nothing is learnt or nothing stands before it."""
+    if not 0 < sequence.start < len(sequence.ids):
         raise ValueError("a sequence needs a clean token before its learnt part, and a learnt part.")
-    laid = [blocks_of(s, L, eos) for s in sequences]
-    C = max(max((start for start, _, _ in blocks), default=1) for blocks in laid)
-    Q = max(1, max(len(blocks) for blocks in laid))
-    B, N = len(sequences), Q * L
-    clean, targets, weight = torch.full((B, C), pad), torch.full((B, N), eos), torch.zeros((B, N))
-    group, segment, position = (torch.full((B, C + N), value, dtype=torch.long) for value in (-1, 0, 0))
-    for b, (sequence, blocks) in enumerate(zip(sequences, laid, strict=True)):
-        length = min(C, len(sequence.ids))
-        clean[b, :length] = torch.tensor(sequence.ids[:length])
-        group[b, :length], segment[b, :length] = 0, 2 * torch.arange(length)
-        position[b, :length] = torch.arange(length)
-        if not blocks:
-            continue
-        at = torch.arange(len(blocks) * L)
-        learnt, here, noisy = sequence.start + at, slice(0, len(at)), slice(C, C + len(at))
-        targets[b, here] = torch.tensor([token for _, ids, _ in blocks for token in ids])
-        weight[b, here] = torch.tensor([one for _, _, weights in blocks for one in weights])
-        group[b, noisy], position[b, noisy] = at // L + 1, learnt
-        segment[b, noisy] = 2 * (learnt - at % L) - 1
-    return Batch(clean, targets, weight, group, segment, position, L)
+    blocks = blocks_of(sequence, L, eos)
+    clean = torch.tensor(sequence.ids[:blocks[-1][0] if blocks else sequence.start])
+    order = torch.arange(len(clean))
+    targets = torch.tensor([token for _, ids, _ in blocks for token in ids], dtype=torch.long)
+    at = torch.arange(len(targets))
+    noisy = torch.stack([targets, at // L + 1, 2 * (sequence.start + at - at % L) - 1, sequence.start + at], -1)
+    return Layout(torch.stack([clean, torch.zeros_like(order), 2 * order, order], -1), noisy,
+                  torch.tensor([one for _, _, weights in blocks for one in weights]))

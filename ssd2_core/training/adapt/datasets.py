@@ -22,7 +22,7 @@ BLIND_RATE = 0.2                # of a reader's questions that come without thei
 class Example:
     """An instruction with its answer, maybe about a document; or, with an empty instruction, a plain text as its answer.
 
-    ended: the answer is whole; one that was cut teaches nothing about where answers end.
+    ended: the answer is whole; one that was cut says nothing about where answers end.
     """
 
     instruction: str

@@ -1,4 +1,4 @@
-"""Data for adapted models: a base's own instructions and answers, and made-up documents with questions, as JSONL files."""
+"""Data for adapted models: a base's own instructions and answers, and synthetic documents with questions, as JSONL files."""
 
 import argparse
 import json
@@ -18,27 +18,29 @@ BRIEFLY = " Answer briefly, in one or two sentences."
 FRESH = 64                      # questions that are written at a time
 
 
-def add_parsers(recipes) -> None:
-    """The command lines of both."""
+def add_arguments(parser: argparse.ArgumentParser, recipe: str) -> None:
+    """The command lines of both recipes."""
+    add = parser.add_argument
+    add("--seed", type=int, default=0)
+    add("--out", type=Path, required=True)
+    if recipe == "documents":
+        add("--number", type=int, default=5000)
+        return
     from .cli import BASE
-    one = recipes.add_parser("sample", help="let a base write instructions, and answers to them and to given ones")
-    one.add_argument("--base", default=BASE)
-    one.add_argument("--prompts", type=Path, help="JSONL with instructions that are answered first")
-    one.add_argument("--made-up", type=int, default=0, help="instructions about everyday topics, answered next")
-    one.add_argument("--number", type=int, default=1000, help="instructions that the base writes itself, the last ones")
-    one.add_argument("--brief", action="store_true", help="ask for short answers; the data keeps the instruction as it was")
-    one.add_argument("--batch", type=int, default=FRESH)
-    one.add_argument("--max-tokens", type=int, default=200)
-    one.add_argument("--temperature", type=float, default=0.7, help="of the answers; instructions are written at 1.0")
-    one.add_argument("--minutes", type=float, default=60.0)
-    one.add_argument("--seed", type=int, default=0)
-    one.add_argument("--out", type=Path, required=True)
-    one.set_defaults(runs=sample)
-    one = recipes.add_parser("documents", help="write made-up documents with questions")
-    one.add_argument("--number", type=int, default=5000)
-    one.add_argument("--seed", type=int, default=0)
-    one.add_argument("--out", type=Path, required=True)
-    one.set_defaults(runs=write_documents)
+    add("--base", default=BASE)
+    add("--prompts", type=Path, help="JSONL with instructions that are answered first")
+    add("--synthetic", "--made-up", type=int, default=0, help="instructions about everyday topics, answered next")
+    add("--number", type=int, default=1000, help="instructions that the base writes itself, the last ones")
+    add("--brief", action="store_true", help="ask for short answers; the data keeps the instruction as it was")
+    add("--batch", type=int, default=FRESH)
+    add("--max-tokens", type=int, default=200)
+    add("--temperature", type=float, default=0.7, help="of the answers; instructions are written at 1.0")
+    add("--minutes", type=float, default=60.0)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the documents, or let the base write."""
+    return write_documents(args) if args.recipe == "documents" else sample(args)
 
 
 def write_documents(args: argparse.Namespace) -> int:
@@ -65,12 +67,12 @@ def sample(args: argparse.Namespace) -> int:
     from ...evaluation.baseline import BaseLM
     from .datasets import read_examples
     check_int("number", args.number, 0, 10**7)
-    check_int("made-up", args.made_up, 0, 10**7)
+    check_int("synthetic", args.synthetic, 0, 10**7)
     base, end = BaseLM(args.base), time.monotonic() + 60 * args.minutes
     done = [json.loads(line) for line in args.out.read_text(encoding="utf-8").splitlines()] if args.out.exists() else []
     seen = {row["instruction"] for row in done}
     given = [e.instruction for e in (read_examples([str(args.prompts)]) if args.prompts else [])]
-    given += instructions(random.Random(args.seed), args.made_up)
+    given += instructions(random.Random(args.seed), args.synthetic)
     given = [text for text in dict.fromkeys(given) if text and text not in seen]
     left, turn = args.number - sum(row["source"] == "base" for row in done), len(done)
     args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -23,19 +23,17 @@ CONFIG = {"kind": "next-token", "base": BASE, "lora": {"r": RANK, "lora_alpha": 
           "role": "user", "title": "David", "prompt_style": "auto"}
 
 
-def add_parser(recipes) -> None:
+def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
     """The command line of the recipe."""
-    one = recipes.add_parser("david", help="a small causal LM that reads documents, and keeps quiet where they do not answer")
-    one.add_argument("--base", default=BASE)
-    one.add_argument("--out", type=Path, default=Path("runs/david"))
-    one.add_argument("--minutes", type=float, default=90.0, help="of training, resumed parts included")
-    one.add_argument("--steps", type=int, help="so many steps instead of minutes")
-    one.add_argument("--learning-rate", type=float, default=6e-4)
-    one.add_argument("--silent", type=int, default=1500, help="requests that the base answers before training begins")
-    one.add_argument("--threads", type=int, default=1)
-    one.add_argument("--no-compile", action="store_true")
-    one.add_argument("--seed", type=int, default=0)
-    one.set_defaults(runs=run)
+    parser.add_argument("--base", default=BASE)
+    parser.add_argument("--out", type=Path, default=Path("runs/david"))
+    parser.add_argument("--minutes", type=float, default=90.0, help="of training, resumed parts included")
+    parser.add_argument("--steps", type=int, help="so many steps instead of minutes")
+    parser.add_argument("--learning-rate", type=float, default=6e-4)
+    parser.add_argument("--silent", type=int, default=1500, help="requests that the base answers before training begins")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--no-compile", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> int:

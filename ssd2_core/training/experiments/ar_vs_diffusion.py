@@ -14,8 +14,9 @@ from ...evaluation.metrics import exact
 from ...evaluation.questions import Question, read_questions
 from ...models.loading import load
 from ...models.ssd2 import SSD2Model
+from ..batch import Row, lay_out, make_batch
+from ..compact import COMPACT, fit, make_config, make_tokenizer
 from ..data import documents, general
-from ..loop import fit
 from ..losses import diffusion_loss
 from ..mixtures import Encoder, batches
 from ..tokenizer import EOS
@@ -28,39 +29,43 @@ SIZES = "96,144,208,288"
 RESAMPLES = 10_000
 
 
-def add_parsers(recipes) -> None:
+def add_arguments(parser: argparse.ArgumentParser, recipe: str) -> None:
     """The command lines of both measurements."""
-    one = recipes.add_parser("scaling", help="the compact core at several sizes: held-out loss and accuracy")
-    one.add_argument("--sizes", default=SIZES, help="hidden sizes, with commas between them")
-    one.add_argument("--steps", type=int, default=1000)
-    one.add_argument("--threads", type=int, default=2)
-    one.add_argument("--bf16", action="store_true")
-    one.add_argument("--out", type=Path, default=Path("runs/scaling"))
-    one.set_defaults(runs=scaling)
-    one = recipes.add_parser("compare", help="what collaboration gains: diffusion against autoregression, paired bootstrap")
-    one.add_argument("--diffusion", type=Path, default=Path("assets/models"))
-    one.add_argument("--autoregressive", type=Path, default=Path("runs/autoregressive"))
-    one.add_argument("--data", type=Path, nargs="+",
-                     default=[Path("assets/evaluation/documents.jsonl"), Path("assets/evaluation/general.jsonl")])
-    one.add_argument("--limit", type=int)
-    one.add_argument("--validation", type=int, default=120, help="questions of each kind that the weights are chosen on")
-    one.add_argument("--json", action="store_true")
-    one.set_defaults(runs=compare)
+    add = parser.add_argument
+    if recipe == "scaling":
+        add("--sizes", default=SIZES, help="hidden sizes, with commas between them")
+        add("--steps", type=int, default=1000)
+        add("--threads", type=int, default=2)
+        add("--bf16", action="store_true")
+        add("--out", type=Path, default=Path("runs/scaling"))
+        return
+    add("--diffusion", type=Path, default=Path("assets/models"))
+    add("--autoregressive", type=Path, default=Path("runs/autoregressive"))
+    add("--data", type=Path, nargs="+",
+        default=[Path("assets/evaluation/documents.jsonl"), Path("assets/evaluation/general.jsonl")])
+    add("--limit", type=int)
+    add("--validation", type=int, default=120, help="questions of each kind that the weights are chosen on")
+    add("--json", action="store_true")
+
+
+def run(args: argparse.Namespace) -> int:
+    """One of both measurements."""
+    return scaling(args) if args.recipe == "scaling" else compare(args)
 
 
 def scaling(args: argparse.Namespace) -> int:
     """Train the core at each size with the same data and steps; print and write a table."""
-    from ..compact import COMPACT, make_config, make_tokenizer
     torch.set_num_threads(args.threads)
     tokenizer, rows = make_tokenizer(args.out / "tokenizer.json"), []
     core = COMPACT["core"]
     for hidden in (int(size) for size in args.sizes.split(",")):
         heads = max(1, hidden // 48)
         spec = replace(core, hidden=hidden, intermediate=hidden * 8 // 3, heads=heads,
-                       fit=replace(core.fit, steps=args.steps, bf16=args.bf16))
-        torch.manual_seed(spec.fit.seed)
+                       loop=replace(core.loop, steps=args.steps, precision="bf16" if args.bf16 else "no"))
+        torch.manual_seed(spec.seed)
         model = SSD2Model(make_config(spec))
-        curve = fit(model, batches(spec.rows(Encoder(tokenizer)), spec.batch, spec.fit.seed), spec.fit, args.out / str(hidden))
+        draw = batches(spec.rows(Encoder(tokenizer)), spec.batch, spec.seed)
+        curve = fit(model, draw, spec.loop, spec.seed, args.out / str(hidden))
         row = {"hidden": hidden, "parameters": sum(p.numel() for p in model.parameters()), "minutes": curve[-1]["minutes"],
                "train_loss": curve[-1]["loss"], **heldout_figures(model, tokenizer)}
         rows.append(row)
@@ -72,12 +77,12 @@ def scaling(args: argparse.Namespace) -> int:
 @torch.no_grad()
 def heldout_figures(model: SSD2Model, tokenizer: Tokenizer, n: int = 300) -> dict[str, float]:
     """Loss and share of right answers on general questions in held-out phrasings, drawn apart from the reported sets."""
-    from ..batch import Row, make_batch
     encoder, rng = Encoder(tokenizer), random.Random(77)
     questions = general.all_heldout(rng, n)
     rows = [Row([], [encoder.item(qa) for qa in questions[at:at + 8]]) for at in range(0, n, 8)]
-    losses = [diffusion_loss(model, make_batch(rows[at:at + 6], 16, rng), torch.Generator().manual_seed(at), False)[0].item()
-              for at in range(0, len(rows), 6)]
+    laid = [make_batch([lay_out(row, 16, rng) for row in rows[at:at + 6]], 16) for at in range(0, len(rows), 6)]
+    losses = [diffusion_loss(model, batch, torch.Generator().manual_seed(6 * number), False)[0].item()
+              for number, batch in enumerate(laid)]
     said = answers({CORE: (model, [context(tokenizer, qa.question, "") for qa in questions])}, EnsembleParams(), tokenizer, 16)
     right = sum(exact(text, qa.value) for text, qa in zip(said, questions, strict=True))
     return {"heldout_loss": round(sum(losses) / len(losses), 4), "heldout_exact": round(right / n, 4)}

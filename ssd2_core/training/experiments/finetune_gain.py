@@ -1,4 +1,4 @@
-"""What teaching is worth: questions about texts as people write them, asked before and after, without the text and with it."""
+"""What fine-tuning gains: questions about texts as people write them, asked before and after, without the text and with it."""
 
 import argparse
 import json
@@ -11,20 +11,18 @@ from ...config import check_int
 from ...evaluation.metrics import exact
 from ...evaluation.questions import Question, read_questions
 from ...models.loading import Expert, load
-from ..finetune.finetune import PersonalParams, personalise
+from ..finetune.finetune import FinetuneParams, finetune
 from ..validation import answers_alone
 
 
-def add_parser(recipes) -> None:
+def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
     """The command line of this measurement."""
-    one = recipes.add_parser("taught", help="what a personalised expert answers about texts, before and after")
-    one.add_argument("--data", type=Path, default=Path("assets/evaluation/natural.jsonl"))
-    one.add_argument("--user", default="compact-reader")
-    one.add_argument("--texts", type=int, default=6, help="how many texts one visitor has")
-    one.add_argument("--seconds", type=float, default=PersonalParams.seconds)
-    one.add_argument("--limit", type=int, help="how many visitors")
-    one.add_argument("--threads", type=int, default=2)
-    one.set_defaults(runs=run)
+    parser.add_argument("--data", type=Path, default=Path("assets/evaluation/natural.jsonl"))
+    parser.add_argument("--user", default="compact-reader")
+    parser.add_argument("--texts", type=int, default=6, help="how many texts one visitor has")
+    parser.add_argument("--seconds", type=float, default=FinetuneParams.seconds)
+    parser.add_argument("--limit", type=int, help="how many visitors")
+    parser.add_argument("--threads", type=int, default=2)
 
 
 def visitors(questions: list[Question], texts: int) -> list[list[Question]]:
@@ -41,7 +39,7 @@ def right(expert: Expert, asked: list[Question], with_text: bool) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Teach one expert for each visitor in turn; print a line for each and the whole."""
+    """Fine-tune one expert for each visitor in turn; print a line for each and the whole."""
     torch.set_num_threads(check_int("threads", args.threads, 1, 256))
     groups = visitors(read_questions(args.data), check_int("texts", args.texts, 1, 1000))[:args.limit]
     total = {"questions": 0, "before": 0, "before_with_text": 0, "after": 0, "after_with_text": 0}
@@ -49,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         expert, texts = load(args.user), list(dict.fromkeys(q.document for q in asked))
         found = {"questions": len(asked), "before": right(expert, asked, False), "before_with_text": right(expert, asked, True)}
         began = time.monotonic()
-        curve = personalise(expert.model, expert.tokenizer, texts, PersonalParams(seconds=args.seconds))
+        curve = finetune(expert.model, expert.tokenizer, texts, FinetuneParams(seconds=args.seconds))
         seconds = round(time.monotonic() - began, 1)
         found |= {"after": right(expert, asked, False), "after_with_text": right(expert, asked, True)}
         print(json.dumps(found | {"steps": curve[-1]["step"], "seconds": seconds}), flush=True)

@@ -1,15 +1,15 @@
-"""A small expert learns a visitor's texts by heart: it then answers about them without having them in its context.
+"""A small expert is fine-tuned on a visitor's texts: it then answers about them without having them in its context.
 
-It trains on questions that rules make from the texts, asked without the text and at times with it, beside the made-up rows of
+It trains on questions that rules make from the texts, asked without the text and at times with it, beside the synthetic rows of
 its first training, so that it forgets less: to read, and to be unsure of what it cannot know.
 """
 
 import argparse
 import copy
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -23,9 +23,11 @@ from ...text.documents import read_path
 from ..batch import Row
 from ..data.general import general_guess
 from ..data.schema import QA
-from ..loop import FitParams, make_optimizers
-from ..losses import diffusion_loss
+from ..folders import save_folder
+from ..loop import LoopParams, train
+from ..losses import BatchLoss, diffusion_loss
 from ..mixtures import Encoder, RowSource, batches, reader_rows
+from ..muon import muon_and_adamw
 from ..validation import answers_alone
 from .question_generation import Piece, ask, pieces, topic_words
 
@@ -34,7 +36,7 @@ Tell = Callable[[int, float, float], None]
 
 
 @dataclass(frozen=True)
-class PersonalParams:
+class FinetuneParams:
     """steps, seconds: training ends at whichever comes first. The rate rises, stays and falls over the steps that fit.
 
     questions: in a row. replay, reread: shares of rows of the first training, and of rows that have the text to read.
@@ -50,7 +52,7 @@ class PersonalParams:
     seed: int = 0
 
 
-def personal_rows(encoder: Encoder, texts: list[str], params: PersonalParams) -> RowSource:
+def finetune_rows(encoder: Encoder, texts: list[str], params: FinetuneParams) -> RowSource:
     """Rows of questions about the texts: without the text, now and then with it, and rows of the expert's first training."""
     known = [(text, pieces(text), topic_words(text)) for text in texts]
     known = [entry for entry in known if entry[1]]
@@ -86,79 +88,55 @@ def share_right(model: SSD2Model, tokenizer: Tokenizer, asked: list[QA]) -> floa
     return sum(exact(text, qa.value) for text, qa in zip(said, asked, strict=True)) / len(asked)
 
 
-def personalise(model: SSD2Model, tokenizer: Tokenizer, texts: list[str], params: PersonalParams, tell: Tell | None = None,
-                stopped: Callable[[], bool] = lambda: False) -> list[dict]:
-    """Train ``model`` in place and return rows {"step", "loss", "seconds", "right"}; the best checked weights are kept.
+def finetune(model: SSD2Model, tokenizer: Tokenizer, texts: list[str], params: FinetuneParams, tell: Tell | None = None,
+             stopped: Callable[[], bool] = lambda: False) -> list[dict]:
+    """Train ``model`` in place and return rows {"step", "loss", "accuracy", "right", "minutes"}.
 
-    tell: (step, loss, seconds left) after each step. stopped: asked before each step. Raises DocumentError for texts in
-    which nothing can be asked for.
+    The weights that answered most of the checked questions right are kept. tell: (step, loss, seconds left) after each step.
+    stopped: asked before each step. Raises DocumentError for texts in which nothing can be asked for.
     """
     if not any(pieces(text) for text in texts):
         raise DocumentError("Nothing in these texts can be asked for; add some sentences.")
     sheet, encoder = check_sheet(texts), Encoder(tokenizer)
-    draw = batches(personal_rows(encoder, texts, params), params.batch, params.seed)
-    schedule = FitParams(params.steps, params.learning_rate, warmup=20, decay=0.5)
-    optimizers, curve, average, best = make_optimizers(model, schedule), [], None, (-1.0, None)
-    began, done = time.monotonic(), 0
-    for step in range(params.steps):
-        spent = time.monotonic() - began
-        if spent >= params.seconds or stopped():
-            break
-        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-            group["lr"] = schedule.rate(min(params.steps - 1, max(step, int(spent / params.seconds * params.steps))))
-        rng = torch.Generator().manual_seed(params.seed * 1_000_003 + step)
-        model.train()
-        loss, _ = diffusion_loss(model, draw(step), rng, step % 2 == 0)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        done = step + 1
-        average = loss.item() if average is None else 0.95 * average + 0.05 * loss.item()
-        if tell:
-            tell(done, average, params.seconds - spent)
-        if done % CHECK_EVERY == 0:
-            best = _checked(model, tokenizer, sheet, done, average, began, curve, best)
-    if done % CHECK_EVERY or not done:
-        best = _checked(model, tokenizer, sheet, done, average or 0.0, began, curve, best)
-    model.load_state_dict(best[1])
-    model.eval()
+    draw = batches(finetune_rows(encoder, texts, params), params.batch, params.seed)
+    best, weights = -1.0, None
+
+    def check(step: int, _) -> dict[str, float]:
+        nonlocal best, weights
+        right = share_right(model, tokenizer, sheet)
+        if right >= best:
+            best, weights = right, copy.deepcopy(model.state_dict())
+        return {"right": round(right, 4)}
+
+    loop = LoopParams(params.steps, params.learning_rate, warmup=20, seconds=params.seconds, pace="either", cpu=True,
+                      report_every=CHECK_EVERY)
+    curve = train(BatchLoss(model, diffusion_loss, params.seed, self_condition=lambda step: step % 2 == 0),
+                  muon_and_adamw(model, params.learning_rate), lambda first, _: map(draw, count(first)), loop, check=check,
+                  tell=(lambda step, shown, left: tell(step, shown["loss"], left)) if tell else None, stopped=stopped).curve
+    model.load_state_dict(weights)
     return curve
 
 
-def _checked(model, tokenizer, sheet, step, loss, began, curve, best):
-    """Note how many of the sheet's questions are right; the weights are kept when there were never more."""
-    model.eval()
-    right = share_right(model, tokenizer, sheet)
-    seconds = time.monotonic() - began
-    curve.append({"step": step, "loss": round(loss, 4), "seconds": round(seconds, 1), "right": round(right, 4)})
-    return (right, copy.deepcopy(model.state_dict())) if right >= best[0] else best
-
-
 def rename(config: SSD2Config, title: str, summary: str) -> None:
-    """Say what the taught copy is. What was measured of the original does not hold for it."""
+    """Say what the fine-tuned copy is. What was measured of the original does not hold for it."""
     config.title, config.summary, config.measured = title, summary, {}
 
 
-def add_parser(recipes) -> None:
+def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
     """The command line of this recipe."""
-    one = recipes.add_parser("personalise", help="a small expert learns your documents by heart, in minutes on a CPU")
-    one.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    one.add_argument("--user", default="compact-reader", help="the small expert that learns: bundled id or folder")
-    one.add_argument("--out", type=Path, default=Path("runs/personal"))
-    one.add_argument("--steps", type=int, default=PersonalParams.steps)
-    one.add_argument("--minutes", type=float, default=PersonalParams.seconds / 60)
-    one.add_argument("--threads", type=int, default=2)
-    one.add_argument("--title", default="Mine")
-    one.set_defaults(runs=run)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument("--user", default="compact-reader", help="the small expert that learns: bundled id or folder")
+    parser.add_argument("--out", type=Path, default=Path("runs/personal"))
+    parser.add_argument("--steps", type=int, default=FinetuneParams.steps)
+    parser.add_argument("--minutes", type=float, default=FinetuneParams.seconds / 60)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--title", default="Mine")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, print how it goes, and write the expert as a model folder."""
     from ...models.loading import load
-    from ..compact import save_folder
-    params = PersonalParams(check_int("steps", args.steps, 1, 10**6), 60 * check_float("minutes", args.minutes, 0.05, 600))
+    params = FinetuneParams(check_int("steps", args.steps, 1, 10**6), 60 * check_float("minutes", args.minutes, 0.05, 600))
     torch.set_num_threads(check_int("threads", args.threads, 1, 256))
     texts = [read_path(path).text for path in args.files]
     expert = load(args.user)
@@ -167,8 +145,8 @@ def run(args: argparse.Namespace) -> int:
         if step % 20 == 0:
             print(f"step {step}, loss {loss:.3f}, {max(0, left):.0f} s left", flush=True)
 
-    curve = personalise(expert.model, expert.tokenizer, texts, params, tell)
-    rename(expert.model.config, args.title, f"Has learned {len(texts)} documents by heart.")
+    curve = finetune(expert.model, expert.tokenizer, texts, params, tell)
+    rename(expert.model.config, args.title, f"Has memorised {len(texts)} documents.")
     save_folder(expert.model, expert.tokenizer, args.out)
     best = max(row["right"] for row in curve)
     print(f"{args.out}: {best:.0%} of {CHECKED} questions made from the texts are answered without them")

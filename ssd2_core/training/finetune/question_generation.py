@@ -1,6 +1,6 @@
 """Questions that a text answers, made from it by rules: pieces of sentences that can be asked for, and words that ask for them.
 
-The questions are rough on purpose: an expert that learns them by heart in many wordings also knows the ones that a person asks.
+The questions are rough on purpose: an expert that has memorised them in many wordings also knows the ones that a person asks.
 """
 
 import random

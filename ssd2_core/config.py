@@ -154,6 +154,9 @@ class SamplingParams:
     settling: str = knob("anneal", "how noise goes: of all positions together (anneal, SSD-LM), or from one position after "
                          "another: equally many in each step (count), also all of high confidence, or of low entropy",
                          "Settling", choices=("anneal", "count", "confidence", "entropy"))
+    temperature: float = knob(1.0, "how evenly samples are drawn: below 1 the likely tokens more often (not for greedy)",
+                              "Temperature (not for greedy)", low=0.05, high=5.0, step=0.05)
+    lookahead: int = knob(4, "positions that a causal LM predicts in one step; its answer is the same", low=1, high=64)
 
     @property
     def answer_length(self) -> int:

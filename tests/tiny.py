@@ -42,7 +42,8 @@ def endless(denoiser):
 class Fake:
     """What every Denoiser has; a test's own ``__call__(ids, state)`` says what it predicts."""
 
-    vocab_size, eos_token_id, simplex_value, device, batch_size, bare = 97, None, 5.0, torch.device("cpu"), 1, None
+    reads, vocab_size, eos_token_id, simplex_value = "simplex", 97, None, 5.0
+    device, batch_size, bare = torch.device("cpu"), 1, None
 
 
 def start(x_t, u=1.0, previous=None):

@@ -26,12 +26,13 @@ class Description:
 
 
 def describe(step: Step) -> Description:
-    """Candidates, shares and disagreement of a step."""
+    """Candidates, shares and disagreement at the positions that a step predicted."""
     prediction = step.prediction
     together = log_probs(prediction.logits).topk(CANDIDATES)                            # (B, L, 3)
     tops = {name: part.topk(SUPPORT) for name, part in prediction.parts.items()}
     shown = {name: (top.values[..., :CANDIDATES], top.indices[..., :CANDIDATES]) for name, top in tops.items()}
-    return Description(together.indices[..., 1], shares(prediction, step.token_ids) if prediction.parts else {},
+    share = shares(prediction, step.token_ids[:, step.state.window]) if prediction.parts else {}
+    return Description(together.indices[..., 1], share,
                        {TOGETHER: (together.values, together.indices), **shown},
                        disagreement(prediction, [top.indices for top in tops.values()]))
 

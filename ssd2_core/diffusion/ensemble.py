@@ -65,12 +65,14 @@ class Ensemble:
         sizes = {name: expert.vocab_size for name, expert in experts.items()}
         if len(set(sizes.values())) > 1:
             raise ModelError(f"Experts must share one vocabulary; these have {sizes} entries.")
+        if len({expert.reads for expert in experts.values()}) > 1:
+            raise ModelError("Simplex experts and next-token experts cannot write one answer together; choose one kind.")
         self.experts, self.params, self.guide = dict(experts), params, guide
         self.dropped: list[str] = []
         self.forwards = 0
         first = next(iter(experts.values()))
         self.vocab_size, self.eos_token_id, self.simplex_value = first.vocab_size, first.eos_token_id, first.simplex_value
-        self.device, self.batch_size, self.bare = first.device, first.batch_size, None
+        self.device, self.batch_size, self.bare, self.reads = first.device, first.batch_size, None, first.reads
 
     def __call__(self, ids: Tensor, state: BlockState, known: Mapping[Denoiser, Tensor] | None = None) -> Prediction:
         """ids so far (B, R) and the block -> Prediction with the parts of each expert. known: logits computed in a batch."""
@@ -88,7 +90,7 @@ class Ensemble:
         if self.params.weights == "adaptive" and len(parts) > 1:
             spread = adapt(parts, active, self.params.tau)
         else:
-            spread = {n: torch.full(state.u.shape, w, device=state.u.device, dtype=torch.float32) for n, w in active.items()}
+            spread = {n: torch.full_like(state.u[:, state.window], w) for n, w in active.items()}
         prediction = Prediction(combine(parts, spread), parts, spread)
         if self.params.guidance and self.guide is not None:
             prediction.logits = self.guide(prediction.logits, self.params.guidance)

@@ -23,11 +23,15 @@ class Pins:
         """No end of text at this position: more is given behind it."""
         self._open.setdefault(block, []).append(position)
 
-    def apply(self, block: int, logits: Tensor, eos: int | None, at: Tensor, given: Tensor) -> None:
-        """Write what is given, and what cannot be, into predicted logits (B, L, V), in place. at, given: of ``of``."""
-        if eos is not None and block in self._open:
-            logits[:, self._open[block], eos] = FLOOR
-        logits[:, at] = clean(given, logits.shape[-1], -FLOOR / 2) + FLOOR / 2           # 0 at the given token, FLOOR elsewhere
+    def apply(self, block: int, logits: Tensor, eos: int | None, at: Tensor, given: Tensor,
+              window: slice = slice(None)) -> None:
+        """Write what is given, and what cannot be, into a window's logits (B, W, V), in place. at, given: of ``of``."""
+        first, last = window.start or 0, (window.start or 0) + logits.shape[1]
+        if eos is not None:
+            logits[:, [one - first for one in self._open.get(block, ()) if first <= one < last], eos] = FLOOR
+        inside = (at >= first) & (at < last)
+        fixed = clean(given[inside], logits.shape[-1], -FLOOR / 2) + FLOOR / 2           # 0 at the given token, FLOOR elsewhere
+        logits[:, at[inside] - first] = fixed
 
     def of(self, block: int, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Positions and ids of the given tokens within a block of this length, both (N,)."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..config import SamplingParams
+from . import fixed_point
 from .pins import Pins
 from .settling import has_converged, is_unchanged, settle
 from .simplex import alpha_bar, choose, clean, entropy, lift, log_probs
@@ -37,10 +38,15 @@ class Generation:
         B, L = denoise.batch_size, params.block_length
         self.ids = torch.zeros((B, 0), dtype=torch.long, device=rng.device)
         self.ended = torch.zeros(B, dtype=torch.bool, device=rng.device)
-        self.block, self.state = 0, self._start(*torch.empty((2, B, L, denoise.vocab_size), device=rng.device).unbind(0))
+        self.on_tokens = denoise.reads == "tokens"
+        needed = (1 if self.on_tokens else 2, B, L, 0 if is_greedy_on_tokens(denoise, params) else denoise.vocab_size)
+        buffers = torch.empty(needed, device=rng.device)
+        self.block, self.state = 0, self._start(buffers[0], buffers[-1])
 
     def _start(self, x_t: Tensor, spare: Tensor) -> BlockState:
         """1) A block starts as pure noise on the simplex of the vocabulary."""
+        if self.on_tokens:
+            return fixed_point.start(x_t, self.denoise.eos_token_id, self.params, self.rng)
         fill(x_t, 0.0, self.denoise.simplex_value, self.rng, self.noise)                  # (B, L, V)
         u = x_t.new_ones(x_t.shape[:2])
         return BlockState(x_t, spare, u, torch.zeros_like(u, dtype=torch.bool), 1, self.params.num_steps)
@@ -49,8 +55,11 @@ class Generation:
         """What the denoiser is asked next: ids so far (B, R) and the block, with what is pinned by now. None at the end."""
         if self.state is not None:
             at, given = self.pins.of(self.block, self.params.block_length, self.rng.device)
-            self.state.x_t[:, at] = clean(given, self.denoise.vocab_size, self.denoise.simplex_value)
-            self.state.settled[:, at] = True
+            if self.on_tokens:
+                fixed_point.give(self.state, at, given, self.params.lookahead)
+            else:
+                self.state.x_t[:, at] = clean(given, self.denoise.vocab_size, self.denoise.simplex_value)
+                self.state.settled[:, at] = True
         return self.state and (self.ids, self.state)
 
     def __iter__(self) -> Iterator[Step]:
@@ -72,13 +81,17 @@ class Generation:
         ids, state = question
         prediction = self.denoise(ids, state, **known)
         eos, (at, given) = self.denoise.eos_token_id, self.pins.of(self.block, self.params.block_length, ids.device)
-        self.pins.apply(self.block, prediction.logits, eos, at, given)
+        self.pins.apply(self.block, prediction.logits, eos, at, given, state.window)
         # 3) the prediction goes back to the simplex and is made noisy again, a little less
-        after = advance(state, prediction, self.params, self.rng, self.denoise.simplex_value, eos, self.noise)
+        if self.on_tokens:
+            after = fixed_point.advance(state, prediction, self.params, eos)
+        else:
+            after = advance(state, prediction, self.params, self.rng, self.denoise.simplex_value, eos, self.noise)
         pinned = torch.zeros_like(state.settled[0])
         pinned[at] = True
         changed = state.settled & False if state.token_ids is None else after.token_ids != state.token_ids
-        finished = after.step > after.num_steps or bool(after.settled.all()) or has_converged(after, self.params, eos)
+        finished = after.step > after.num_steps or bool(after.settled.all()) or (
+            not self.on_tokens and has_converged(after, self.params, eos))
         if finished and eos is not None:
             self.ended = self.ended | (after.token_ids == eos).any(-1)
         self.state = after
@@ -118,6 +131,11 @@ def advance(state: BlockState, prediction: Prediction, params: SamplingParams, r
         after.u = (~after.settled).to(state.u.dtype)
     after.unchanged_steps = state.unchanged_steps + 1 if is_unchanged(state, after, eos) else 0
     return after
+
+
+def is_greedy_on_tokens(denoise: Denoiser, params: SamplingParams) -> bool:
+    """Whether no noise is needed at all."""
+    return denoise.reads == "tokens" and params.projection != "sampling"
 
 
 def fill(x: Tensor, mean: float, scale: float, rng: torch.Generator, noise: Noise | None) -> None:

@@ -14,11 +14,13 @@ class BlockState:
     """All that is known of a block before a step; nothing is remembered elsewhere.
 
     x_t: noisy logits (B, L, V), overwritten when the step after the next is made; spare: where the next one is written.
+    For denoisers that read tokens: the noise that samples are drawn with, the same in all steps; empty for the greedy choice.
     u: time of each position (B, L), 1 for pure noise and 0 for none. settled: has its token from here on (B, L).
     step: from 1 to num_steps, so t = num_steps - step + 1.
     Of the step before, None before the first: previous: fused logits (B, L, V), for self-conditioning; token_ids: latest
     estimate, its confidence (probability) and the entropy in nats there, all (B, L); chosen: what was projected, see
     ``simplex.choose``. unchanged_steps: in which nothing has moved.
+    window: positions that are predicted, all but for denoisers that read tokens.
     """
 
     x_t: Tensor
@@ -33,6 +35,7 @@ class BlockState:
     entropy: Tensor | None = None
     chosen: Tensor | None = None
     unchanged_steps: int = 0
+    window: slice = field(default_factory=lambda: slice(None))
 
     @property
     def time(self) -> float:
@@ -54,8 +57,12 @@ class Prediction:
 
 
 class Denoiser(Protocol):
-    """Anything that predicts a clean block: a bound expert, an ensemble. bare: the same without documents."""
+    """Anything that predicts a clean block: a bound expert, an ensemble.
 
+    reads: "simplex" for x_t, "tokens" for the latest estimates. bare: the same without documents.
+    """
+
+    reads: str
     vocab_size: int
     eos_token_id: int | None
     simplex_value: float
@@ -64,7 +71,7 @@ class Denoiser(Protocol):
     bare: "Denoiser | None"
 
     def __call__(self, ids: Tensor, state: BlockState) -> Prediction:
-        """ids so far (B, R) and the block -> logits (B, L, V), parts by expert."""
+        """ids so far (B, R) and the block -> logits (B, L, V) of its window, parts by expert."""
 
 
 @dataclass

@@ -105,6 +105,8 @@ class Context:
 class BoundExpert:
     """A network and the context of its rows: a Denoiser. bare: the same network without the documents, for contrast."""
 
+    reads = "simplex"
+
     def __init__(self, model, context: Context, bare: "BoundExpert | None" = None):
         self.model, self.context, self.bare = model, context, bare
         self.vocab_size, self.simplex_value = model.lm.config.vocab_size, model.config.simplex_value

@@ -1,6 +1,11 @@
-"""Low-rank adapters on a backbone, by peft."""
+"""Low-rank adapters on a backbone (arXiv 2106.09685): by peft for training, by rows for experts that share a base."""
 
-from torch import nn
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
 
 from ..errors import ModelError
 
@@ -25,3 +30,79 @@ def switch_lora(lm: nn.Module, on: bool) -> None:
     for module in lm.modules():
         if isinstance(module, BaseTunerLayer):
             module._disable_adapters = not on       # enable_adapters would also switch requires_grad, in the midst of a step
+
+
+class Gate(threading.local):
+    """Which adapter acts on which rows of the pass that a thread is making."""
+
+    rows: tuple[tuple[str, Tensor], ...] = ()
+
+
+class GatedLora(nn.Module):
+    """A linear layer with adapters by name, each added to the rows that ask for it: W x + scale · B A x."""
+
+    def __init__(self, linear: nn.Module, gate: Gate):
+        super().__init__()
+        self.linear, self.gate = linear, gate
+        self.down, self.up, self.scales = nn.ParameterDict(), nn.ParameterDict(), {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, H) -> (B, L, H')."""
+        out = self.linear(x)
+        for name, rows in self.gate.rows:
+            if name in self.scales:
+                low = nn.functional.linear(x[rows], self.down[name])
+                out[rows] += self.scales[name] * nn.functional.linear(low, self.up[name])
+        return out
+
+    @staticmethod
+    @contextmanager
+    def rows(lm: nn.Module, adapters: Sequence[str | None]) -> Iterator[None]:
+        """Within it, row i of each pass of ``lm`` has the adapter ``adapters[i]``."""
+        gate = getattr(lm, "lora_gate", None)
+        if gate is None:
+            yield
+            return
+        names = sorted({name for name in adapters if name is not None})
+        gate.rows = tuple((name, torch.tensor([i for i, each in enumerate(adapters) if each == name], device=lm.device))
+                          for name in names)
+        try:
+            yield
+        finally:
+            gate.rows = ()
+
+
+def add_adapter(lm: nn.Module, name: str, settings: dict, tensors: dict[str, Tensor]) -> None:
+    """Give ``lm`` one more low-rank adapter. settings: r, lora_alpha, target_modules. tensors: by peft's names, A and B.
+
+    Raises ModelError that names the tensor that does not fit.
+    """
+    if not hasattr(lm, "lora_gate"):
+        lm.lora_gate = Gate()
+    targets, left = tuple(settings.get("target_modules") or TARGETS), dict(tensors)
+    for path, module in list(lm.named_modules()):
+        if path.rpartition(".")[2] not in targets:
+            continue
+        linear = module.linear if isinstance(module, GatedLora) else module
+        found = {part: left.pop(f"{path}.lora_{part}.weight", None) for part in "AB"}
+        wanted = {"A": (settings["r"], linear.in_features), "B": (linear.out_features, settings["r"])}
+        for part, tensor in found.items():
+            if tensor is None or tuple(tensor.shape) != wanted[part]:
+                shown = "missing" if tensor is None else f"of size {list(tensor.shape)}"
+                raise ModelError(f"{path}.lora_{part}.weight is {shown}; expected is {list(wanted[part])}.")
+        if not isinstance(module, GatedLora):
+            module = GatedLora(linear, lm.lora_gate)
+            lm.set_submodule(path, module)
+        at = {"dtype": linear.weight.dtype, "device": linear.weight.device}
+        module.down[name] = nn.Parameter(found["A"].to(**at), requires_grad=False)
+        module.up[name] = nn.Parameter(found["B"].to(**at), requires_grad=False)
+        module.scales[name] = settings["lora_alpha"] / settings["r"]
+    if left:
+        raise ModelError(f"The adapter has a tensor {sorted(left)[0]}, which its base has no place for.")
+
+
+def remove_adapter(lm: nn.Module, name: str) -> None:
+    """Let go of an adapter; the others and the base stay."""
+    for module in lm.modules():
+        if isinstance(module, GatedLora) and name in module.scales:
+            del module.down[name], module.up[name], module.scales[name]

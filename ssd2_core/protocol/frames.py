@@ -47,20 +47,35 @@ class Frame:
 
 
 def from_step(step, description, request_id: str, decode: Callable[[list[int]], list[str]], eos_token_id: int | None,
-              elapsed_ms: float, revision: int = 0) -> Frame:
-    """The first row of a ``diffusion.step.Step`` and its Description as a Frame; ``decode`` gives one text per token."""
+              elapsed_ms: float, revision: int = 0, before: Frame | None = None) -> Frame:
+    """The first row of a ``diffusion.step.Step`` and its Description as a Frame; ``decode`` gives one text per token.
+
+    before: the last frame of the same block, which tells of the positions that this step did not predict.
+    """
     rounded = lambda values: [round(v, 4) for v in values]  # noqa: E731
     token_ids = step.token_ids[0].tolist()
+    first = step.state.window.start or 0
+
+    def whole(values: list, earlier: list | None, nothing: object) -> list:
+        """What was predicted, between what stood there before."""
+        rest = earlier or [nothing] * len(token_ids)
+        return [*rest[:first], *values, *rest[first + len(values):]]
+
+    def by_expert(rows: dict, part: str, nothing: object, convert: Callable) -> dict:
+        return {name: whole(convert(row), getattr(before, part).get(name) if before else None, nothing)
+                for name, row in rows.items()}
     return Frame(
         request_id=request_id, block=step.block, step=step.step, num_steps=step.state.num_steps,
         alpha_bar=round(step.alpha_bar, 5), token_ids=token_ids, texts=decode(token_ids),
         confidence=rounded(step.after.confidence[0].tolist()), entropy=rounded(step.after.entropy[0].tolist()),
-        share={name: rounded(value[0].tolist()) for name, value in description.share.items()},
-        weight={name: rounded(value[0].tolist()) for name, value in step.prediction.weights.items()},
-        changed=step.changed[0].tolist(), rival_texts=decode(description.runner_up_ids[0].tolist()),
+        share=by_expert(description.share, "share", 0.0, lambda row: rounded(row[0].tolist())),
+        weight=by_expert(step.prediction.weights, "weight", 0.0, lambda row: rounded(row[0].tolist())),
+        changed=step.changed[0].tolist(),
+        rival_texts=whole(decode(description.runner_up_ids[0].tolist()), before and before.rival_texts, ""),
         is_eos=[i == eos_token_id for i in token_ids], elapsed_ms=round(elapsed_ms, 1),
-        candidates={name: _candidates(top, decode) for name, top in description.candidates.items()},
-        disagreement=rounded(description.disagreement[0].tolist()), pinned=step.pinned.tolist(), revision=revision)
+        candidates=by_expert(description.candidates, "candidates", [], lambda top: _candidates(top, decode)),
+        disagreement=whole(rounded(description.disagreement[0].tolist()), before and before.disagreement, 0.0),
+        pinned=step.pinned.tolist(), revision=revision)
 
 
 def _candidates(top: tuple, decode: Callable[[list[int]], list[str]]) -> list[list[tuple[str, float]]]:

@@ -70,7 +70,7 @@ class Run:
             return None
         elapsed_ms = (time.monotonic() - self.began) * 1000
         frame = from_step(*found, self.request.request_id, self.decode_each, self.eos_token_id, elapsed_ms,
-                          self.revision)
+                          self.revision, self.blocks.get(found[0].block))
         rest = [0.0] * len(frame.token_ids)
         frame = replace(frame, share={name: frame.share.get(name, rest) for name in self.started.experts},
                         weight={name: frame.weight.get(name, rest) for name in self.started.experts})

@@ -1,0 +1,82 @@
+"""Blocks of denoisers that read tokens: a causal LM's own answer as the fixed point of its predictions (Jacobi iteration).
+
+Position i is predicted from the estimates before it, so a position whose predecessors all stood still is final: each step
+settles at least one, and after at most L steps nothing moves. Sampling keeps this, for its Gumbel noise g is drawn once for the
+block: token_i = argmax(log p_i / temperature + g_i) is an exact sample of the softmax, and the seed decides the answer.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..config import SamplingParams
+from .simplex import entropy, log_probs, nucleus
+from .step import BlockState, Prediction
+
+
+def start(x_t: Tensor, eos: int | None, params: SamplingParams, rng: torch.Generator) -> BlockState:
+    """A block of which nothing is known: no estimate but the end of text. x_t: where the noise goes (B, L, V), or (B, L, 0)."""
+    x_t.exponential_(generator=rng).log_().neg_()                                         # g = -log(E), E ~ Exp(1)
+    u = torch.ones(x_t.shape[:2], device=x_t.device)
+    settled, nothing = torch.zeros_like(u, dtype=torch.bool), torch.zeros_like(u)
+    state = BlockState(x_t, x_t, u, settled, 1, x_t.shape[1], token_ids=torch.full_like(settled, eos or 0, dtype=torch.long),
+                       confidence=nothing, entropy=nothing)
+    return replace(state, window=window_of(settled, params.lookahead))
+
+
+def advance(state: BlockState, prediction: Prediction, params: SamplingParams, eos: int | None) -> BlockState:
+    """The block after a prediction for its window (B, W, V): each position whose predecessors were right is settled."""
+    at, log_p = state.window, log_probs(prediction.logits)
+    old, held = state.token_ids[:, at], state.settled[:, at]
+    new = torch.where(held, old, drawn(log_p, state.x_t[:, at], params))                  # (B, W)
+    right = (held | (new == old)).long().cumprod(-1)
+    final = torch.cat([torch.ones_like(right[:, :1]), right[:, :-1]], -1).bool()          # all before it stood still
+    found = log_p.gather(-1, new.unsqueeze(-1)).squeeze(-1).exp()
+    after = replace(
+        state, step=state.step + 1, settled=put(state.settled, at, held | final), token_ids=put(state.token_ids, at, new),
+        confidence=put(state.confidence, at, torch.where(held, state.confidence[:, at], found)),
+        entropy=put(state.entropy, at, torch.where(held, state.entropy[:, at], entropy(log_p))))
+    if eos is not None:                                             # what stands behind a final end of text is nothing
+        ends = ((after.token_ids == eos) & leading(after.settled)).long()
+        behind = ends.cumsum(-1) - ends > 0
+        after.token_ids, after.settled = after.token_ids.masked_fill(behind, eos), after.settled | behind
+    after.u, after.chosen = (~after.settled).float(), after.token_ids
+    after.window = window_of(after.settled, params.lookahead)
+    return after
+
+
+def give(state: BlockState, at: Tensor, given: Tensor, lookahead: int) -> None:
+    """Set tokens (N,) at positions (N,), in place; what follows a token that was another one is open again."""
+    moved = (state.token_ids[:, at] != given) & state.settled[:, at]
+    for position in at[moved.any(0)].tolist():
+        state.settled[:, position + 1:] = False
+    state.token_ids[:, at], state.settled[:, at] = given, True
+    state.window = window_of(state.settled, lookahead)
+
+
+def drawn(log_p: Tensor, noise: Tensor, params: SamplingParams) -> Tensor:
+    """The tokens that predictions (B, W, V) say, under fixed noise (B, W, V) or greedily. -> (B, W)."""
+    if params.projection != "sampling":
+        return log_p.argmax(-1)
+    scaled = log_p / params.temperature
+    return (scaled.masked_fill(~nucleus(scaled, params.top_p), -torch.inf) + noise).argmax(-1)
+
+
+def leading(settled: Tensor) -> Tensor:
+    """Settled positions with nothing open before them, (B, L)."""
+    return settled.long().cumprod(-1).bool()
+
+
+def window_of(settled: Tensor, lookahead: int) -> slice:
+    """From the first position that is open in any row to ``lookahead`` positions of the row that is furthest."""
+    done, length = leading(settled).sum(-1), settled.shape[1]
+    first = min(int(done.min()), length - 1)
+    return slice(first, min(length, max(int(done.clamp_max(length - 1).max()), first) + lookahead))
+
+
+def put(values: Tensor, at: slice, new: Tensor) -> Tensor:
+    """Values (B, L) with others in a window."""
+    out = values.clone()
+    out[:, at] = new.to(out.dtype)
+    return out

@@ -104,8 +104,9 @@ def test_every_setting_changes_something():
         assert differ(start, trail(**change)), change
     assert differ(trail(weights="schedule"), trail(weights="schedule", schedule_end=0.8))
     for projection in ("sampling", "multihot"):
-        low, high = (trail(sampling={"projection": projection, "top_p": p}) for p in (0.05, 0.99))
-        assert differ(low, high)
+        for name, values in (("top_p", (0.05, 0.99)), ("temperature", (0.2, 3.0))):
+            low, high = (trail(sampling={"projection": projection, name: value}) for value in values)
+            assert differ(low, high), name
 
 
 def test_shares_and_weights_sum_to_one():

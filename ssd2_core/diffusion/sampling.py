@@ -114,7 +114,7 @@ def advance(state: BlockState, prediction: Prediction, params: SamplingParams, r
     signal = math.sqrt(alpha_bar(u))
     x = state.spare
     fill(x, -K * signal, K * math.sqrt(max(0.0, 1 - signal**2)), rng, noise)              # noise around -K everywhere ...
-    chosen = choose(prediction.logits, params.projection, params.top_p, rng)              # (B, L) or (B, L, V)
+    chosen = choose(prediction.logits / params.temperature, params.projection, params.top_p, rng)   # (B, L) or (B, L, V)
     log_p = log_probs(prediction.logits)
     confidence, token_ids = log_p.max(-1)
     after = replace(state, x_t=x, spare=state.x_t, step=state.step + 1, previous=prediction.logits, token_ids=token_ids,

@@ -13,8 +13,8 @@ from ..diffusion.ensemble import Ensemble
 from ..diffusion.sampling import Noise, generate
 from ..diffusion.step import Step
 from ..models.attribute_model import guide_for
-from ..models.context import bind_rows
 from ..models.loading import Expert
+from ..models.next_token import side_by_side
 from ..text.documents import passages
 from ..text.prompts import answer_text, contexts
 from .metrics import scores
@@ -35,11 +35,11 @@ def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: 
         rows = questions[start:start + size]
         bound = {}
         for name, expert in experts.items():
-            given = [contexts(expert.tokenizer, expert.model.config, q.question, (), passages(q.document),
+            given = [contexts(expert.tokenizer, expert.config_as(name), q.question, (), passages(q.document),
                               sampling.answer_length) for q in rows]
             bare = [c.bare_ids or c.ids for c in given] if any(c.bare_ids for c in given) else None
-            bound[name] = bind_rows(expert.model, [c.ids for c in given], bare)
-        fused = Ensemble(bound, ensemble, guide_for(first.card.tokenizer_hash))
+            bound[name] = expert.model.bind_rows([c.ids for c in given], bare)
+        fused = Ensemble(side_by_side(bound), ensemble, guide_for(first.card.tokenizer_hash))
         rng = torch.Generator(device=fused.device).manual_seed(sampling.seed)
         ends, decided, steps = [], {}, 0
         for step in generate(fused, sampling, rng, noise=_same_for_all(rng)):
@@ -61,8 +61,11 @@ def _same_for_all(rng: torch.Generator) -> Noise:
 
 def _decided(before: dict[str, torch.Tensor] | None, step: Step, names: Iterable[str]) -> dict[str, torch.Tensor]:
     """Each expert's share (B, L) in a block's tokens, each at the step that set it; 0 where it had no weight or was dropped."""
-    share = shares(step.prediction, step.token_ids)
-    now = {name: share.get(name, torch.zeros_like(step.after.confidence)) for name in names}
+    at, nothing = step.state.window, torch.zeros_like(step.after.confidence)
+    share = shares(step.prediction, step.token_ids[:, at])
+    now = {name: nothing.clone() for name in names}
+    for name in share:
+        now[name][:, at] = share[name]
     return {name: torch.where(step.changed, share, before[name]) for name, share in now.items()} if before else now
 
 

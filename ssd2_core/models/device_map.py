@@ -128,15 +128,14 @@ def has_bfloat16_units() -> bool:
 
 def make_plan(model_id: str, config, dtype, device_map: str | dict | None, max_memory: dict | None = None,
               quantize: str | None = None) -> Plan:
-    """Count a network's weights by device without making them. config: SSD2Config; dtype: torch's. Raises ModelError."""
+    """Count a network's weights by device without making them. config: SSD2Config or a causal LM's. Raises ModelError."""
     import torch
     from accelerate import init_empty_weights
     from accelerate.utils import compute_module_sizes, get_balanced_memory
 
-    from .ssd2 import SSD2Model
     check_quantize(quantize)
     with init_empty_weights():
-        model = SSD2Model(config)
+        model = network_of(config)
     model.tie_weights()
     factor = BITS.get(quantize, 0) / torch.empty((), dtype=dtype).element_size() if quantize else 1.0
     sizes = {name: int(n * factor) for name, n in compute_module_sizes(model, dtype=dtype).items()}
@@ -163,6 +162,24 @@ def make_plan(model_id: str, config, dtype, device_map: str | dict | None, max_m
     return Plan(model_id, count, str(dtype).removeprefix("torch."), by_device, memory_free(), device_map, quantize)
 
 
+def network_of(config):
+    """The network of an SSD2Config or of a causal LM's config, without weights under ``init_empty_weights``."""
+    from transformers import AutoModelForCausalLM
+
+    from .ssd2 import SSD2Config, SSD2Model
+    return SSD2Model(config) if isinstance(config, SSD2Config) else AutoModelForCausalLM.from_config(config)
+
+
+def count_parameters(config) -> int:
+    """Parameters of a network: as an SSD2Config says, else counted."""
+    from accelerate import init_empty_weights
+    said = int(getattr(config, "num_parameters", 0) or 0)
+    if not said:
+        with init_empty_weights():
+            said = sum(parameter.numel() for parameter in network_of(config).parameters())
+    return said
+
+
 def _spread(model, limits: dict | None, dtype, sizes: dict[str, int]) -> dict:
     """Devices by module, layer after layer; what every step needs outside the layers stays where it is computed."""
     from accelerate import infer_auto_device_map
@@ -171,7 +188,7 @@ def _spread(model, limits: dict | None, dtype, sizes: dict[str, int]) -> dict:
     main = next(iter(limits))
     names = {module: name for name, module in model.named_modules()}
     ends = [names[m] for m in (model.get_input_embeddings(), model.get_output_embeddings()) if m is not None]
-    fixed = [*ends, *(name for name, _ in model.named_children() if name != "lm")]
+    fixed = [*ends, *(name for name, _ in model.named_children() if not any(f"{end}.".startswith(f"{name}.") for end in ends))]
     room = limits[main] - sum(sizes.get(name, 0) for name in fixed)
     limits = {**limits, main: max(0, room)}
     placed = dict(infer_auto_device_map(model, limits, model._no_split_modules, dtype))

@@ -3,19 +3,21 @@
 Nothing is ever unpickled and no code of a model is ever run. What is known without loading stands in ``cards.py``.
 """
 
+import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from ..config import Settings, knobs
+from ..config import CORE, Settings, knobs
 from ..errors import ModelError, is_out_of_memory, reason
 from ..registry.base_models import Progress, find_base
-from ..registry.cards import ModelCard, check_compatible, here, list_models, locate, read_card, resolve
+from ..registry.cards import ModelCard, check_compatible, here, is_gguf, list_models, locate, read_card, resolve, tokenizer_hash
 from .device_map import (
     Plan,
     check_max_memory,
+    count_parameters,
     has_bfloat16_units,
     load_arguments,
     make_plan,
@@ -41,6 +43,11 @@ class Expert:
         """The network's SSD2Config."""
         return self.model.config
 
+    def config_as(self, name: str):
+        """The config for a part in an ensemble: a causal LM that is no core reads documents as a reader does."""
+        is_reader = self.card.kind == "next-token" and name != CORE and self.config.role == "core"
+        return replace(self.config, role="reader") if is_reader else self.config
+
     def bind(self, prompt: str, documents: list[str] | None = None):
         """This expert after a question, and after documents if it reads them: a Denoiser."""
         from ..text.documents import passages
@@ -65,19 +72,31 @@ def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto
     device_map, max_memory ("0=20GB,cpu=60GB"), offload_folder: of accelerate. quantize: "8bit" or "4bit".
     folder: where the model lies, whatever its id: a visitor's own.
     """
-    folder, source = (folder, "visitor") if folder else locate(model_id)
+    if folder is None and is_gguf(model_id):
+        from .load_next_token import folder_of
+        folder, source = folder_of(model_id, progress), "folder"
+    else:
+        folder, source = (folder, "visitor") if folder else locate(model_id)
     card = read_card(folder, model_id, source)
-    plan = plan_for(folder, model_id, device_map, dtype, max_memory, quantize)
+    lies = folder
+    if card.kind == "next-token":
+        from .load_next_token import base_of
+        lies = base_of(folder, progress)
+    plan = plan_for(lies, model_id, device_map, dtype, max_memory, quantize)
     log.info("%s", plan.words())
     if progress:
         progress(plan.words() + ".", 0.0)
     plan.check()
     where = load_arguments(plan, parse_max_memory(max_memory), offload_folder)
     try:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer = Tokenizer.from_file(str(lies / "tokenizer.json"))
     except Exception:                       # the tokenizers library raises plain Exception
         raise ModelError(f"The tokenizer.json of {model_id} is damaged; fetch or save it again.") from None
-    model = _load_model(folder, model_id, plan.dtype, where, progress)
+    if card.kind == "next-token":
+        model = _load_next_token(folder, model_id, tokenizer, lies, plan.dtype, where)
+        card = replace(card, tokenizer_hash=tokenizer_hash(lies / "tokenizer.json"))
+    else:
+        model = _load_model(folder, model_id, plan.dtype, where, progress)
     size = model.config.vocab_size
     if tokenizer.get_vocab_size() > size:
         raise ModelError(f"The tokenizer of {model_id} has {tokenizer.get_vocab_size()} tokens, its network only {size}; "
@@ -94,14 +113,16 @@ def plan_for(folder: Path, model_id: str, device_map: str | dict | None = None, 
         raise ModelError(f"dtype must be {', '.join(dtypes)}, not {dtype!r}.")
     import torch
 
+    from .load_next_token import lm_config
     from .ssd2 import SSD2Config
     placed, limits = parse_device_map(device_map), parse_max_memory(max_memory)
     check_max_memory(device_map, max_memory)
     on_gpu = torch.cuda.is_available() and placed != "cpu"
     try:
-        config = SSD2Config.from_pretrained(folder)
+        simplex = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type") == "ssd2"
+        config = SSD2Config.from_pretrained(folder) if simplex else lm_config(folder, model_id)
         if dtype == "auto":
-            half = on_gpu or (int(config.num_parameters) >= LARGE and has_bfloat16_units())
+            half = on_gpu or (count_parameters(config) >= LARGE and has_bfloat16_units())
             dtype = "bfloat16" if half else "float32"
         return make_plan(model_id, config, getattr(torch, dtype), placed, limits, quantize)
     except ModelError:
@@ -140,6 +161,16 @@ def _load_model(folder: Path, model_id: str, dtype: str, where: dict, progress: 
                          f"{wrong[0]} first.")
     alone = where["device_map"] is None and "quantization_config" not in where
     return (model.to("cuda") if alone and torch.cuda.is_available() else model).eval()
+
+
+def _load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Path, dtype: str, where: dict):
+    from .load_next_token import load_next_token
+    try:
+        return load_next_token(folder, model_id, tokenizer, lies, dtype, where)
+    except ModelError:
+        raise
+    except Exception as error:              # a corrupt file, an unknown device, too little memory
+        raise _not_loaded(model_id, error) from None
 
 
 def _with_base(folder: Path, config, progress: Progress | None) -> dict:

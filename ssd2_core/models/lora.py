@@ -106,3 +106,8 @@ def remove_adapter(lm: nn.Module, name: str) -> None:
     for module in lm.modules():
         if isinstance(module, GatedLora) and name in module.scales:
             del module.down[name], module.up[name], module.scales[name]
+
+
+def has_adapter(lm: nn.Module, name: str) -> bool:
+    """Whether ``lm`` has an adapter of this name."""
+    return any(isinstance(module, GatedLora) and name in module.scales for module in lm.modules())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..diffusion.step import BlockState, Prediction
+from ..diffusion.step import BlockState, Denoiser, Prediction
 from .kv_cache import BlockCache
 from .lora import GatedLora
 
@@ -132,12 +132,13 @@ class NextTokenExpert:
         return Prediction(self.rows.logits(ids, state)[self.at].to(ids.device))
 
 
-def side_by_side(experts: Mapping[str, NextTokenExpert]) -> dict[str, NextTokenExpert]:
+def side_by_side(experts: Mapping[str, Denoiser]) -> dict[str, Denoiser]:
     """The same experts, those over one LM as rows of one pass."""
     out = dict(experts)
     groups: dict[int, list[str]] = {}
     for name, expert in experts.items():
-        groups.setdefault(id(expert.model.lm), []).append(name)
+        if isinstance(expert, NextTokenExpert):
+            groups.setdefault(id(expert.model.lm), []).append(name)
     for names in (names for names in groups.values() if len(names) > 1):
         parts = [experts[name].rows for name in names]
         joined = CausalRows(parts[0].lm, [row for part in parts for row in part.rows],

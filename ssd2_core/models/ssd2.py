@@ -193,4 +193,8 @@ class SSD2Model(PreTrainedModel):
 
     def bind(self, context_ids: list[int], bare_context_ids: list[int] | None = None) -> BoundExpert:
         """This network with one row's context, as a Denoiser; the bare context (no documents) serves contrast."""
-        return bind_rows(self, [context_ids], None if bare_context_ids is None else [bare_context_ids])
+        return self.bind_rows([context_ids], None if bare_context_ids is None else [bare_context_ids])
+
+    def bind_rows(self, rows: list[list[int]], bare_rows: list[list[int]] | None = None) -> BoundExpert:
+        """This network with B contexts of any lengths as one Denoiser over B rows."""
+        return bind_rows(self, rows, bare_rows)

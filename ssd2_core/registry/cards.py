@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import math
 import os
 import re
 from collections.abc import Iterable
@@ -30,7 +31,7 @@ class ModelCard:
     """What is known of a model without loading it.
 
     measured: share of right answers by the name of a set of questions, as whoever trained it says. source: "bundled", "folder",
-    "hub" or "visitor".
+    "hub" or "visitor". kind: "simplex", or "next-token" for a causal LM as it is.
     """
 
     id: str
@@ -45,6 +46,7 @@ class ModelCard:
     source: str
     path: str
     size_bytes: int
+    kind: str = "simplex"
 
 
 def tokenizer_hash(path: Path) -> str:
@@ -65,19 +67,23 @@ def _tokenizer_hash(path: str, mtime_ns: int, size: int) -> str:
 
 def read_card(folder: Path, model_id: str, source: str) -> ModelCard:
     """The card of a model folder. Raises ModelError that says what is missing."""
-    for name in ("config.json", "tokenizer.json"):
-        if not (folder / name).is_file():
-            raise ModelError(f"{model_id} has no {name}; a model folder holds config.json, model.safetensors, tokenizer.json.")
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        raise ModelError(f"{model_id} has no weights; a .safetensors file was expected beside config.json.")
+    _needs(folder, model_id, "config.json")
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (ValueError, OSError, RecursionError):
         raise ModelError(f"The config.json of {model_id} is not valid JSON.") from None
-    if not isinstance(config, dict) or config.get("model_type") != "ssd2":
-        found = config.get("model_type") if isinstance(config, dict) else None
-        raise ModelError(f"{model_id} is not a simplex diffusion model: model_type must be 'ssd2', not {found!r}.")
+    if not isinstance(config, dict) or not isinstance(config.get("model_type", config.get("kind")), str):
+        raise ModelError(f"The config.json of {model_id} does not say its model_type.")
+    if config.get("kind") == "next-token" and config.get("base"):       # tokenizer and most weights are those of its base
+        return _card_of_base(folder, config, model_id, source)
+    _needs(folder, model_id, "tokenizer.json")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise ModelError(f"{model_id} has no weights; a .safetensors file was expected beside config.json.")
+    kind = "simplex" if config["model_type"] == "ssd2" else "next-token"
+    if kind == "next-token":                                            # a causal LM of transformers, as it is
+        config = {"role": "core", "title": model_id.rstrip("/").rpartition("/")[2], "num_parameters": _numbers(weights),
+                  "simplex_value": 0.0, "license": config.get("license", "")}
     if config.get("role") not in ROLES:
         raise ModelError(f"The role of {model_id} must be one of {', '.join(ROLES)}, not {config.get('role')!r}.")
     try:
@@ -90,9 +96,49 @@ def read_card(folder: Path, model_id: str, source: str) -> ModelCard:
             summary=str(config.get("summary") or ""), parameters=int(config.get("num_parameters", 0)),
             tokenizer_hash=vocabulary, simplex_value=float(config.get("simplex_value", 5.0)),
             license=str(config.get("license") or ""), measured=_measured(config.get("measured")), source=source,
-            path=str(folder), size_bytes=sum(file.stat().st_size for file in weights))
+            path=str(folder), size_bytes=sum(file.stat().st_size for file in weights), kind=kind)
     except (TypeError, ValueError, OverflowError):
         raise ModelError(f"num_parameters and simplex_value of {model_id} must be numbers; correct its config.json.") from None
+
+
+def _needs(folder: Path, model_id: str, name: str) -> None:
+    if not (folder / name).is_file():
+        raise ModelError(f"{model_id} has no {name}; a model folder holds config.json, model.safetensors, tokenizer.json.")
+
+
+def _card_of_base(folder: Path, config: dict, model_id: str, source: str) -> ModelCard:
+    """The card of a next-token expert that names its base. Raises ModelError."""
+    weights = sorted(folder.glob("*.safetensors"))
+    if config.get("lora") and not weights:
+        raise ModelError(f"{model_id} has no weights; a .safetensors file was expected beside config.json.")
+    try:
+        if config["role"] not in ROLES or not re.fullmatch("[0-9a-f]{16}", config["tokenizer_hash"]):
+            raise ValueError
+        return ModelCard(
+            id=model_id, role=config["role"], title=str(config.get("title") or model_id),
+            summary=str(config.get("summary") or ""), parameters=int(config["num_parameters"]),
+            tokenizer_hash=config["tokenizer_hash"], simplex_value=0.0, license=str(config.get("license") or ""),
+            measured=_measured(config.get("measured")), source=source, path=str(folder),
+            size_bytes=sum(file.stat().st_size for file in weights), kind="next-token")
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise ModelError(f"The config.json of {model_id} needs role ({', '.join(ROLES)}), tokenizer_hash and num_parameters; "
+                         "correct it.") from None
+
+
+def _numbers(weights: list[Path]) -> int:
+    """How many numbers safetensors files hold; 0 where their headers cannot be read."""
+    from safetensors import SafetensorError, safe_open
+    total = 0
+    for path in weights:
+        with contextlib.suppress(SafetensorError, OSError), safe_open(path, "np") as file:
+            names = file.keys()
+            total += sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+    return total
+
+
+def is_gguf(model_id: str) -> bool:
+    """Whether a model is named by a .gguf file that is here."""
+    return model_id.endswith(".gguf") and os.path.isfile(model_id)
 
 
 def _measured(found: object) -> dict[str, float]:
@@ -143,7 +189,7 @@ def _cached(model_id: str) -> tuple[Path, str] | None:
 
 def is_compatible(card: ModelCard, core: ModelCard) -> bool:
     """Whether an expert shares the core's vocabulary and simplex value."""
-    return card.tokenizer_hash == core.tokenizer_hash and card.simplex_value == core.simplex_value
+    return (card.kind, card.tokenizer_hash, card.simplex_value) == (core.kind, core.tokenizer_hash, core.simplex_value)
 
 
 def preferred_pair() -> tuple[str, ...]:
@@ -174,7 +220,8 @@ def locate(model_id: str) -> tuple[Path, str]:
         return found
     if not HUB_ID.fullmatch(model_id) or ".." in model_id:
         known = ", ".join(card.id for card in list_models()) or "none"
-        raise ModelError(f"There is no model {model_id!r}: give a bundled id ({known}), a folder, or a Hub id owner/name.")
+        raise ModelError(f"There is no model {model_id!r}: give a bundled id ({known}), a folder, a .gguf file, or a Hub id "
+                         "owner/name.")
     from huggingface_hub import snapshot_download
     try:
         return Path(snapshot_download(model_id, allow_patterns=list(FILES))), "hub"
@@ -189,6 +236,9 @@ def check_compatible(core: ModelCard, users: list[ModelCard]) -> None:
         if card.tokenizer_hash != core.tokenizer_hash:
             raise ModelError(f"{card.id} has another vocabulary than {core.id} (tokenizer {card.tokenizer_hash}, expected "
                              f"{core.tokenizer_hash}); experts must share one.")
+        if card.kind != core.kind:
+            raise ModelError(f"{card.id} is a {card.kind} expert, {core.id} a {core.kind} one; both kinds cannot write one "
+                             "answer together.")
         if card.simplex_value != core.simplex_value:
             raise ModelError(f"{card.id} has simplex value {card.simplex_value:g}, expected {core.simplex_value:g} as "
                              f"{core.id} has; they must be equal.")

@@ -21,6 +21,7 @@ from ..diffusion.sampling import Generation, generate
 from ..diffusion.step import Step
 from ..errors import LimitError, ModelError, VisitorError
 from ..models import attribute_model, loading
+from ..models.next_token import side_by_side
 from ..protocol.messages import Pin, Request, Started, is_private
 from ..registry.cards import local_card
 from ..text.documents import passages
@@ -153,10 +154,11 @@ class ModelRuns:
         texts = [passage for document in request.documents for passage in passages(document.text)]
         template = template_of(request.prompt)
         room = request.sampling.answer_length
-        given = {name: contexts(expert.tokenizer, expert.model.config, template.question, request.history, texts, room)
+        given = {name: contexts(expert.tokenizer, expert.config_as(name), template.question, request.history, texts, room)
                  for name, expert in experts.items()}
-        ensemble = Ensemble({name: experts[name].model.bind(c.ids, c.bare_ids) for name, c in given.items()},
-                            request.ensemble, attribute_model.guide_for(experts[CORE].card.tokenizer_hash))
+        bound = {name: experts[name].model.bind(c.ids, c.bare_ids) for name, c in given.items()}
+        ensemble = Ensemble(side_by_side(bound), request.ensemble,
+                            attribute_model.guide_for(experts[CORE].card.tokenizer_hash))
         rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
         tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
         pins = RunPins(tokenizer, request.sampling, ensemble.vocab_size)

@@ -1,0 +1,87 @@
+"""Loads next-token experts: any causal LM of transformers with a cache, and adapters on one, which share its weights in memory.
+
+Nothing is ever unpickled and no code of a model is ever run: safetensors, or GGUF that is converted once.
+"""
+
+import json
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+from ..errors import ModelError
+from ..registry.base_models import Base, Progress, find_base
+from ..registry.cards import is_gguf, read_card
+from ..text.prompts import prompt_format
+from .checkpoints import base_folder, base_tensors
+from .lora import add_adapter, has_adapter
+from .next_token import NextTokenConfig, NextTokenModel
+
+_lms: WeakValueDictionary[tuple, torch.nn.Module] = WeakValueDictionary()
+OPTIONAL = ("max_context", "history_turns", "title", "summary", "license", "prompt_style", "num_parameters")
+
+
+def folder_of(model_id: str, progress: Progress | None = None) -> Path:
+    """The folder with config.json, safetensors and tokenizer.json of a .gguf file, converted once."""
+    file = Path(model_id)
+    return base_folder(Base(model_id, file.parent, file.name, "folder"), progress)
+
+
+def base_of(folder: Path, progress: Progress | None = None) -> Path:
+    """Where the weights of the LM lie: in the folder itself, or in that of the base it names, which is fetched if it must."""
+    base = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("base", "")
+    if not base:
+        return folder
+    return folder_of(base, progress) if is_gguf(base) else base_folder(find_base(base, progress), progress)
+
+
+def lm_config(folder: Path, model_id: str) -> PreTrainedConfig:
+    """The transformers config of a causal LM that keeps keys and values. Raises ModelError."""
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (ValueError, OSError, KeyError):
+        raise ModelError(f"{model_id} is of a kind that transformers does not know; choose a causal LM that it has.") from None
+    found = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    found = found[0] if isinstance(found, tuple) else found
+    if found is None or config.is_encoder_decoder:
+        raise ModelError(f"{model_id} ({config.model_type}) is no causal LM; choose one that predicts the next token.")
+    if getattr(found, "_is_stateful", False):
+        raise ModelError(f"{model_id} ({config.model_type}) keeps no keys and values of what it has read, which a block needs; "
+                         "choose a causal LM with attention in all layers.")
+    return config
+
+
+def load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Path, dtype: str, where: dict) -> NextTokenModel:
+    """The expert in ``folder``, whose LM is in ``lies``. dtype, where: as for ``from_pretrained``. Raises ModelError."""
+    about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = lm_config(lies, model_id)
+    lm = _lm(lies, config, dtype, where, fresh=bool(about.get("lora")) and bool(where.get("quantization_config")))
+    card, ours = read_card(folder, model_id, "folder"), about.get("kind") == "next-token"
+    settings = {name: about[name] for name in OPTIONAL if ours and name in about}
+    most = getattr(config.get_text_config(), "max_position_embeddings", None) or NextTokenConfig.max_context
+    settings["max_context"] = min(int(settings.get("max_context", NextTokenConfig.max_context)), most)
+    made = NextTokenConfig(card.role, lm.config.get_text_config().vocab_size, prompt_format(tokenizer).eos,
+                           base=about.get("base", ""), lora=about.get("lora"), tokenizer_hash=card.tokenizer_hash,
+                           **{"title": card.title, "num_parameters": card.parameters, **settings})
+    if not about.get("lora"):
+        return NextTokenModel(lm, made)
+    if not has_adapter(lm, model_id):
+        add_adapter(lm, model_id, about["lora"], base_tensors(folder))
+    return NextTokenModel(lm, made, model_id)
+
+
+def _lm(folder: Path, config: PreTrainedConfig, dtype: str, where: dict, fresh: bool) -> torch.nn.Module:
+    """The LM in ``folder``, the one in memory if it was loaded alike."""
+    key = (str(folder.resolve()), dtype, repr(sorted(where.items(), key=str)))
+    found = None if fresh else _lms.get(key)
+    if found is None:
+        found = AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=getattr(torch, dtype), use_safetensors=True,
+                                                     local_files_only=True, trust_remote_code=False, **where).eval()
+        if where["device_map"] is None and "quantization_config" not in where and torch.cuda.is_available():
+            found = found.to("cuda")
+        found.requires_grad_(False)
+        _lms[key] = found
+    return found

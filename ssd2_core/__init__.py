@@ -5,7 +5,8 @@
 
 from importlib import import_module
 
-_HOME = {"load": "models.loading", "generate": "diffusion.sampling", "Ensemble": "diffusion.ensemble",
+_HOME = {"load": "models.loading", "generate": "diffusion.sampling", "describe": "diffusion.describe",
+         "Ensemble": "diffusion.ensemble",
          "EnsembleParams": "config", "SamplingParams": "config", "SSD2Model": "models.ssd2", "SSD2Config": "models.ssd2",
          "load_trace": "protocol.traces"}
 __all__ = list(_HOME)

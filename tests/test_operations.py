@@ -37,8 +37,8 @@ from tests.test_visitors import WEIGHTS, add
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_readme_has_the_limits_as_they_are(capsys):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_documents_have_the_limits_as_they_are(capsys):
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
     assert markdown(LIMITS) in text
     assert main(["limits", "--markdown"]) == 0 and capsys.readouterr().out.strip() == markdown(LIMITS)
 

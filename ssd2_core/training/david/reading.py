@@ -13,7 +13,7 @@ from .makers import TABLES
 from .pages import page_text
 from .texts import text, typed
 
-SOURCES = (("text", 0.34), ("page", 0.30), ("scene", 0.16), ("passage", 0.20))
+SOURCES = (("text", 0.30), ("page", 0.36), ("scene", 0.14), ("passage", 0.20))
 WINDOW_WORDS = 190              # a longer passage is cut to a part that holds the answer
 AUXILIARIES = "is|was|are|were|do|does|did|can|will|would|could|should|might|may|has|have|had|else"
 SUBJECT_QUESTION = re.compile(rf"who ((?!(?:{AUXILIARIES})\b).+)", re.IGNORECASE)

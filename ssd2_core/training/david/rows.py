@@ -22,7 +22,7 @@ CHUNK = 4                       # steps whose rows are drawn together, so that r
 LONGEST = 448                   # tokens in a row
 BUCKET = 64                     # row lengths are rounded up to a multiple of this: few shapes to compile for
 SILENT_RATE = 0.7               # rows that also ask what the document does not answer; two such questions each
-NEAR_RATE = 0.15                # rows of a document with questions that its like would answer, and it does not
+NEAR_RATE = 0.10                # rows of a document with questions that its like would answer, and it does not
 CHAIN_RATE = 0.2                # rows whose questions are one conversation: each sees the ones before
 NO_DOCUMENT_RATE = 0.04         # rows without a document: there, too, David is the base
 

@@ -13,7 +13,7 @@ from ssd2_core.evaluation.evaluate import evaluate
 from ssd2_core.evaluation.questions import Question
 from ssd2_core.models.loading import load
 from ssd2_core.protocol.frames import Frame
-from ssd2_core.protocol.messages import Document, Request
+from ssd2_core.protocol.messages import Document, Done, Failed, Request
 from ssd2_core.protocol.traces import trace_from_json, trace_to_json
 from ssd2_core.registry.cards import read_card, tokenizer_hash
 from ssd2_core.serving.engines import InlineEngine
@@ -63,6 +63,20 @@ def test_a_folder_of_transformers_is_a_core_and_its_adapter_shares_the_weights(b
     assert read_card(reader, "r", "folder").parameters == 1234
     assert core.config.eos_token_id == TOKENIZER.token_to_id("<eos>") and core.config.max_context == 256
     assert core.config_as("me").role == "reader" and core.config_as("core").role == "core"
+
+
+def test_context_and_answer_fit_a_table_of_positions_or_are_refused_in_a_sentence(tmp_path, base):
+    assert load(str(base)).config.max_positions is None
+    sizes = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 60}
+    path = str(lm_folder(tmp_path, "gpt2", num_hidden_layers=2, max_position_embeddings=60, **sizes))
+    assert load(path).config.max_positions == 60
+    note = Document("note", "my dog is called Biscuit and what is it\n\n" * 20)
+    sampling = SamplingParams(num_steps=2, block_length=6, max_new_tokens=36)
+    with InlineEngine(Settings()) as engine:
+        fits = Request("", "my dog", path, (path,), (note,), (), sampling, EnsembleParams({path: 0.5}))
+        assert isinstance(list(engine.stream(engine.submit(fits)))[-1], Done)
+        said = list(engine.stream(engine.submit(Request("", "my dog is it " * 10, path, sampling=sampling))))[-1]
+    assert isinstance(said, Failed) and "this model reads at most" in said.message and "beside an answer of 36" in said.message
 
 
 def test_the_engine_answers_and_a_trace_of_it_opens(base, reader):

@@ -61,7 +61,10 @@ def load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Pat
     lm = _lm(lies, config, dtype, where, fresh=bool(about.get("lora")) and bool(where.get("quantization_config")))
     card, ours = read_card(folder, model_id, "folder"), about.get("kind") == "next-token"
     settings = {name: about[name] for name in OPTIONAL if ours and name in about}
-    most = getattr(config.get_text_config(), "max_position_embeddings", None) or NextTokenConfig.max_context
+    shape = config.get_text_config()
+    positions = getattr(shape, "max_position_embeddings", None)
+    most = positions or NextTokenConfig.max_context
+    settings["max_positions"] = None if getattr(shape, "rope_parameters", None) else positions      # GPT-2 and OPT have a table
     settings["max_context"] = min(int(settings.get("max_context", NextTokenConfig.max_context)), most)
     made = NextTokenConfig(card.role, lm.config.get_text_config().vocab_size, prompt_format(tokenizer).eos,
                            base=about.get("base", ""), lora=about.get("lora"), tokenizer_hash=card.tokenizer_hash,

@@ -18,7 +18,10 @@ from .lora import GatedLora
 
 @dataclass
 class NextTokenConfig:
-    """What a prompt, a card and a block must know of a next-token expert; see SSD2Config for the names they share."""
+    """What a prompt, a card and a block must know of a next-token expert; see SSD2Config for the names they share.
+
+    max_positions: of context and answer together, where the LM has a table of them; None where they are computed.
+    """
 
     role: str
     vocab_size: int
@@ -35,6 +38,7 @@ class NextTokenConfig:
     num_parameters: int = 0
     block_length: int = 16
     simplex_value: float = 0.0
+    max_positions: int | None = None
 
 
 class NextTokenModel:

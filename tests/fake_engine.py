@@ -36,6 +36,7 @@ class FakeCard:
     license: str = "apache-2.0"
     measured: dict = field(default_factory=dict)
     source: str = "bundled"
+    kind: str = "simplex"
 
 
 CARDS = [FakeCard("compact-core", "core", "Compact core", "Knows general facts; never sees a document.", 4_700_000),

@@ -502,8 +502,9 @@ def test_networks_answer_and_a_broken_one_changes_nothing(monkeypatch):
     tokenizer = train_tokenizer(["hello"], 300)
     def fake_load(name, *_, **__):
         config = networks[name].config
-        card = SimpleNamespace(id=name, tokenizer_hash=config.tokenizer_hash, simplex_value=config.simplex_value)
-        return SimpleNamespace(model=networks[name], tokenizer=tokenizer, card=card)
+        card = SimpleNamespace(id=name, kind="simplex", tokenizer_hash=config.tokenizer_hash,
+                               simplex_value=config.simplex_value)
+        return model_runner.loading.Expert(networks[name], tokenizer, card)
 
     monkeypatch.setattr(model_runner.loading, "load", fake_load)
     monkeypatch.setattr(model_runner, "contexts",

@@ -31,7 +31,7 @@ WORDS = [knob for knob in KNOBS.values() if knob.choices]
 NUMBERS = [knob for knob in KNOBS.values() if not knob.choices]
 FITS = {"compact-core": ["compact-reader"]}
 OTHER = {"num_steps": 3, "block_length": 8, "max_new_tokens": 3, "projection": "sampling", "top_p": 0.3, "seed": 7,
-         "early_exit": "entropy", "settling": "count",
+         "early_exit": "entropy", "settling": "count", "temperature": 2.5, "lookahead": 2,
          "weights": "schedule", "tau": 1.25, "schedule_end": 0.4, "alpha": 1.5, "guidance": -0.7}
 # Where a knob's name, or one of its options, means something else or cannot be left out.
 ELSEWHERE = {
@@ -40,7 +40,7 @@ ELSEWHERE = {
     "ui/export/html_replay.py": {"weights"},            # of the experts, beside their rule
     "protocol/trace_schema.py": {"num_steps"},          # of a frame
     "registry/uploads.py": {"block_length"},            # of a model
-    "evaluation/baseline.py": {"temperature", "top_p"},                # of another kind of sampling, which is switched off
+    "evaluation/baseline.py": {"temperature", "top_p"},    # of another kind of sampling, which is switched off
     "evaluation/cli.py": {"num_steps"},                 # what a sweep goes over
     "loadtest/cli.py": {"--seed"},                      # of the visitors
     "benchmark/cli.py": {"--dtype"},                    # of an untrained network
@@ -166,7 +166,7 @@ def parts(limits: Limits) -> dict:
 def test_the_page_has_every_setting_with_its_bounds_and_label():
     limits = Limits(max_steps=20, max_block_length=18, max_new_tokens=50)
     page = parts(limits)
-    for name, knob in KNOBS.items():
+    for name, knob in ((name, knob) for name, knob in KNOBS.items() if knob.label):
         part = page[name.replace("_", "-")]
         assert part.label == knob.label and part.value == knob.default
         if knob.choices:
@@ -250,9 +250,10 @@ def test_the_table_of_the_documentation_is_the_settings_as_they_are(capsys):
 
 
 BASE = {"num_steps": 8, "block_length": 16, "max_new_tokens": 32, "projection": "greedy", "top_p": 0.9, "seed": 0,
-        "early_exit": "off", "settling": "anneal",
+        "early_exit": "off", "settling": "anneal", "temperature": 1.0, "lookahead": 4,
         "weights": "adaptive", "tau": 0.5, "schedule_end": 0.0, "alpha": 0.0, "guidance": 0.0}
-WITH = {"max_new_tokens": {"block_length": 4}, "top_p": {"projection": "multihot"}, "schedule_end": {"weights": "schedule"},
+WITH = {"max_new_tokens": {"block_length": 4}, "top_p": {"projection": "multihot"},
+        "temperature": {"projection": "sampling"}, "schedule_end": {"weights": "schedule"},
         "early_exit": {"num_steps": 32}}          # what a setting needs beside it
 
 
@@ -269,6 +270,8 @@ def test_every_setting_changes_something():
             return [(frame.texts, frame.confidence) for frame in engine.stream(run) if isinstance(frame, Frame)]
         assert set(OTHER) == set(KNOBS)
         for name, value in OTHER.items():
+            if not KNOBS[name].label:           # lookahead: of causal LMs, and for their speed alone
+                continue
             start = BASE | WITH.get(name, {})
             assert trail(start) != trail(start | {name: value}), name
 
@@ -279,7 +282,7 @@ from dataclasses import dataclass
 from ssd2_core import config
 @dataclass(frozen=True)
 class SamplingParams(config.SamplingParams):
-    temperature: float = config.knob(1.0, "of the softmax that is drawn from", "Temperature", low=0.1, high=2.0, step=0.1)
+    min_p: float = config.knob(1.0, "of the softmax that is drawn from", "Min-p", low=0.1, high=2.0, step=0.1)
 config.SamplingParams = SamplingParams              # before anybody else has imported it
 from ssd2_core.__main__ import main, parser
 from ssd2_core.config import EnsembleParams, Limits, LIMITS
@@ -290,25 +293,25 @@ from ssd2_core.protocol.validation import check_sampling
 from ssd2_core.ui import api
 from ssd2_core.ui.components import panels
 from ssd2_core.ui.export import commands, share_link
-args = parser().parse_args(["generate", "Hi?", "--temperature", "0.7"])
+args = parser().parse_args(["generate", "Hi?", "--min-p", "0.7"])
 sampling = options.sampling_params(args)
-assert sampling.temperature == 0.7 and check_sampling(sampling, LIMITS) is sampling
+assert sampling.min_p == 0.7 and check_sampling(sampling, LIMITS) is sampling
 request = Request("", "Hi?", sampling=sampling)
-assert "--temperature 0.7" in commands.shell(request, []) and "temperature=0.7," in commands.client(request, [], "http://x")
+assert "--min-p 0.7" in commands.shell(request, []) and "min_p=0.7," in commands.client(request, [], "http://x")
 query = share_link.to_query("compact-core", sampling, EnsembleParams(), "Hi?")
-assert "temperature=0.7" in query
-assert share_link.from_query({"temperature": "0.7"}, {"compact-core": []}, "", LIMITS) == ({"temperature": 0.7}, [])
-assert "between 0.1 and 2, not 9" in share_link.from_query({"temperature": "9"}, {"compact-core": []}, "", LIMITS)[1][0]
+assert "min_p=0.7" in query
+assert share_link.from_query({"min_p": "0.7"}, {"compact-core": []}, "", LIMITS) == ({"min_p": 0.7}, [])
+assert "between 0.1 and 2, not 9" in share_link.from_query({"min_p": "9"}, {"compact-core": []}, "", LIMITS)[1][0]
 import gradio as gr
 with gr.Blocks():
-    slider = panels.settings(LIMITS)["temperature"]
-assert (slider.minimum, slider.maximum, slider.step, slider.label, slider.value) == (0.1, 2.0, 0.1, "Temperature", 1.0)
-assert api.signature().parameters["temperature"].default == 1.0 and "temperature: of the softmax" in api.description()
+    slider = panels.settings(LIMITS)["min_p"]
+assert (slider.minimum, slider.maximum, slider.step, slider.label, slider.value) == (0.1, 2.0, 0.1, "Min-p", 1.0)
+assert api.signature().parameters["min_p"].default == 1.0 and "min_p: of the softmax" in api.description()
 assert list(api.signature().parameters)[1:19] == list(api.ORDER)
-assert "`--temperature` | 1.0 | 0.1 to 2" in options.markdown()
-assert options.as_json("c", EnsembleParams(), sampling)["temperature"] == 0.7
+assert "`--min-p` | 1.0 | 0.1 to 2" in options.markdown()
+assert options.as_json("c", EnsembleParams(), sampling)["min_p"] == 0.7
 try:
-    SamplingParams(temperature=3)
+    SamplingParams(min_p=3)
 except LimitError as error:
     print(error)
 """
@@ -316,4 +319,4 @@ except LimitError as error:
 
 def test_a_new_setting_is_one_new_field():
     done = subprocess.run([sys.executable, "-c", NEW], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 and done.stdout.strip() == "temperature must lie between 0.1 and 2, not 3.", done.stderr
+    assert done.returncode == 0 and done.stdout.strip() == "min_p must lie between 0.1 and 2, not 3.", done.stderr

@@ -37,8 +37,9 @@ def read_settings(argv: list[str] | None = None) -> Settings:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", default.host), help="or $GRADIO_SERVER_NAME")
     parser.add_argument("--port", default=os.environ.get("GRADIO_SERVER_PORT", default.port), help="or $GRADIO_SERVER_PORT")
-    parser.add_argument("--core", help=f"bundled id, local folder or Hub id of the core; left out: {default.core}, and the "
-                                       "best bundled core as soon as its base is there")
+    parser.add_argument("--core", default=os.environ.get("SSD2_CORE"),
+                        help="or $SSD2_CORE; bundled id, local folder, .gguf file or Hub id of the core; left out: "
+                             f"{default.core}, and the best bundled core as soon as its base is there")
     parser.add_argument("--user", action="append", default=[], metavar="ID",
                         help="a further small expert to offer: local folder or Hub id, with the core's tokenizer")
     add_options(parser)

@@ -1,11 +1,16 @@
 """Fixtures that several files share, and the count of attacks."""
 
+import os
+
 import pytest
 
 from tests.attacks import AttackCount
 from tests.browser import chromium, opened, served
 from tests.fake_engine import ANSWER
 from tests.raw import Raw
+
+os.environ.setdefault("SSD2_CORE", "compact-core")      # a started page fetches no base; what tests the better pair names it
+os.environ.setdefault("OMP_NUM_THREADS", "1")           # tests share the cores with each other, threads of one would wait
 
 
 def pytest_addoption(parser) -> None:

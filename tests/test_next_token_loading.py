@@ -96,6 +96,17 @@ def test_the_engine_answers_and_a_trace_of_it_opens(base, reader):
     assert done.shares[str(reader)] > 0
 
 
+def test_a_reader_without_a_document_is_silent_and_the_page_is_told(base, reader):
+    asked = Request("", "my dog", str(base), (str(reader),), sampling=SamplingParams(block_length=6, max_new_tokens=12),
+                    ensemble=EnsembleParams({str(reader): 0.9}))
+    with InlineEngine(Settings()) as engine:
+        events = list(engine.stream(engine.submit(asked)))
+        alone = list(engine.stream(engine.submit(Request("", "my dog", str(base), sampling=asked.sampling))))[-1]
+    assert any("Reader has nothing to read and keeps silent" in n for e in events if hasattr(e, "notices") for n in e.notices)
+    assert events[-1].answer == alone.answer and events[-1].shares == {"core": 1.0, str(reader): 0.0}
+    assert events[-1].forwards == alone.forwards
+
+
 def test_an_evaluation_measures_it(base, reader):
     core, small = load(str(base)), load(str(reader))
     rows = evaluate(core, {"r": small}, [Question("my dog", "Biscuit", NOTE.text), Question("dog", "x", "")],

@@ -4,7 +4,7 @@ Product of experts in log space: logits = sum_k w_k · log_softmax(logits_k), su
 Source: our design after the abstract of SSD-2 (arXiv 2305.14771).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -55,10 +55,11 @@ class Ensemble:
 
     ``params`` may be replaced between steps and acts at the next one. ``dropped``: experts left out because they gave
     values that are not finite. ``forwards``: network passes so far. An expert of weight 0 is not run.
-    guide: (fused logits, strength) -> logits.
+    guide: (fused logits, strength) -> logits. silent: experts that have nothing to say, whatever their weight.
     """
 
-    def __init__(self, experts: Mapping[str, Denoiser], params: EnsembleParams, guide: Guide | None = None):
+    def __init__(self, experts: Mapping[str, Denoiser], params: EnsembleParams, guide: Guide | None = None,
+                 silent: Collection[str] = ()):
         unknown = set(params.lam) - set(experts)
         if unknown:
             raise ModelError(f"There is a weight for {sorted(unknown)[0]!r}, which is not one of {', '.join(experts)}.")
@@ -67,7 +68,7 @@ class Ensemble:
             raise ModelError(f"Experts must share one vocabulary; these have {sizes} entries.")
         if len({expert.reads for expert in experts.values()}) > 1:
             raise ModelError("Simplex experts and next-token experts cannot write one answer together; choose one kind.")
-        self.experts, self.params, self.guide = dict(experts), params, guide
+        self.experts, self.params, self.guide, self.silent = dict(experts), params, guide, frozenset(silent)
         self.dropped: list[str] = []
         self.forwards = 0
         first = next(iter(experts.values()))
@@ -102,7 +103,7 @@ class Ensemble:
         return [*asked, *(expert.bare for expert in asked if self._is_contrasted(expert))]
 
     def _weights(self, time: float) -> dict[str, float]:
-        left = [name for name in self.experts if name not in self.dropped]
+        left = [name for name in self.experts if name not in self.dropped and name not in self.silent]
         if not left:
             raise ModelError("Every expert gave values that are not finite; choose other models.")
         return base_weights(left, self.params, time)

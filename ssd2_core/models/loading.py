@@ -48,6 +48,10 @@ class Expert:
         is_reader = self.card.kind == "next-token" and name != CORE and self.config.role == "core"
         return replace(self.config, role="reader") if is_reader else self.config
 
+    def only_reads(self, name: str) -> bool:
+        """Whether this expert has nothing to say where it has nothing to read."""
+        return self.card.kind == "next-token" and self.config_as(name).role == "reader"
+
     def bind(self, prompt: str, documents: list[str] | None = None):
         """This expert after a question, and after documents if it reads them: a Denoiser."""
         from ..text.documents import passages

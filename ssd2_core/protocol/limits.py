@@ -9,7 +9,7 @@ from ..config import LIMITS, MOST, Knob, Limits, knobs
 from ..errors import LimitError
 
 PREFIX = "SSD2_"
-OTHERS = ("SSD2_CACHE",)                # variables of ours that are no limits
+OTHERS = ("SSD2_CACHE", "SSD2_CORE")   # variables of ours that are no limits
 
 
 def read_limits(environment: Mapping[str, str], base: Limits = LIMITS) -> Limits:

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 MAX_MODELS = 8
 LARGE = 50_000_000              # parameters of a network that every CPU helps
 FIRST_CHARS = 80
+SILENT = "{} has nothing to read and keeps silent; give it a document."
 UNGUIDED = "Guidance has no effect here: no attribute model has the vocabulary of this core."
 
 Notify = Callable[[str, float], None]
@@ -157,8 +158,10 @@ class ModelRuns:
         given = {name: contexts(expert.tokenizer, expert.config_as(name), template.question, request.history, texts, room)
                  for name, expert in experts.items()}
         bound = {name: experts[name].model.bind(c.ids, c.bare_ids) for name, c in given.items()}
-        ensemble = Ensemble(side_by_side(bound), request.ensemble,
-                            attribute_model.guide_for(experts[CORE].card.tokenizer_hash))
+        silent = [name for name, c in given.items() if c.bare_ids is None and experts[name].only_reads(name)]
+        speaking = side_by_side({name: expert for name, expert in bound.items() if name not in silent})
+        ensemble = Ensemble(bound | speaking, request.ensemble,
+                            attribute_model.guide_for(experts[CORE].card.tokenizer_hash), silent)
         rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
         tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
         pins = RunPins(tokenizer, request.sampling, ensemble.vocab_size)
@@ -169,7 +172,8 @@ class ModelRuns:
             request=request, steps=DescribedSteps(generate(ensemble, request.sampling, rng, pins=pins.pins)),
             ensemble=ensemble, pin=pins.put,
             decode_each=lambda ids: cell_texts(tokenizer, ids), decode=lambda ids: answer_text(tokenizer, ids),
-            eos_token_id=ensemble.eos_token_id, started=started(request, given, ensemble.guide is not None),
+            eos_token_id=ensemble.eos_token_id,
+            started=started(request, given, ensemble.guide is not None, [experts[name].card.title for name in silent]),
             device=str(ensemble.device), dtype=str(model.dtype).removeprefix("torch."))
 
     def _experts(self, request: Request, notify: Notify) -> dict[str, loading.Expert]:
@@ -249,9 +253,10 @@ def part_of(notify: Notify, index: int, count: int) -> Notify:
     return lambda text, part: notify(text, (index + part) / count)
 
 
-def started(request: Request, given: dict, can_guide: bool = True) -> Started:
-    """What each expert was given; a passage counts as left out when no expert has it."""
-    notices = () if can_guide or not request.ensemble.guidance else (UNGUIDED,)
+def started(request: Request, given: dict, can_guide: bool = True, silent: Sequence[str] = ()) -> Started:
+    """What each expert was given; a passage counts as left out when no expert has it. silent: titles."""
+    notices = tuple(SILENT.format(title) for title in silent)
+    notices += (UNGUIDED,) if request.ensemble.guidance and not can_guide else ()
     used = list(dict.fromkeys(text for context in given.values() for text in context.used))
     left_out = [t for t in dict.fromkeys(t for c in given.values() for t in c.left_out) if t not in used]
     return Started(request.request_id, tuple(given), {name: len(c.ids) for name, c in given.items()},

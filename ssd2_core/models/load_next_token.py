@@ -20,6 +20,7 @@ from .checkpoints import base_folder, base_tensors
 from .lora import add_adapter, has_adapter
 from .next_token import NextTokenConfig, NextTokenModel
 
+PEFT = "base_model.model."              # peft's names begin so
 _lms: WeakValueDictionary[tuple, torch.nn.Module] = WeakValueDictionary()
 OPTIONAL = ("max_context", "history_turns", "title", "summary", "license", "prompt_style", "num_parameters")
 
@@ -72,7 +73,8 @@ def load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Pat
     if not about.get("lora"):
         return NextTokenModel(lm, made)
     if not has_adapter(lm, model_id):
-        add_adapter(lm, model_id, about["lora"], base_tensors(folder))
+        tensors = {name.removeprefix(PEFT): tensor for name, tensor in base_tensors(folder).items()}
+        add_adapter(lm, model_id, about["lora"], tensors)
     return NextTokenModel(lm, made, model_id)
 
 

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from ...models.checkpoints import base_folder
 from ...models.lora import TARGETS
 from ...registry.base_models import find_base
+from ...registry.cards import tokenizer_hash
 from .loop import Training, TrainParams
 from .model import BASE, add_low_rank, export, load_base, trained
 from .rows import BUCKET, LONGEST, RowMaker
@@ -20,7 +21,8 @@ from .watch import Watch
 
 RANK, ALPHA = 16, 32
 CONFIG = {"kind": "next-token", "base": BASE, "lora": {"r": RANK, "lora_alpha": ALPHA, "target_modules": list(TARGETS)},
-          "role": "user", "title": "David", "prompt_style": "auto"}
+          "role": "reader", "title": "David", "summary": "Reads your documents and answers from them; silent about all else.",
+          "license": "apache-2.0", "max_context": 2048, "history_turns": 8, "prompt_style": "auto"}
 
 
 def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
@@ -34,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
+
+
+def config_for(base: Path, lm: torch.nn.Module) -> dict:
+    """What the config.json of David says, over the base in a folder."""
+    return CONFIG | {"tokenizer_hash": tokenizer_hash(base / "tokenizer.json"),
+                     "num_parameters": sum(parameter.numel() for parameter in lm.parameters())}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,5 +67,5 @@ def run(args: argparse.Namespace) -> int:
             return watch.report()
 
     training.run(lambda step: rows.batches(args.seed, step), watched, say)
-    export(trained(lm), CONFIG, args.out / "export")
+    export(trained(lm), config_for(folder, lm), args.out / "export")
     return 0

@@ -298,7 +298,7 @@ def unpack(weights: Path, out: Path) -> ModelCard:
 
 def _template(about: ModelManifest, name: str) -> tuple[ModelCard, dict]:
     """The bundled expert whose tokenizer and manners the model shares, and its config.json. ModelError: expected, found."""
-    cards = [card for card in list_models() if card.role != "core"]
+    cards = [card for card in list_models() if card.role != "core" and card.kind == "simplex"]
     if about.base:
         found = [card for card in cards if card.id == about.base]
         if not found:

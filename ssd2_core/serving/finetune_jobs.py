@@ -198,6 +198,6 @@ class FinetuneJobs:
 
 def _check_user(user: str) -> None:
     """Raise ModelError unless ``user`` is a bundled small expert that can be trained here."""
-    cards = [card.id for card in list_models() if card.role == "reader"]
+    cards = [card.id for card in list_models() if card.role == "reader" and card.kind == "simplex"]
     if user not in cards:
         raise ModelError(f"{user!r} cannot be taught here; choose one of {', '.join(cards)}.")

@@ -1,6 +1,7 @@
 """Fixtures that several files share, and the count of attacks."""
 
 import os
+import signal
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.fake_engine import ANSWER
 from tests.raw import Raw
 
 os.environ.setdefault("SSD2_CORE", "compact-core")      # a started page fetches no base; what tests the better pair names it
+signal.signal(signal.SIGINT, signal.default_int_handler)     # a suite in the background ignores it, and so would what it starts
 os.environ.setdefault("OMP_NUM_THREADS", "1")           # tests share the cores with each other, threads of one would wait
 
 

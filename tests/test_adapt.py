@@ -64,7 +64,7 @@ def test_core_and_reader_on_one_base_write_an_answer_together(place):
     bound = {"core": core.bind("Where?"), "me": reader.bind("Where?", ["At home."])}
     sampling = SamplingParams(num_steps=2, block_length=6, max_new_tokens=6)
     steps = list(generate(Ensemble(bound, EnsembleParams(lam={"me": 0.5})), sampling, torch.Generator().manual_seed(0)))
-    assert len(steps) == 2 and set(steps[0].share) == {"core", "me"}
+    assert len(steps) == 2 and set(steps[0].prediction.weights) == {"core", "me"}
     own = base_tensors(place / "reader")
     assert not any("embed_tokens" in name for name in own) and any("layers.1" in name for name in own)
 

@@ -66,7 +66,7 @@ def asked_alone_and_together(monkeypatch) -> tuple[list, list, list[int]]:
     """Token ids of each side of the first example, one after the other and all at once; and the rows of shared passes."""
     example, rows = EXAMPLES[0], []
     shared = Batcher._pass
-    monkeypatch.setattr(Batcher, "_pass", lambda self, model, some: (rows.append(len(some)), shared(self, model, some))[1])
+    monkeypatch.setattr(Batcher, "_pass", lambda self, some: (rows.append(len(some)), shared(self, some))[1])
     with InlineEngine(Settings()) as engine:
         studio = Studio(engine, engine.settings)
         found = sides(studio, Request("", example.prompt, users=tuple(example.users), ensemble=EnsembleParams(example.users),

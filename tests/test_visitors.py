@@ -232,4 +232,4 @@ def test_a_full_disk_costs_one_sentence_and_leaves_nothing(monkeypatch):
 
 @pytest.mark.attack(15)
 def test_nothing_of_an_owner_is_written_out():
-    assert "ann" not in repr(request("mine-x"))
+    assert "'ann'" not in repr(request("mine-x"))

@@ -60,6 +60,7 @@ def test_a_file_is_measured_and_the_figures_taken_away(page, tmp_path):
     assert found["settings"] == {
         "core": "compact-core", "lam": {"compact-reader": 0.5}, "weights": "adaptive", "tau": 0.5, "alpha": 0.0,
         "schedule_end": 0.0, "guidance": 0.0, "num_steps": 16, "block_length": 16, "max_new_tokens": 48, "steps": 16,
+        "temperature": 1.0, "lookahead": 4,
         "block": 16, "max_tokens": 48, "projection": "greedy", "top_p": 0.9, "seed": 0, "early_exit": "off",
         "settling": "anneal", "base": None, "data": ["q.jsonl"]}
 
@@ -145,7 +146,7 @@ class Counting(FakeEngine):
         self.most = max(self.most, self.open)
         return super().submit(request)
 
-    def forget(self, request_id: str) -> None:
+    def delete(self, request_id: str) -> None:
         self.open -= 1
 
 

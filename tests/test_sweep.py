@@ -61,7 +61,7 @@ def test_a_few_at_a_time_the_same_question_over_one_weight(page, log):
     assert len({str(r["sampling"]) for r in asked}) == 1
     assert page.locator(".point .weight").all_inner_texts() == [f"{n}\u202f%" for n in (0, 25, 50, 75, 100)]
     assert page.locator(".point .text").all_inner_texts() == [ANSWER] * 5 and page.locator(".point b").count() == 0
-    assert page.locator(".sweep .hues li").all_inner_texts() == ["Compact core", "Reader", "Islander"]
+    assert page.locator(".sweep .legend li").all_inner_texts() == ["Compact core", "Reader", "Islander"]
     bars = page.evaluate("[...document.querySelectorAll('.point .shares')].map(s => [...s.children].map(b => b.offsetWidth))")
     assert all(len(bar) == 3 and max(bar) - min(bar) <= 2 and min(bar) > 5 for bar in bars)      # the fake shares equally
     assert states(page) == ["final"] * 5 and not page.evaluate(f"{VIEWER}.dataset.run")

@@ -116,7 +116,7 @@ def test_a_question_is_stopped_while_it_waits_and_the_others_go_on(visitor, url)
         assert seen == 0 and "stopped" in out.viewer["line"] and out.viewer["steps"] == [] and not out.answer
     finally:
         for other in others:
-            other.quick("leave")
+            other.quick("disconnect")
 
 
 @pytest.mark.attack(16)
@@ -194,7 +194,7 @@ def test_a_poisoned_model_leaves_the_cores_answer_as_it_was(visitor, url):
     assert "maximum value 0.8" in visitor.ask(QUESTION, weight_own_0=0.81, **slow).refusal
     off = visitor.ask("What is the capital of France?", pick_own_0=False, pick_compact_reader=False, num_steps=16)
     assert "Paris" in off.answer and run_id_and_own(off)[1] == []
-    visitor.quick("leave")
+    visitor.quick("disconnect")
     assert core_alone() == before
 
 

@@ -67,7 +67,7 @@ def test_forged_paths_of_files_are_refused(raw, hostile_folder, event, path):
     forged = [file_data(path.format(folder=hostile_folder))]
     got = raw.event(event, {"take_files": [forged, None, None], "take": [forged * 2, "compact-core"], "note": [forged]}[event])
     if (event, path) == ("note", "{folder}"):       # files may be noted, to be deleted when the session ends; folders stay
-        raw.event("leave", [])
+        raw.event("disconnect", [])
         assert hostile_folder.exists()
     else:
         assert not got.done and got.refusal

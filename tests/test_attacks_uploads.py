@@ -135,9 +135,9 @@ def test_an_equal_file_of_another_visitor_stays_when_one_leaves(raw, way):
         assert one.event("take_files", [[file_data(path)], None, None]).done
     else:
         assert one.event("note", [[file_data(path)]]).done
-    one.event("leave", [])
+    one.event("disconnect", [])
     assert Path(path).exists()
-    two.event("leave", [])
+    two.event("disconnect", [])
     assert not Path(path).exists()
 
 

@@ -118,7 +118,8 @@ def test_a_wrong_file_is_one_sentence(page, tmp_path, text, rule):
 @pytest.mark.parametrize(("data", "rule"), [
     (b"\xff", "not UTF-8"), (b"x" * 2_000_001, "at most 2 MB"),
     (json.dumps({"question": "x" * 3000, "answer": "a"}).encode(), "Question 1 may have at most"),
-    (json.dumps({"question": "x", "answer": "a", "document": "d \ud800"}).encode(), "Line 1 of q.jsonl has half a character .* in its document")])
+    (json.dumps({"question": "x", "answer": "a", "document": "d \ud800"}).encode(),
+     "Line 1 of q.jsonl has half a character .* in its document")])
 def test_a_wrong_sheet_names_what_is_wrong(data, rule):
     with pytest.raises(VisitorError, match=rule):
         read_manifest("q.jsonl", data, LIMITS)

@@ -17,7 +17,7 @@ from ..registry.base_models import Base, Progress, find_base
 from ..registry.cards import is_gguf, read_card
 from ..text.prompts import prompt_format
 from .checkpoints import base_folder, base_tensors
-from .lora import add_adapter, has_adapter
+from .lora import add_adapter, has_adapter, remove_adapter
 from .next_token import NextTokenConfig, NextTokenModel
 
 PEFT = "base_model.model."              # peft's names begin so
@@ -74,7 +74,11 @@ def load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Pat
         return NextTokenModel(lm, made)
     if not has_adapter(lm, model_id):
         tensors = {name.removeprefix(PEFT): tensor for name, tensor in base_tensors(folder).items()}
-        add_adapter(lm, model_id, about["lora"], tensors)
+        try:
+            add_adapter(lm, model_id, about["lora"], tensors)
+        except ModelError:                      # others share this LM, and the next try must not find half an adapter
+            remove_adapter(lm, model_id)
+            raise
     return NextTokenModel(lm, made, model_id)
 
 

@@ -176,11 +176,13 @@ class EnsembleParams:
 
     lam: Mapping[str, float] = field(default_factory=dict)
     weights: str = knob("adaptive", "rule of the weights: as they are set (constant), falling to schedule_end (schedule), "
-                        "or at every position more for the surer expert (adaptive)",
-                        "Weights rule (adaptive: the surer expert leads; schedule: the core finishes)",
-                        choices=("adaptive", "constant", "schedule"), link="rule")
-    tau: float = knob(0.5, "temperature of the adaptive rule, in nats: the lower, the more the surer expert leads",
-                      "Tau (adaptive rule)", low=0.01, high=10.0, step=0.01)
+                        "or at every position more for the surer expert (adaptive, by entropy), for the one whose best token "
+                        "is further ahead of its second (margin), or for an expert that differs from the core (divergence)",
+                        "Weights rule (adaptive: the surer expert leads; margin: the more decided one; divergence: the one "
+                        "unlike the core; schedule: the core finishes)",
+                        choices=("adaptive", "constant", "schedule", "margin", "divergence"), link="rule")
+    tau: float = knob(0.5, "temperature of adaptive (nats), margin (probability) and divergence (bits): the lower, the more "
+                      "one expert leads", "Tau (adaptive, margin, divergence)", low=0.01, high=10.0, step=0.01)
     schedule_end: float = knob(0.0, "part of its weight that the schedule rule leaves an expert at the last step",
                                "End (schedule rule)", high=1.0, step=0.05)
     alpha: float = knob(0.0, "contrast of an expert with itself without its documents, 0 for none", "Alpha (contrast)",

@@ -91,9 +91,11 @@ def test_evaluate_prints_the_rows(pair, tmp_path, capsys):
     code, out, _ = run(capsys, *args)
     found = json.loads(out)
     assert code == 0 and [row["name"] for row in found["rows"]] == ["core", f"user:{pair[1]}", "ensemble"]
+    usual = {"name", "n", "exact", "f1", "rouge_l", "distinct_2", "tokens", "ended", "tokens_per_second", "share",
+             "steps_per_block", "steps_per_token"}
     for row in found["rows"]:
-        assert set(row) == {"name", "n", "exact", "f1", "rouge_l", "distinct_2", "tokens", "ended",
-                            "tokens_per_second", "share", "steps_per_block"} and row["n"] == 2
+        of_two = {"correction", "correction_n", "resistance", "resistance_n"} if row["name"] == "ensemble" else set()
+        assert set(row) == usual | of_two and row["n"] == 2
     assert found["settings"]["steps"] == 2
     other = tmp_path / "other.jsonl"
     other.write_bytes(data.read_bytes())
@@ -117,7 +119,7 @@ def test_a_batch_gives_the_same_answers_as_one_by_one(pair):
     core, reader = load(pair[0]), load(pair[1])
     asked = [("my dog", "my dog is"), ("is it", "called Biscuit and it is"), ("dog", "")]
     questions = [Question(question, "x", document) for question, document in asked]
-    row = measure("ensemble", {"core": core, "r": reader}, questions, EnsembleParams(lam={"r": 0.5}),
+    row, _ = measure("ensemble", {"core": core, "r": reader}, questions, EnsembleParams(lam={"r": 0.5}),
                   SamplingParams(num_steps=2, max_new_tokens=16))
     assert row["n"] == 3 and sum(row["share"].values()) == pytest.approx(1, abs=1e-3) and row["steps_per_block"] == 2
 
@@ -133,7 +135,7 @@ def test_with_an_early_exit_every_question_ends_for_itself():
                  ("What is the capital of France?", "Grumpf the wibble of?", "How many legs has a spider?", "Name Zuzu.")]
 
     def row(asked, **more):
-        return evaluate.measure("core", {"core": core}, asked, EnsembleParams(), replace(sampling, **more))
+        return evaluate.measure("core", {"core": core}, asked, EnsembleParams(), replace(sampling, **more))[0]
     alone = [row([question])["steps_per_block"] for question in questions]
     assert row(questions)["steps_per_block"] == pytest.approx(sum(alone) / 4, abs=0.01)
     assert min(alone) < 12 and len(set(alone)) > 1

@@ -5,12 +5,13 @@ import math
 import pytest
 import torch
 
-from ssd2_core.config import EnsembleParams, SamplingParams
+from ssd2_core.config import EnsembleParams, SamplingParams, knobs
 from ssd2_core.diffusion.describe import shares
 from ssd2_core.diffusion.ensemble import Ensemble, base_weights, combine
 from ssd2_core.diffusion.sampling import generate
 from ssd2_core.diffusion.simplex import add_noise, alpha_bar, choose, clean, log_probs, nucleus, to_simplex
 from ssd2_core.diffusion.step import Prediction
+from ssd2_core.diffusion.weights import RULES, adapt, divergence, jensen_shannon, margin
 from ssd2_core.errors import LimitError, ModelError
 from tests.tiny import Fake, endless, tiny
 
@@ -32,7 +33,7 @@ PAIR = {"core": CORE, "me": USER}
 
 
 @pytest.mark.attack(20)
-@pytest.mark.parametrize("weights", ["constant", "schedule", "adaptive"])
+@pytest.mark.parametrize("weights", knobs(EnsembleParams)["weights"].choices)
 def test_weight_zero_is_the_core_alone_and_weight_one_the_user_alone(weights):
     core_alone, _ = run({"core": CORE})
     assert run(PAIR, {"lam": {"me": 0.0}, "weights": weights})[0] == core_alone
@@ -42,7 +43,7 @@ def test_weight_zero_is_the_core_alone_and_weight_one_the_user_alone(weights):
 
 
 @pytest.mark.attack(20)
-@pytest.mark.parametrize("weights", ["constant", "schedule", "adaptive"])
+@pytest.mark.parametrize("weights", knobs(EnsembleParams)["weights"].choices)
 def test_two_equal_experts_are_one(weights):
     class Same(Fake):
         def __init__(self, seed):
@@ -96,7 +97,8 @@ def test_every_setting_changes_something():
     def differ(a, b):
         return a.shape != b.shape or not torch.allclose(a, b)
     start = trail()
-    changes = [{"lam": {"me": 0.7}}, {"weights": "constant"}, {"weights": "schedule"}, {"tau": 0.1}, {"alpha": 1.0}]
+    changes = [{"lam": {"me": 0.7}}, {"weights": "constant"}, {"weights": "schedule"}, {"tau": 0.1}, {"alpha": 1.0},
+               {"weights": "margin"}, {"weights": "divergence"}]
     changes += [{"sampling": {name: value}} for name, value in (
         ("num_steps", 7), ("block_length", 4), ("max_new_tokens", 18), ("projection", "sampling"), ("projection", "multihot"),
         ("seed", 9))]
@@ -136,6 +138,45 @@ def test_adaptive_weight_is_a_sigmoid_of_the_entropy_difference():
     entropy = {n: -(p.exp() * p).sum(-1) for n, p in parts.items()}
     expected = torch.sigmoid(math.log(0.3 / 0.7) + (entropy["core"] - entropy["me"]) / 0.5)
     assert torch.allclose(steps[0].prediction.weights["me"], expected, atol=1e-5)
+
+
+def log_of(*probabilities):
+    return torch.tensor([[probabilities]]).log()                                # (1, 1, V)
+
+
+HALF, SURE = log_of(0.5, 0.5, 0.0).clamp_min(-1e4), log_of(0.1, 0.8, 0.1)
+
+
+@pytest.mark.parametrize("rule,core,me", [
+    ("adaptive", -math.log(2), 0.8 * math.log(0.8) + 0.2 * math.log(0.1)), ("margin", 0.0, 0.7),
+    ("divergence", 0.0, 0.3 * -math.log2(0.3) + 0.65 * -math.log2(0.65) + 0.05 * -math.log2(0.05)      # m = (0.3, 0.65, 0.05)
+     - (1 + 0.8 * -math.log2(0.8) + 0.2 * -math.log2(0.1)) / 2)])
+def test_each_rule_as_calculated_by_hand(rule, core, me):
+    parts = {"core": HALF, "me": SURE}
+    assert {n: score.item() for n, score in RULES[rule](parts).items()} == pytest.approx({"core": core, "me": me}, abs=1e-5)
+    found = adapt(parts, {"core": 0.7, "me": 0.3}, 0.4, rule)
+    assert found["me"].item() == pytest.approx(1 / (1 + math.exp(-math.log(0.3 / 0.7) - (me - core) / 0.4)), abs=1e-5)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_leaves_equal_experts_their_prior_and_sums_to_one(rule):
+    prior = {"core": 0.5, "me": 0.3, "you": 0.2}
+    one, other, third = (log_probs(torch.randn(2, 3, 97, generator=torch.Generator().manual_seed(i)) * 4) for i in range(3))
+    for name, weight in adapt(dict.fromkeys(prior, one), prior, 0.1, rule).items():
+        assert torch.allclose(weight, torch.full((2, 3), prior[name]), atol=1e-5)
+    found = adapt({"core": one, "me": other, "you": third}, prior, 0.1, rule)
+    assert torch.allclose(sum(found.values()), torch.ones(2, 3), atol=1e-6) and not torch.allclose(
+        found["me"], torch.full((2, 3), 0.3), atol=1e-2)
+    wide = adapt({"core": one, "me": other, "you": third}, prior, 1e6, rule)
+    assert all(torch.allclose(wide[name], torch.full((2, 3), weight), atol=1e-4) for name, weight in prior.items())
+
+
+def test_divergence_and_margin_at_their_ends():
+    one, other = log_of(1.0, 0.0).clamp_min(-1e4), log_of(0.0, 1.0).clamp_min(-1e4)
+    assert jensen_shannon(one, other).item() == pytest.approx(1) and jensen_shannon(one, one).item() == 0
+    assert jensen_shannon(SURE, HALF).item() == pytest.approx(jensen_shannon(HALF, SURE).item())
+    assert divergence({"me": one, "you": other})["you"].item() == 0             # without a core
+    assert margin({"me": one, "you": HALF})["me"].item() == 1
 
 
 def test_schedule_goes_from_lam_to_its_end():

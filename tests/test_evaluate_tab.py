@@ -56,7 +56,7 @@ def test_a_file_is_measured_and_the_figures_taken_away(page, tmp_path):
     found = json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))
     assert [row["name"] for row in found["rows"]] == ["core", "user:compact-reader", "ensemble"]
     assert set(found["rows"][0]) == {"name", "n", "exact", "f1", "rouge_l", "distinct_2", "tokens", "ended",
-                                     "tokens_per_second", "share", "steps_per_block"}
+                                     "tokens_per_second", "share", "steps_per_block", "steps_per_token"}
     assert found["settings"] == {
         "core": "compact-core", "lam": {"compact-reader": 0.5}, "weights": "adaptive", "tau": 0.5, "alpha": 0.0,
         "schedule_end": 0.0, "guidance": 0.0, "num_steps": 16, "block_length": 16, "max_new_tokens": 48, "steps": 16,

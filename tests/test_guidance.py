@@ -73,7 +73,7 @@ def test_the_knob_changes_the_mood_of_an_answer():
 
 def test_an_evaluation_is_guided_as_well():
     asked, sampling = [Question("How are you?", "fine", "")], SamplingParams(max_new_tokens=16)
-    right = [measure("core", {"core": load("compact-core")}, asked, EnsembleParams(guidance=strength), sampling)["exact"]
+    right = [measure("core", {"core": load("compact-core")}, asked, EnsembleParams(guidance=strength), sampling)[0]["exact"]
              for strength in (0.0, -2.0)]
     assert right == [1.0, 0.0]
 

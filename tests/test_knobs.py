@@ -87,7 +87,8 @@ def test_no_setting_is_spelled_a_second_time():
 
 
 @pytest.mark.parametrize("source", [
-    'gr.Slider(0.05, 5, 0.5, label="Tau (adaptive rule)")', 'add("--tau", type=float)', 'add("--max-tokens", type=int)',
+    'gr.Slider(0.05, 5, 0.5, label="Tau (adaptive, margin, divergence)")', 'add("--tau", type=float)',
+    'add("--max-tokens", type=int)',
     'check_int("steps", value, 1, 5000)', 'check_float("top-p", value, 0, 1)', 'KEYS = {"max_new_tokens": "tokens"}',
     'TEXT = {"max_active": "questions that are answered at once"}', 'os.environ["SSD2_MAX_STEPS"]'])
 def test_a_second_spelling_is_found(source):

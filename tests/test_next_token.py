@@ -7,10 +7,11 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from ssd2_core.config import EnsembleParams, SamplingParams
-from ssd2_core.diffusion.ensemble import Ensemble, adapt, base_weights, combine
+from ssd2_core.diffusion.ensemble import Ensemble, base_weights, combine
 from ssd2_core.diffusion.pins import Pins
 from ssd2_core.diffusion.sampling import generate
 from ssd2_core.diffusion.simplex import log_probs
+from ssd2_core.diffusion.weights import RULES, adapt
 from ssd2_core.errors import ModelError
 from ssd2_core.models.lora import add_adapter, remove_adapter
 from ssd2_core.models.next_token import NextTokenConfig, NextTokenModel, side_by_side
@@ -85,7 +86,8 @@ def test_history_of_blocks_is_read_once():
     assert count[0] == len(ROWS[0]) + 2 and max(count[1:]) <= 4
 
 
-@pytest.mark.parametrize("weights,alpha", [("constant", 0.0), ("adaptive", 0.0), ("adaptive", 0.5)])
+@pytest.mark.parametrize("weights,alpha", [("constant", 0.0), ("adaptive", 0.0), ("adaptive", 0.5), ("margin", 0.0),
+                                           ("divergence", 0.0), ("divergence", 0.5)])
 def test_the_fused_fixed_point_is_the_fused_answer_token_by_token(weights, alpha):
     core, user = lm_of(seed=1), lm_of(seed=2)
     params = EnsembleParams({"me": 0.4}, weights=weights, tau=0.7, alpha=alpha)
@@ -102,12 +104,24 @@ def test_the_fused_fixed_point_is_the_fused_answer_token_by_token(weights, alpha
             parts = {"core": log_probs(logits(core, row + said)), "me": mine}
             base = base_weights(list(parts), params, 1.0)
             shared = {n: torch.full((1, 1), w) for n, w in base.items()}
-            shared = adapt(parts, base, params.tau) if weights == "adaptive" else shared
+            shared = adapt(parts, base, params.tau, weights) if weights in RULES else shared
             said.append(int(combine(parts, shared).argmax()))
             if said[-1] == EOS:
                 break
     ensemble = Ensemble({"core": model_of(core).bind(row), "me": model_of(user).bind(document, row)}, params)
     assert written(ensemble)[0] == [said[:-1] if said[-1] == EOS else said]
+
+
+def test_a_row_that_has_ended_stays_as_it_is_and_widens_no_pass():
+    lm = lm_of(seed=1)
+    answers = [plain(lm, row, 18) for row in ROWS]
+    eos = next(token for token in answers[0][:6] if not any(token in answer for answer in answers[1:]))
+    _, steps = written(NextTokenModel(lm, NextTokenConfig("core", V, eos)).bind_rows(ROWS), lookahead=2)
+    rows = torch.cat([step.token_ids for step in steps if step.finished], 1).tolist()
+    assert rows[1:] == answers[1:] and rows[0] == [*answers[0][:answers[0].index(eos)], *[eos] * (18 - answers[0].index(eos))]
+    later = [step for step in steps if step.block > 0]
+    assert all(step.state.settled[0].all() and not step.changed[0].any() for step in later)
+    assert max(step.prediction.logits.shape[1] for step in later) <= 3          # the rows that go on are never far apart
 
 
 def adapter(lm, seed, r=4):

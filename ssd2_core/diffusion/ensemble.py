@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..config import CORE, EnsembleParams
 from ..errors import ModelError
-from .simplex import entropy, log_probs
+from .simplex import log_probs
 from .step import BlockState, Denoiser, Prediction
+from .weights import RULES, adapt
 
 Guide = Callable[[Tensor, float], Tensor]
 
@@ -33,16 +34,6 @@ def base_weights(names: list[str], params: EnsembleParams, u: float) -> dict[str
         return {n: 1.0 - sum(users.values()) if n == CORE else users[n] for n in names}
     total = sum(users.values())
     return {n: w / total if total > 0 else 1 / len(users) for n, w in users.items()}
-
-
-def adapt(parts: dict[str, Tensor], weights: dict[str, float], tau: float) -> dict[str, Tensor]:
-    """Per position: w_k ∝ w_k · exp(-H_k / tau), H_k the expert's entropy in nats, so the surer expert gains. -> (B, L).
-
-    For one user: w_user = sigmoid(logit(lam) + (H_core - H_user) / tau).
-    """
-    prior = {n: torch.tensor(weights[n], dtype=torch.float32).log() for n in parts}
-    scores = torch.stack([prior[n].to(p.device) - entropy(p) / tau for n, p in parts.items()])
-    return dict(zip(parts, scores.softmax(0).unbind(0), strict=True))
 
 
 def combine(parts: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
@@ -88,8 +79,8 @@ class Ensemble:
             parts = {name: part for name, part in parts.items() if part is not None}
         total = sum(weights[name] for name in parts)
         active = {name: weights[name] / total for name in parts}
-        if self.params.weights == "adaptive" and len(parts) > 1:
-            spread = adapt(parts, active, self.params.tau)
+        if self.params.weights in RULES and len(parts) > 1:
+            spread = adapt(parts, active, self.params.tau, self.params.weights)
         else:
             spread = {n: torch.full_like(state.u[:, state.window], w) for n, w in active.items()}
         prediction = Prediction(combine(parts, spread), parts, spread)

@@ -15,11 +15,14 @@ from .simplex import entropy, log_probs, nucleus
 from .step import BlockState, Prediction
 
 
-def start(x_t: Tensor, eos: int | None, params: SamplingParams, rng: torch.Generator) -> BlockState:
-    """A block of which nothing is known: no estimate but the end of text. x_t: where the noise goes (B, L, V), or (B, L, 0)."""
+def start(x_t: Tensor, eos: int | None, params: SamplingParams, rng: torch.Generator, ended: Tensor) -> BlockState:
+    """A block of which nothing is known: no estimate but the end of text, which stands in rows that have ``ended`` (B,).
+
+    x_t: where the noise goes (B, L, V), or (B, L, 0).
+    """
     x_t.exponential_(generator=rng).log_().neg_()                                         # g = -log(E), E ~ Exp(1)
-    u = torch.ones(x_t.shape[:2], device=x_t.device)
-    settled, nothing = torch.zeros_like(u, dtype=torch.bool), torch.zeros_like(u)
+    settled = ended.unsqueeze(-1).expand(x_t.shape[:2]).clone()
+    u, nothing = (~settled).float(), torch.zeros(x_t.shape[:2], device=x_t.device)
     state = BlockState(x_t, x_t, u, settled, 1, x_t.shape[1], token_ids=torch.full_like(settled, eos or 0, dtype=torch.long),
                        confidence=nothing, entropy=nothing)
     return replace(state, window=window_of(settled, params.lookahead))
@@ -69,10 +72,11 @@ def leading(settled: Tensor) -> Tensor:
 
 
 def window_of(settled: Tensor, lookahead: int) -> slice:
-    """From the first position that is open in any row to ``lookahead`` positions of the row that is furthest."""
-    done, length = leading(settled).sum(-1), settled.shape[1]
-    first = min(int(done.min()), length - 1)
-    return slice(first, min(length, max(int(done.clamp_max(length - 1).max()), first) + lookahead))
+    """From the first position that is open in any row to ``lookahead`` positions of the open row that is furthest."""
+    length = settled.shape[1]
+    done = leading(settled).sum(-1)
+    done = done[done < length].tolist() or [length - 1]             # rows that are whole need no prediction
+    return slice(min(done), min(length, max(done) + lookahead))
 
 
 def put(values: Tensor, at: slice, new: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ class Generation:
     def _start(self, x_t: Tensor, spare: Tensor) -> BlockState:
         """1) A block starts as pure noise on the simplex of the vocabulary."""
         if self.on_tokens:
-            return fixed_point.start(x_t, self.denoise.eos_token_id, self.params, self.rng)
+            return fixed_point.start(x_t, self.denoise.eos_token_id, self.params, self.rng, self.ended)
         fill(x_t, 0.0, self.denoise.simplex_value, self.rng, self.noise)                  # (B, L, V)
         u = x_t.new_ones(x_t.shape[:2])
         return BlockState(x_t, spare, u, torch.zeros_like(u, dtype=torch.bool), 1, self.params.num_steps)

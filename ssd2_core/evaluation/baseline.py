@@ -14,6 +14,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from ..errors import ModelError
 from ..models.checkpoints import base_folder, base_tokenizer
 from ..registry.base_models import find_base
+from ..registry.cards import base_id as named_base
 from ..text.prompts import encode, prompt_format
 from .metrics import scores
 from .questions import Question
@@ -30,10 +31,13 @@ def check_causal(folder: Path, base_id: str) -> None:
 
 
 class BaseLM:
-    """A causal LM with its tokenizer, on the GPU if there is one. Raises ModelError when the base cannot be found."""
+    """A causal LM with its tokenizer, on the GPU if there is one. Raises ModelError when the base cannot be found.
+
+    base_id: of the LM, or of a bundled expert over it, such as goliath.
+    """
 
     def __init__(self, base_id: str, progress: Callable[[str, float], None] | None = None):
-        folder = base_folder(find_base(base_id, progress), progress)
+        folder = base_folder(find_base(named_base(base_id), progress), progress)
         self.tokenizer = base_tokenizer(folder, base_id)
         check_causal(folder, base_id)
         on_gpu = torch.cuda.is_available()

@@ -2,14 +2,17 @@
 
 import argparse
 import json
+import os
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 
-from ..config import SamplingParams, check_int, knobs
-from ..errors import VisitorError
+from ..config import SamplingParams, Settings, check_int, knobs
+from ..errors import ModelError, VisitorError
 from ..models.device_map import options_of
 from ..protocol.options import add_question, as_json, ensemble_params, sampling_params
-from ..registry.cards import check_compatible
+from ..registry.base_models import find_base
+from ..registry.cards import base_id, check_compatible, is_compatible, local_card, preferred_pair
 from .metrics import table
 from .questions import read_questions
 
@@ -21,7 +24,7 @@ def add_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sweep", metavar="4,8,16", help="measure with each of these numbers of steps")
     parser.add_argument("--base", help="an autoregressive LM: its own answers as a row, and everybody's perplexity under it")
     add_question(parser)
-    parser.set_defaults(run=evaluate)
+    parser.set_defaults(run=evaluate, core=None)
 
 
 def evaluate(args: argparse.Namespace) -> int:
@@ -36,7 +39,8 @@ def evaluate(args: argparse.Namespace) -> int:
         check_int("limit", args.limit, 1, 10**9)
     sheets = {str(path): read_questions(path, args.limit) for path in args.data}
     where, sweep = options_of(args), step_counts(args.sweep, sampling)
-    core = load(args.core, progress=tell, **where)
+    chosen = args.core or default_core(params.lam)
+    core = load(chosen, progress=tell, **where)
     users = {name: load(name, progress=tell, **where) for name in params.lam}
     check_compatible(core.card, [user.card for user in users.values()])
     base = BaseLM(args.base) if args.base else None
@@ -47,10 +51,28 @@ def evaluate(args: argparse.Namespace) -> int:
             more = measure_all(core, users, questions, params, replace(sampling, num_steps=steps), base and base.perplexity)
             found += [{"steps": steps, **row} for row in more] if len(sweep) > 1 else more
         rows += [{"data": path, **row} for row in found] if len(sheets) > 1 else found
-    settings = as_json(args.core, params, sampling, num_steps=sweep[0] if len(sweep) == 1 else sweep, base=args.base,
+    settings = as_json(chosen, params, sampling, num_steps=sweep[0] if len(sweep) == 1 else sweep, base=args.base,
                        data=list(sheets))
     print(json.dumps({"rows": rows, "settings": settings}) if args.json else table(rows))
     return 0
+
+
+def default_core(users: Iterable[str]) -> str:
+    """$SSD2_CORE, else the core of the default pair that goes with ``users``; the compact one where the base of the better one
+    is not here and cannot be fetched, which is said.
+    """
+    given, pair = os.environ.get("SSD2_CORE"), preferred_pair()
+    if given or not pair:
+        return given or Settings().core
+    core, cards = local_card(pair[0]), [local_card(user) for user in users]
+    if not all(card is None or is_compatible(card, core) for card in cards):
+        return Settings().core
+    try:
+        find_base(base_id(core.id), tell)
+    except ModelError as error:
+        tell(f"{error} {Settings().core} is measured instead of {core.id}.", 0.0)
+        return Settings().core
+    return core.id
 
 
 def step_counts(sweep: str | None, sampling: SamplingParams) -> list[int]:

@@ -17,41 +17,63 @@ from ..models.loading import Expert
 from ..models.next_token import side_by_side
 from ..text.documents import passages
 from ..text.prompts import answer_text, contexts
-from .metrics import scores
+from .metrics import correction_and_resistance, exact, per_token, scores
 from .questions import Question
 
-BATCH = 64
+BATCH, BATCH_ON_TOKENS = 64, 16          # of causal LMs fewer: what they predict is large
+Answer = tuple[str, int, bool, int, int]        # text, tokens, whether it ended by EOS, steps and blocks that it took
 
 
-def answer_all(experts: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams, sampling: SamplingParams,
-               bar: tqdm) -> Iterator[tuple[list[str], int, int, float, dict[str, float]]]:
-    """Batch by batch: answers, number of their tokens, how many ended by EOS, steps a block, each expert's summed share.
+def batches(questions: list[Question], sampling: SamplingParams, on_tokens: bool) -> Iterator[list[int]]:
+    """Places of questions that are answered together; each gets the answer and the steps that it would get alone.
 
-    A block ends early only when all of its rows rest, so with an early exit each question is a batch of its own.
+    A block on the simplex ends early only when all of its rows rest, so with an early exit each question is a batch of its own.
+    A block of causal LMs rests row by row, at the same tokens; only samples differ by the row. Those with a document and those
+    without are kept apart, for an expert that has nothing to read is silent.
     """
+    alone = sampling.projection == "sampling" if on_tokens else sampling.early_exit != "off"
+    size = 1 if alone else BATCH_ON_TOKENS if on_tokens else BATCH
+    groups = [list(range(len(questions)))]
+    if on_tokens:
+        groups = [[i for i in groups[0] if bool(questions[i].document) == has_one] for has_one in (True, False)]
+    for group in groups:
+        yield from (group[at:at + size] for at in range(0, len(group), size))
+
+
+def answer_batch(experts: dict[str, Expert], rows: list[Question], ensemble: EnsembleParams,
+                 sampling: SamplingParams) -> tuple[list[Answer], dict[str, float]]:
+    """Answers to questions, and each expert's share summed over their tokens."""
     first = next(iter(experts.values()))
-    eos, size = first.model.config.eos_token_id, BATCH if sampling.early_exit == "off" else 1
-    for start in range(0, len(questions), size):
-        rows = questions[start:start + size]
-        bound = {}
-        for name, expert in experts.items():
-            given = [contexts(expert.tokenizer, expert.config_as(name), q.question, (), passages(q.document),
-                              sampling.answer_length) for q in rows]
-            bare = [c.bare_ids or c.ids for c in given] if any(c.bare_ids for c in given) else None
-            bound[name] = expert.model.bind_rows([c.ids for c in given], bare)
-        fused = Ensemble(side_by_side(bound), ensemble, guide_for(first.card.tokenizer_hash))
-        rng = torch.Generator(device=fused.device).manual_seed(sampling.seed)
-        ends, decided, steps = [], {}, 0
-        for step in generate(fused, sampling, rng, noise=_same_for_all(rng)):
-            decided[step.block] = _decided(decided.get(step.block), step, experts)
-            ends += [step] if step.finished else []
-            steps += 1
-        ids = torch.cat([s.token_ids for s in ends], 1)[:, :sampling.max_new_tokens]
-        inside = (ids == eos).long().cumsum(-1) == 0
-        shares = {n: (torch.cat([d[n] for d in decided.values()], 1)[:, :ids.shape[1]] * inside).sum().item() for n in experts}
-        bar.update(len(rows))
-        ended = int((ids == eos).any(-1).sum())
-        yield [answer_text(first.tokenizer, row) for row in ids.tolist()], int(inside.sum()), ended, steps / len(ends), shares
+    fused = _bind(experts, rows, ensemble, sampling)
+    rng = torch.Generator(device=fused.device).manual_seed(sampling.seed)
+    ends, decided = [], {}
+    steps, blocks = torch.zeros(2, len(rows), dtype=torch.long, device=fused.device)
+    for step in generate(fused, sampling, rng, noise=_same_for_all(rng)):
+        decided[step.block] = _decided(decided.get(step.block), step, experts)
+        going = ~(ends[-1].ended if ends else torch.zeros_like(step.ended))
+        steps += going & ~step.state.settled.all(-1)                # a row that rests has ended its block
+        if step.finished:
+            ends.append(step)
+            blocks += going
+    ids = torch.cat([s.token_ids for s in ends], 1)[:, :sampling.max_new_tokens]
+    at_end = ids == first.model.config.eos_token_id
+    inside = at_end.long().cumsum(-1) == 0
+    share = {n: (torch.cat([d[n] for d in decided.values()], 1)[:, :ids.shape[1]] * inside).sum().item() for n in experts}
+    return list(zip([answer_text(first.tokenizer, row) for row in ids.tolist()], inside.sum(-1).tolist(),
+                    at_end.any(-1).tolist(), steps.tolist(), blocks.tolist(), strict=True)), share
+
+
+def _bind(experts: dict[str, Expert], rows: list[Question], ensemble: EnsembleParams, sampling: SamplingParams) -> Ensemble:
+    """The experts after the contexts of questions, all with a document or none, as one denoiser."""
+    bound = {}
+    for name, expert in experts.items():
+        given = [contexts(expert.tokenizer, expert.config_as(name), q.question, (), passages(q.document),
+                          sampling.answer_length) for q in rows]
+        bare = [c.bare_ids or c.ids for c in given] if any(c.bare_ids for c in given) else None
+        bound[name] = expert.model.bind_rows([c.ids for c in given], bare)
+    silent = [name for name, expert in experts.items() if len(experts) > 1 and expert.only_reads(name) and not rows[0].document]
+    speaking = side_by_side({name: expert for name, expert in bound.items() if name not in silent})
+    return Ensemble(bound | speaking, ensemble, guide_for(next(iter(experts.values())).card.tokenizer_hash), silent)
 
 
 def _same_for_all(rng: torch.Generator) -> Noise:
@@ -70,29 +92,38 @@ def _decided(before: dict[str, torch.Tensor] | None, step: Step, names: Iterable
 
 
 def measure(name: str, experts: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams,
-            sampling: SamplingParams, judge: Callable | None = None) -> dict:
-    """One row of the table."""
-    said, tokens, ended, made, shares = [], 0, 0, 0.0, Counter()
-    start = time.monotonic()
+            sampling: SamplingParams, judge: Callable | None = None) -> tuple[dict, list[str]]:
+    """One row of the table, and the answers that it counts."""
+    found: dict[int, Answer] = {}
+    shares, start = Counter(), time.monotonic()
+    on_tokens = next(iter(experts.values())).card.kind == "next-token"
     with tqdm(total=len(questions), desc=name, leave=False) as bar:
-        for answers, count, whole, steps, share in answer_all(experts, questions, ensemble, sampling, bar):
-            said += answers
-            tokens += count
-            ended += whole
-            made += steps * len(answers)
+        for places in batches(questions, sampling, on_tokens):
+            answers, share = answer_batch(experts, [questions[i] for i in places], ensemble, sampling)
+            found |= zip(places, answers, strict=True)
             shares.update(share)
-    row = scores(name, said, questions, tokens, ended, time.monotonic() - start, judge)
-    share = {k: round(v / max(tokens, 1), 4) for k, v in shares.items()}
-    return row | {"steps_per_block": round(made / len(questions), 2), "share": share}
+            bar.update(len(places))
+    said, tokens, ended, steps, blocks = zip(*(found[i] for i in range(len(questions))), strict=True)
+    row = scores(name, list(said), questions, sum(tokens), sum(ended), time.monotonic() - start, judge)
+    each = sum(made / max(1, count) for made, count in zip(steps, blocks, strict=True)) / len(questions)
+    return row | {"steps_per_block": round(each, 2), "steps_per_token": per_token(sum(steps), sum(tokens)),
+                  "share": {k: round(v / max(sum(tokens), 1), 4) for k, v in shares.items()}}, list(said)
 
 
 def evaluate(core: Expert, users: dict[str, Expert], questions: list[Question], ensemble: EnsembleParams,
              sampling: SamplingParams, judge: Callable | None = None) -> list[dict]:
-    """Rows for the core alone, each user alone and, when there are users, the ensemble."""
-    rows = [measure("core", {CORE: core}, questions, EnsembleParams(), sampling, judge)]
+    """Rows for the core alone, each user alone and, when there are users, the ensemble with its correction and resistance."""
+    rows, right = [], {}
+
+    def add(name: str, experts: dict[str, Expert], params: EnsembleParams) -> None:
+        row, said = measure(name, experts, questions, params, sampling, judge)
+        rows.append(row)
+        right[name] = [exact(text, question.answer) for text, question in zip(said, questions, strict=True)]
+    add(CORE, {CORE: core}, EnsembleParams())
     for name, user in users.items():
-        alone = EnsembleParams(lam={name: 1.0}, alpha=ensemble.alpha)
-        rows.append(measure(f"user:{name}", {name: user}, questions, alone, sampling, judge))
+        add(f"user:{name}", {name: user}, EnsembleParams(lam={name: 1.0}, alpha=ensemble.alpha))
     if users:
-        rows.append(measure("ensemble", {CORE: core, **users}, questions, ensemble, sampling, judge))
+        add("ensemble", {CORE: core, **users}, ensemble)
+        one, *others, both = right.values()
+        rows[-1] |= correction_and_resistance(one, [any(answers) for answers in zip(*others, strict=True)], both)
     return rows

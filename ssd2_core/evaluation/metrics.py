@@ -57,10 +57,30 @@ def scores(name: str, said: list[str], questions: list[Question], tokens: int, e
     return row | ({"perplexity": round(judge(questions, said), 2)} if judge else {})
 
 
+def per_token(steps: int, tokens: int) -> float:
+    """Denoising steps for each token of the answers."""
+    return round(steps / max(tokens, 1), 3)
+
+
+def correction_and_resistance(core: list[bool], user: list[bool], both: list[bool]) -> dict:
+    """What an ensemble makes of questions that one of its experts alone answers right, with the number of such questions.
+
+    correction: share of those right together where the core alone was wrong and a user alone right; resistance: where the core
+    was right and every user wrong. None where there is no such question. Arguments: whether each answer was right.
+    """
+    corrected = [c for a, b, c in zip(core, user, both, strict=True) if b and not a]
+    resisted = [c for a, b, c in zip(core, user, both, strict=True) if a and not b]
+    share = lambda found: round(sum(found) / len(found), 4) if found else None  # noqa: E731
+    return {"correction": share(corrected), "correction_n": len(corrected),
+            "resistance": share(resisted), "resistance_n": len(resisted)}
+
+
 def table(rows: list[dict]) -> str:
     """The rows as text in columns."""
-    head = [key for key in rows[0] if key not in ("share", "data", "steps")]
-    lines = [[str(r[k]) for k in head] + [", ".join(f"{k} {v:.2f}" for k, v in r.get("share", {}).items())] for r in rows]
+    head = [key for key in dict.fromkeys(key for row in rows for key in row) if key not in ("share", "data", "steps")]
+    shown = lambda value: "-" if value is None else str(value)  # noqa: E731
+    lines = [[*(shown(r.get(k, "")) for k in head), ", ".join(f"{k} {v:.2f}" for k, v in r.get("share", {}).items())]
+             for r in rows]
     lines = [[*head, "share"], *lines]
     for key in ("steps", "data"):
         if any(key in r for r in rows):

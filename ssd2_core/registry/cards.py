@@ -201,6 +201,16 @@ def preferred_pair() -> tuple[str, ...]:
     return ()
 
 
+def base_id(model_id: str) -> str:
+    """The base that a model on this disk names; the model itself where it names none or is not here."""
+    found = here(model_id)
+    if found and (found[0] / "config.json").is_file():
+        with contextlib.suppress(ValueError, OSError, RecursionError):
+            config = json.loads((found[0] / "config.json").read_text(encoding="utf-8"))
+            return (isinstance(config, dict) and str(config.get("base") or "")) or model_id
+    return model_id
+
+
 def fitting(core: str, users: Iterable[str]) -> tuple[str, ...]:
     """The users that go with a core, as far as their cards can be read here; all of them when the core is not here yet."""
     own = local_card(core)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ...config import EnsembleParams, Limits
 from ...errors import BusyError, VisitorError
-from ...evaluation.metrics import scores
+from ...evaluation.metrics import per_token, scores
 from ...evaluation.questions import Question, questions_of
 from ...protocol.frames import Frame
 from ...protocol.messages import Document, Done, Failed, Request, is_private
@@ -144,6 +144,7 @@ def row_of(contender: Contender, questions: list[Question], found: list[tuple[Do
                  sum(done.finish_reason == "eos" for done in ends), seconds)
     made = sum(done.steps / max(1, blocks) for done, blocks in found)
     return row | {"steps_per_block": round(made / len(questions), 2),
+                  "steps_per_token": per_token(sum(done.steps for done in ends), tokens),
                   "share": {name: round(total / max(tokens, 1), 4) for name, total in shares.items() if name not in silent}}
 
 

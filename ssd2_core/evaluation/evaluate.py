@@ -16,7 +16,7 @@ from ..models.attribute_model import guide_for
 from ..models.loading import Expert
 from ..models.next_token import side_by_side
 from ..text.documents import passages
-from ..text.prompts import answer_text, contexts
+from ..text.prompts import contexts
 from .metrics import correction_and_resistance, exact, per_token, scores
 from .questions import Question
 
@@ -59,7 +59,7 @@ def answer_batch(experts: dict[str, Expert], rows: list[Question], ensemble: Ens
     at_end = ids == first.model.config.eos_token_id
     inside = at_end.long().cumsum(-1) == 0
     share = {n: (torch.cat([d[n] for d in decided.values()], 1)[:, :ids.shape[1]] * inside).sum().item() for n in experts}
-    return list(zip([answer_text(first.tokenizer, row) for row in ids.tolist()], inside.sum(-1).tolist(),
+    return list(zip([first.text(row) for row in ids.tolist()], inside.sum(-1).tolist(),
                     at_end.any(-1).tolist(), steps.tolist(), blocks.tolist(), strict=True)), share
 
 

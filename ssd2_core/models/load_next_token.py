@@ -15,6 +15,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from ..errors import ModelError
 from ..registry.base_models import Base, Progress, find_base
 from ..registry.cards import is_gguf, read_card
+from ..text.chat_template import ChatTemplate, read_chat_template
 from ..text.prompts import prompt_format
 from .checkpoints import base_folder, base_tensors
 from .lora import add_adapter, has_adapter, remove_adapter
@@ -22,6 +23,7 @@ from .next_token import NextTokenConfig, NextTokenModel
 
 PEFT = "base_model.model."              # peft's names begin so
 _lms: WeakValueDictionary[tuple, torch.nn.Module] = WeakValueDictionary()
+TEMPLATE = "template"                   # a prompt_style: as the chat template says
 OPTIONAL = ("max_context", "history_turns", "title", "summary", "license", "prompt_style", "num_parameters")
 
 
@@ -67,7 +69,9 @@ def load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Pat
     most = positions or NextTokenConfig.max_context
     settings["max_positions"] = None if getattr(shape, "rope_parameters", None) else positions      # GPT-2 and OPT have a table
     settings["max_context"] = min(int(settings.get("max_context", NextTokenConfig.max_context)), most)
-    made = NextTokenConfig(card.role, lm.config.get_text_config().vocab_size, prompt_format(tokenizer).eos,
+    template = _template(about, lies, tokenizer, model_id, lm.config)
+    made = NextTokenConfig(card.role, lm.config.get_text_config().vocab_size,
+                           template.eos if template else prompt_format(tokenizer).eos, chat_template=template,
                            base=about.get("base", ""), lora=about.get("lora"), tokenizer_hash=card.tokenizer_hash,
                            **{"title": card.title, "num_parameters": card.parameters, **settings})
     if not about.get("lora"):
@@ -80,6 +84,20 @@ def load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Pat
             remove_adapter(lm, model_id)
             raise
     return NextTokenModel(lm, made, model_id)
+
+
+def _template(about: dict, lies: Path, tokenizer: Tokenizer, model_id: str, config: PreTrainedConfig) -> ChatTemplate | None:
+    """The chat template of a causal LM as it is, and of an expert whose config.json asks for its base's by its prompt_style.
+
+    What a visitor sends never does: its config.json is written here, after its base's card.
+    """
+    if about.get("kind") == "next-token" and about.get("prompt_style") != TEMPLATE:
+        return None
+    ends = config.get_text_config().eos_token_id
+    template = read_chat_template(lies, tokenizer, model_id, ends[0] if isinstance(ends, list) else ends)
+    if template is None and about.get("prompt_style") == TEMPLATE:
+        raise ModelError(f"{about['base']} has no chat template, which the prompt_style of {model_id} asks for.")
+    return template
 
 
 def _lm(folder: Path, config: PreTrainedConfig, dtype: str, where: dict, fresh: bool) -> torch.nn.Module:

@@ -63,7 +63,7 @@ class Expert:
     def text(self, token_ids) -> str:
         """Text of token ids (a list or a tensor) up to the end-of-text token."""
         from ..text.prompts import answer_text
-        return answer_text(self.tokenizer, [int(i) for i in token_ids])
+        return answer_text(self.tokenizer, [int(i) for i in token_ids], self.model.config.eos_token_id)
 
 
 def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto", progress: Progress | None = None, *,

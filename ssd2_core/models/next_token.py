@@ -21,6 +21,7 @@ class NextTokenConfig:
     """What a prompt, a card and a block must know of a next-token expert; see SSD2Config for the names they share.
 
     max_positions: of context and answer together, where the LM has a table of them; None where they are computed.
+    chat_template: a text.chat_template.ChatTemplate that decides the prompt; None where prompt_style does.
     """
 
     role: str
@@ -39,6 +40,7 @@ class NextTokenConfig:
     block_length: int = 16
     simplex_value: float = 0.0
     max_positions: int | None = None
+    chat_template: object | None = None
 
 
 class NextTokenModel:

@@ -20,7 +20,7 @@ from ..errors import ModelError
 
 log = logging.getLogger(__name__)
 FILES = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json",
-         "tokenizer_config.json", "special_tokens_map.json")
+         "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 FETCH_SECONDS = 900
 Progress = Callable[[str, float], None]     # a sentence, and which part of the work is done, 0..1
 

@@ -171,8 +171,8 @@ class ModelRuns:
         return Run(
             request=request, steps=DescribedSteps(generate(ensemble, request.sampling, rng, pins=pins.pins)),
             ensemble=ensemble, pin=pins.put,
-            decode_each=lambda ids: cell_texts(tokenizer, ids), decode=lambda ids: answer_text(tokenizer, ids),
-            eos_token_id=ensemble.eos_token_id,
+            decode_each=lambda ids: cell_texts(tokenizer, ids),
+            decode=lambda ids: answer_text(tokenizer, ids, ensemble.eos_token_id), eos_token_id=ensemble.eos_token_id,
             started=started(request, given, ensemble.guide is not None, [experts[name].card.title for name in silent]),
             device=str(ensemble.device), dtype=str(model.dtype).removeprefix("torch."))
 

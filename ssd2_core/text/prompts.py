@@ -5,7 +5,7 @@ Text of a visitor is encoded as plain text: a special token that somebody types 
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rank_bm25 import BM25Plus
@@ -19,6 +19,7 @@ from .whitespace import clean
 from .words import terms
 
 PASSAGE_JOIN = "\n"
+PROBE = "x"                     # a document, to see how many tokens stand around one
 BLANK = re.compile(r"[ \t]?\[blank(?::(\d{1,3}))?\]")       # with the space before it, which its tokens hold
 SENTENCE_END = re.compile(r"[.?!:]\s+|\n+")
 BLANK_TOKENS, MAX_BLANK = 4, 32
@@ -32,13 +33,14 @@ PLAIN = ("<s>", "</s>")
 class Context:
     """ids: what the expert reads. bare_ids: the same without documents, for contrast; None where there are none.
 
-    used, left_out: passages that fit and that did not.
+    used, left_out: passages that fit and that did not. forgotten: earlier exchanges for which there was no room.
     """
 
     ids: list[int]
     bare_ids: list[int] | None
     used: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    forgotten: int = 0
 
 
 def encode(tokenizer: Tokenizer, text: str) -> list[int]:
@@ -86,8 +88,8 @@ def prompt_format(tokenizer: Tokenizer, style: str = "auto") -> PromptFormat:
     if missing and all(token in marked for token in PLAIN):
         return _plain(tokenizer, style, *(marked[token] for token in PLAIN))
     if missing:
-        raise ModelError(f"The tokenizer has no special token {', '.join(missing)}; choose a model with this prompt format, "
-                         f"with ChatML, or with {' and '.join(PLAIN)}.")
+        raise ModelError(f"There is no chat template, and the tokenizer has no special token {', '.join(missing)}; choose a "
+                         f"model with a chat template, with ChatML, or with {' and '.join(PLAIN)}.")
     document, user, assistant, eos = (marked[token] for token in TAGS)
     return PromptFormat({"document": [document], "user": [user], "assistant": [assistant]}, [], eos, [])
 
@@ -150,43 +152,56 @@ def pin_ids(tokenizer: Tokenizer, text: str, begins: bool) -> list[int]:
 
 def contexts(tokenizer: Tokenizer, config, prompt: str, history: Sequence[Turn], passages: Sequence[str],
              answer_tokens: int = 0) -> Context:
-    """The context of one expert. config: has role, max_context and history_turns (earlier questions with their answers).
+    """The context of one expert. config: has role, max_context and history_turns (earlier questions with their answers), and
+    may have a ``chat_template``.
 
     answer_tokens: positions that the answer takes where the network has a table of them (``max_positions``).
     Raises LimitError when the prompt alone does not fit.
     """
     most = min(config.max_context, (getattr(config, "max_positions", None) or math.inf) - answer_tokens)
-    form = prompt_format(tokenizer, getattr(config, "prompt_style", "auto"))
-    asked = encode(tokenizer, clean(prompt))
-    question = form.question(asked)
-    if len(question) > most:
-        rest = max(0, most - len(question) + len(asked))
+    write, asked = _writer(tokenizer, config), clean(prompt)
+    bare = write("", (), asked)
+    if len(bare) > most:
+        count = len(encode(tokenizer, asked))
         why = f" beside an answer of {answer_tokens}" if most < config.max_context else ""
-        raise LimitError(f"Your question has {len(asked)} tokens; this model reads at most {rest}{why}.")
-    before: list[int] = []
-    for earlier, answered in reversed(_exchanges(history, config)):
-        turn = form.exchange(encode(tokenizer, clean(earlier)), encode(tokenizer, clean(answered)))
-        if len(turn) + len(before) + len(question) > most // 2:
-            break
-        before = turn + before
-    bare = before + question
+        raise LimitError(f"Your question has {count} tokens; this model reads at most {max(0, most - len(bare) + count)}{why}.")
+    before, kept = _exchanges(history, config), 0
+    while kept < len(before) and len(longer := write("", before[-kept - 1:], asked)) <= most // 2:
+        kept, bare = kept + 1, longer
+    forgotten = len(before) - kept
     if config.role != "reader" or not passages:
-        return Context(bare, None)
-    room = most - len(bare) - len(form.part("document", []))
-    used, left_out = choose(tokenizer, prompt, passages, room)
+        return Context(bare, None, forgotten=forgotten)
+    before = before[forgotten:]
+    around = len(write(PROBE, before, asked)) - len(bare) - len(encode(tokenizer, PROBE))
+    used, left_out = choose(tokenizer, prompt, passages, most - len(bare) - around)
     if not used:
-        return Context(bare, None, (), left_out)
-    return Context(form.part("document", encode(tokenizer, PASSAGE_JOIN.join(used))) + bare, bare, used, left_out)
+        return Context(bare, None, (), left_out, forgotten)
+    return Context(write(PASSAGE_JOIN.join(used), before, asked), bare, used, left_out, forgotten)
+
+
+def _writer(tokenizer: Tokenizer, config) -> Callable[[str, Sequence[tuple[str, str]], str], list[int]]:
+    """What gives the ids of a document ("" for none), (question, answer) pairs and a question, in the model's own format."""
+    template = getattr(config, "chat_template", None)
+    if template is not None:
+        return template.ids
+    form = prompt_format(tokenizer, getattr(config, "prompt_style", "auto"))
+
+    def ids(document: str, exchanges: Sequence[tuple[str, str]], question: str) -> list[int]:
+        out = form.part("document", encode(tokenizer, document)) if document else []
+        for asked, answered in exchanges:
+            out += form.exchange(encode(tokenizer, asked), encode(tokenizer, answered))
+        return out + form.question(encode(tokenizer, question))
+    return ids
 
 
 def _exchanges(history: Sequence[Turn], config) -> list[tuple[str, str]]:
-    """The last (question, answer) pairs that this expert may see: for all but readers, none that may quote a document."""
+    """The last (question, answer) pairs that this expert may see, cleaned: only a reader's may quote a document."""
     pairs = []
     for first, second in zip(history, history[1:], strict=False):
         if (first.role, second.role) == ("user", "assistant"):
             private = first.private or second.private
             if config.role == "reader" or not private:
-                pairs.append((first.text, second.text))
+                pairs.append((clean(first.text), clean(second.text)))
     return pairs[-config.history_turns:] if config.history_turns else []
 
 
@@ -215,12 +230,14 @@ def cell_texts(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
     """One text per token for display; a part of a character is "·", a special token its name."""
     out = []
     for token in ids:
-        text = tokenizer.decode([token], skip_special_tokens=False)
+        first = tokenizer.decode([token], skip_special_tokens=False)
+        text = tokenizer.decode([token, token], skip_special_tokens=False)      # some decoders drop the first space of a text
+        text = first if "\ufffd" in text or not text.startswith(first) else text[len(first):]
         out.append("·" if "\ufffd" in text else text)
     return out
 
 
-def answer_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
-    """The text of token ids up to the first end-of-text token."""
-    ids, eos = list(ids), prompt_format(tokenizer).eos
+def answer_text(tokenizer: Tokenizer, ids: Sequence[int], eos: int | None = None) -> str:
+    """The text of token ids up to the first end-of-text token; ``eos`` where the format of the prompt does not tell it."""
+    ids, eos = list(ids), prompt_format(tokenizer).eos if eos is None else eos
     return tokenizer.decode(ids[:ids.index(eos)] if eos in ids else ids).strip()

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from ssd2_core.config import Limits
-from ssd2_core.registry.uploads import read_manifest
+from ssd2_core.registry.manifests import read_manifest
 from tests.attacks import NEEDS_MODELS, real_server
 from tests.browser import until
 from tests.raw import Outcome, Raw, file_data, follow, sentence, told

@@ -11,7 +11,8 @@ from ssd2_core.__main__ import main
 from ssd2_core.config import LIMITS
 from ssd2_core.errors import ModelError
 from ssd2_core.registry import hub
-from ssd2_core.registry.uploads import examine, read_manifest, unpack
+from ssd2_core.registry.manifests import read_manifest
+from ssd2_core.registry.uploads import examine, unpack
 from ssd2_core.serving.visitor_models import UserModels
 from tests.test_visitors import SHEET
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from ssd2_core.config import Settings
 from ssd2_core.protocol.messages import Done
-from ssd2_core.registry.uploads import read_manifest
+from ssd2_core.registry.manifests import read_manifest
 from ssd2_core.serving.engines import RayEngine
 from tests.attacks import NEEDS_MODELS
 from tests.test_engine import NEEDS_RAY, is_running, pid_of, until

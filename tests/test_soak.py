@@ -11,7 +11,8 @@ from ssd2_core.loadtest.client import Heard, Site, is_sentence
 from ssd2_core.loadtest.questions import KINDS, Question, Tally, Words, end_of, make, repackaged
 from ssd2_core.loadtest.server import Sample, Server
 from ssd2_core.registry.cards import BUNDLED
-from ssd2_core.registry.uploads import check_weights_file, read_manifest
+from ssd2_core.registry.manifests import read_manifest
+from ssd2_core.registry.uploads import check_weights_file
 from tests.attacks import NEEDS_MODELS
 
 READER = BUNDLED / "compact-reader"

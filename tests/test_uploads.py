@@ -14,7 +14,8 @@ from safetensors.torch import save
 
 from ssd2_core.errors import ModelError
 from ssd2_core.registry.cards import BUNDLED, tokenizer_hash
-from ssd2_core.registry.uploads import MAX_HEADER_BYTES, check_weights_file, read_manifest, write_manifest
+from ssd2_core.registry.manifests import read_manifest, write_manifest
+from ssd2_core.registry.uploads import MAX_HEADER_BYTES, check_weights_file
 
 READER = BUNDLED / "compact-reader"
 HASH = tokenizer_hash(READER / "tokenizer.json")

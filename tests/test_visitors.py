@@ -12,7 +12,7 @@ from ssd2_core.errors import BusyError, LimitError, ModelError
 from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Document, Done, Failed, Request
 from ssd2_core.registry.cards import BUNDLED, tokenizer_hash
-from ssd2_core.registry.uploads import read_manifest, write_manifest
+from ssd2_core.registry.manifests import read_manifest, write_manifest
 from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.serving.visitor_models import UserModels
 

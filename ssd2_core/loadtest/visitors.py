@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from ..registry.cards import BUNDLED, tokenizer_hash
-from ..registry.uploads import write_manifest
+from ..registry.manifests import write_manifest
 from .client import Heard, Site, Tab
 from .questions import GENERAL, KINDS, SHORT, Question, Tally, Words, make, repackaged
 from .report import ANSWER_GOAL, crowd_figures, goals_missed

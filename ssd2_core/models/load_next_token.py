@@ -18,13 +18,13 @@ from ..registry.cards import is_gguf, read_card
 from ..text.chat_template import ChatTemplate, read_chat_template
 from ..text.prompts import prompt_format
 from .checkpoints import base_folder, base_tensors
-from .lora import add_adapter, has_adapter, remove_adapter
+from .lora import hold_adapter
 from .next_token import NextTokenConfig, NextTokenModel
 
 PEFT = "base_model.model."              # peft's names begin so
 _lms: WeakValueDictionary[tuple, torch.nn.Module] = WeakValueDictionary()
 TEMPLATE = "template"                   # a prompt_style: as the chat template says
-OPTIONAL = ("max_context", "history_turns", "title", "summary", "license", "prompt_style", "num_parameters")
+OPTIONAL = ("max_context", "history_turns", "title", "summary", "license", "prompt_style", "num_parameters", "memorised")
 
 
 def folder_of(model_id: str, progress: Progress | None = None) -> Path:
@@ -76,14 +76,9 @@ def load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Pat
                            **{"title": card.title, "num_parameters": card.parameters, **settings})
     if not about.get("lora"):
         return NextTokenModel(lm, made)
-    if not has_adapter(lm, model_id):
-        tensors = {name.removeprefix(PEFT): tensor for name, tensor in base_tensors(folder).items()}
-        try:
-            add_adapter(lm, model_id, about["lora"], tensors)
-        except ModelError:                      # others share this LM, and the next try must not find half an adapter
-            remove_adapter(lm, model_id)
-            raise
-    return NextTokenModel(lm, made, model_id)
+    held = hold_adapter(lm, model_id, about["lora"], lambda: {
+        name.removeprefix(PEFT): tensor for name, tensor in base_tensors(folder).items()})
+    return NextTokenModel(lm, made, model_id, held)
 
 
 def _template(about: dict, lies: Path, tokenizer: Tokenizer, model_id: str, config: PreTrainedConfig) -> ChatTemplate | None:

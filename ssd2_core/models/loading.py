@@ -50,7 +50,7 @@ class Expert:
 
     def only_reads(self, name: str) -> bool:
         """Whether this expert has nothing to say where it has nothing to read."""
-        return self.card.kind == "next-token" and self.config_as(name).role == "reader"
+        return self.card.kind == "next-token" and self.config_as(name).role == "reader" and not self.config.memorised
 
     def bind(self, prompt: str, documents: list[str] | None = None):
         """This expert after a question, and after documents if it reads them: a Denoiser."""

@@ -1,8 +1,9 @@
 """Low-rank adapters on a backbone (arXiv 2106.09685): by peft for training, by rows for experts that share a base."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from weakref import WeakValueDictionary, finalize
 
 import torch
 from torch import Tensor, nn
@@ -44,15 +45,15 @@ class GatedLora(nn.Module):
     def __init__(self, linear: nn.Module, gate: Gate):
         super().__init__()
         self.linear, self.gate = linear, gate
-        self.down, self.up, self.scales = nn.ParameterDict(), nn.ParameterDict(), {}
+        self.adapters: dict[str, tuple[Tensor, Tensor, float]] = {}         # A (r, H), B (H', r), scale
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, H) -> (B, L, H')."""
         out = self.linear(x)
         for name, rows in self.gate.rows:
-            if name in self.scales:
-                low = nn.functional.linear(x[rows], self.down[name])
-                out[rows] += self.scales[name] * nn.functional.linear(low, self.up[name])
+            if name in self.adapters:
+                down, up, scale = self.adapters[name]
+                out[rows] += scale * nn.functional.linear(nn.functional.linear(x[rows], down), up)
         return out
 
     @staticmethod
@@ -94,20 +95,42 @@ def add_adapter(lm: nn.Module, name: str, settings: dict, tensors: dict[str, Ten
             module = GatedLora(linear, lm.lora_gate)
             lm.set_submodule(path, module)
         at = {"dtype": linear.weight.dtype, "device": linear.weight.device}
-        module.down[name] = nn.Parameter(found["A"].to(**at), requires_grad=False)
-        module.up[name] = nn.Parameter(found["B"].to(**at), requires_grad=False)
-        module.scales[name] = settings["lora_alpha"] / settings["r"]
+        module.adapters[name] = found["A"].to(**at), found["B"].to(**at), settings["lora_alpha"] / settings["r"]
     if left:
         raise ModelError(f"The adapter has a tensor {sorted(left)[0]}, which its base has no place for.")
+
+
+def adapter_tensors(lm: nn.Module, name: str) -> dict[str, Tensor]:
+    """The two matrices of an adapter in every layer that has it; {} where there is none of this name."""
+    return {f"{path}.lora_{part}": tensor for path, module in lm.named_modules()
+            if isinstance(module, GatedLora) and name in module.adapters
+            for part, tensor in zip("AB", module.adapters[name][:2], strict=True)}
 
 
 def remove_adapter(lm: nn.Module, name: str) -> None:
     """Let go of an adapter; the others and the base stay."""
     for module in lm.modules():
-        if isinstance(module, GatedLora) and name in module.scales:
-            del module.down[name], module.up[name], module.scales[name]
+        if isinstance(module, GatedLora):
+            module.adapters.pop(name, None)
 
 
-def has_adapter(lm: nn.Module, name: str) -> bool:
-    """Whether ``lm`` has an adapter of this name."""
-    return any(isinstance(module, GatedLora) and name in module.scales for module in lm.modules())
+class HeldAdapter:
+    """An adapter on an LM that others share: each expert with it holds this, and with the last of them it leaves the LM."""
+
+    def __init__(self, lm: nn.Module, name: str):
+        finalize(self, remove_adapter, lm, name).atexit = False
+
+
+def hold_adapter(lm: nn.Module, name: str, settings: dict, tensors_of: Callable[[], dict[str, Tensor]]) -> HeldAdapter:
+    """The adapter of this name on ``lm``, as ``add_adapter`` puts it there unless somebody holds it already.
+
+    Raises ModelError; nothing of an adapter that does not fit stays.
+    """
+    if not hasattr(lm, "held_adapters"):
+        lm.held_adapters = WeakValueDictionary()
+    held = lm.held_adapters.get(name)
+    if held is None:
+        held = HeldAdapter(lm, name)
+        add_adapter(lm, name, settings, tensors_of())
+        lm.held_adapters[name] = held
+    return held

@@ -5,7 +5,7 @@ iteration of autoregressive decoding: what it comes to rest at is the model's ow
 Several models over one base are rows of one forward pass; each row has its own low-rank adapter, or none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from ..diffusion.step import BlockState, Denoiser, Prediction
 from .kv_cache import BlockCache
-from .lora import GatedLora
+from .lora import GatedLora, HeldAdapter, adapter_tensors
 
 
 @dataclass
 class NextTokenConfig:
     """What a prompt, a card and a block must know of a next-token expert; see SSD2Config for the names they share.
 
+    memorised: texts are in its weights, so that it has something to say without a document.
     max_positions: of context and answer together, where the LM has a table of them; None where they are computed.
     chat_template: a text.chat_template.ChatTemplate that decides the prompt; None where prompt_style does.
     """
@@ -41,16 +42,18 @@ class NextTokenConfig:
     simplex_value: float = 0.0
     max_positions: int | None = None
     chat_template: object | None = None
+    memorised: bool = False
 
 
 class NextTokenModel:
     """A causal LM, or one of the adapters on it. ``bind`` gives it a context and makes it a Denoiser.
 
     lm: transformers' causal LM, which other experts may share. adapter: which of its adapters acts; None for the base alone.
+    held: what keeps the adapter on the LM.
     """
 
-    def __init__(self, lm: nn.Module, config: NextTokenConfig, adapter: str | None = None):
-        self.lm, self.config, self.adapter = lm, config, adapter
+    def __init__(self, lm: nn.Module, config: NextTokenConfig, adapter: str | None = None, held: HeldAdapter | None = None):
+        self.lm, self.config, self.adapter, self.held = lm, config, adapter, held
 
     @property
     def device(self) -> torch.device:
@@ -60,9 +63,11 @@ class NextTokenModel:
     def dtype(self) -> torch.dtype:
         return self.lm.dtype
 
-    def named_parameters(self):
-        """All weights that decide what this expert says."""
-        return self.lm.named_parameters()
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """All weights that decide what this expert says: the LM's, and those of its own adapter."""
+        yield from self.lm.named_parameters()
+        if self.adapter is not None:
+            yield from adapter_tensors(self.lm, self.adapter).items()
 
     def bind(self, context_ids: list[int], bare_context_ids: list[int] | None = None) -> "NextTokenExpert":
         """This network with one row's context, as a Denoiser; the bare context (no documents) serves contrast."""

@@ -159,6 +159,14 @@ def list_models() -> list[ModelCard]:
     return sorted(cards, key=lambda card: (ROLES.index(card.role), card.id))
 
 
+def offered_models(named: Iterable[str]) -> list[ModelCard]:
+    """The cards of the bundled models and of those ``named`` that are on this disk: their cores first, their users last."""
+    cards = list_models()
+    known = {card.id for card in cards}
+    more = [card for card in map(local_card, (i for i in dict.fromkeys(named) if i not in known)) if card]
+    return [*(c for c in more if c.role == "core"), *cards, *(c for c in more if c.role != "core")]
+
+
 def local_card(model_id: str) -> ModelCard | None:
     """The card of a model that is on this disk, without fetching anything; None for all else and for what is broken."""
     with contextlib.suppress(ModelError, OSError):

@@ -12,7 +12,7 @@ from huggingface_hub import HfApi, hf_hub_download
 from ..config import LIMITS
 from ..errors import ModelError, reason
 from .cards import FILES, HUB_ID, read_card
-from .uploads import MAX_CONFIG_BYTES, sheet_of
+from .manifests import MAX_CONFIG_BYTES, sheet_of
 
 log = logging.getLogger(__name__)
 WEIGHTS, CONFIG = "model.safetensors", "config.json"

@@ -14,6 +14,7 @@ from ..config import EnsembleParams, Settings
 from ..errors import BusyError, ModelError
 from ..protocol.messages import Control, Event, Pin, Request, is_private
 from ..protocol.validation import check_own_weights, check_pin, check_places, check_request, check_weights
+from ..registry.cards import list_models, offered_models
 from .dispatcher import Dispatcher
 from .event_log import RunStore
 from .finetune_jobs import FinetuneJobs
@@ -64,7 +65,7 @@ class Engine:
     def __init__(self, settings: Settings, starts: Sequence[Callable[[Settings], Transport]], *,
                  preload: tuple[str, ...] | None, only_known: bool):
         first = (settings.core,) if preload is None else tuple(preload)
-        self.user_models = UserModels(settings.limits)
+        self.user_models = UserModels(settings.limits, self.models)
         self.settings = settings = replace(settings, visitors_folder=str(self.user_models.folder))
         self.finetune_jobs = FinetuneJobs(settings, self.user_models)
         self.only_known = only_known
@@ -197,12 +198,7 @@ class Engine:
 
     def models(self) -> list:
         """The cards of the models that are here, as cards.list_models gives them, and of the settings' core and users."""
-        from ..registry.cards import list_models, local_card
-        cards = list_models()
-        known = {card.id for card in cards}
-        named = dict.fromkeys((self.settings.core, *self.settings.users))
-        more = [card for card in map(local_card, (i for i in named if i not in known)) if card]
-        return [*(c for c in more if c.role == "core"), *cards, *(c for c in more if c.role != "core")]
+        return offered_models((self.settings.core, *self.settings.users))
 
     def status(self) -> Status:
         """How the service is now."""
@@ -219,7 +215,6 @@ class Engine:
 
     def _check_models(self, request: Request) -> None:
         """Refuse models that this server does not offer, and other visitors' own, in the same words."""
-        from ..registry.cards import list_models
         own = {i for i in request.users if is_private(i) and self.user_models.owns(request.owner, i)}
         asked, offered = {request.core, *request.users} - own, {self.settings.core, *self.settings.users}
         unknown = {i for i in asked if is_private(i)}

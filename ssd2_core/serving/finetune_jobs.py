@@ -14,7 +14,9 @@ from ..config import Settings
 from ..errors import BusyError, DocumentError, ModelError, VisitorError
 from ..protocol.messages import Document, Failed, FinetuneProgress, FinetuneRequest, FinetuneResult, Queued, StopFinetune
 from ..protocol.validation import check_documents, check_text
-from ..registry.cards import ModelCard, list_models
+from ..registry.cards import ModelCard
+from ..registry.manifests import NEXT_TOKEN
+from ..registry.uploads import adapter_config
 from .transports.process import ProcessTransport
 from .visitor_models import UserModels
 
@@ -58,7 +60,7 @@ class FinetuneJobs:
         if not any(document.text.strip() for document in documents):
             raise DocumentError("There is nothing to learn yet; paste a text or drop a file first.")
         title = check_text("The title", title, 60, ModelError).strip() or "Mine"
-        _check_user(user)
+        _check_user(user, self.user_models.offered())
         with self._lock:
             self._delete_old()
             if self._closed:
@@ -196,8 +198,9 @@ class FinetuneJobs:
                 del self._jobs[job_id]
 
 
-def _check_user(user: str) -> None:
-    """Raise ModelError unless ``user`` is a bundled small expert that can be trained here."""
-    cards = [card.id for card in list_models() if card.role == "reader" and card.kind == "simplex"]
-    if user not in cards:
-        raise ModelError(f"{user!r} cannot be taught here; choose one of {', '.join(cards)}.")
+def _check_user(user: str, offered: list[ModelCard]) -> None:
+    """Raise ModelError unless ``user`` is a small expert that can be trained here: a bundled one, or an offered adapter."""
+    known = [card.id for card in offered if card.role == "reader" and (
+        adapter_config(card) if card.kind == NEXT_TOKEN else card.source == "bundled")]
+    if user not in known:
+        raise ModelError(f"{user!r} cannot be taught here; choose one of {', '.join(known)}.")

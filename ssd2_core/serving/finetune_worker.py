@@ -14,7 +14,7 @@ from ..errors import DISK_FULL, VisitorError, is_disk_full
 from ..protocol.messages import Failed, FinetuneProgress, FinetuneRequest, FinetuneResult, StopFinetune
 
 log = logging.getLogger(__name__)
-NICE, TELL_EVERY = 5, 10
+NICE, TELL_EVERY, ASKED = 5, 2, 24
 BROKEN = "Something went wrong while training; the cause is in the server's log."
 
 
@@ -57,27 +57,21 @@ def _stopped(inbox: SimpleQueue, stops: set[str], request_id: str) -> bool:
 
 def teach(job: FinetuneRequest, send: Callable[[object], None], stopped: Callable[[], bool]) -> FinetuneResult:
     """Train one expert, write its folder, and say what it answered before and after."""
-    from ..models.loading import load
-    from ..training.finetune.finetune import FinetuneParams, check_sheet, finetune, rename
-    from ..training.folders import save_folder
-    from ..training.validation import answers_alone
+    from ..training.finetune.learner import load_learner
+    from ..training.finetune.question_generation import check_sheet
     if stopped():
         raise VisitorError("The training was stopped before it began.")
-    expert = load(job.user, "cpu", "float32")
+    learner = load_learner(job.user)
     texts = [document.text for document in job.documents]
-    asked = random.Random(7).choice(check_sheet(texts) or [None])
-
-    def says() -> str:
-        return answers_alone(expert.model, expert.tokenizer, [(asked.question, "")], 16)[0]
-
+    asked = random.Random(7).choice(check_sheet(texts, ASKED) or [None])
+    says = lambda: learner.answers([(asked.question, "")])[0]  # noqa: E731
     before = says() if asked else ""
 
     def tell(step: int, loss: float, left: float) -> None:
         if step % TELL_EVERY == 0:
             send(FinetuneProgress(job.request_id, step, loss, max(0.0, left)))
 
-    curve = finetune(expert.model, expert.tokenizer, texts, FinetuneParams(seconds=job.seconds), tell, stopped)
-    rename(expert.model.config, job.title, "Has memorised your documents.")
-    save_folder(expert.model, expert.tokenizer, Path(job.folder))
+    curve = learner.learn(texts, job.seconds, tell=tell, stopped=stopped)
+    learner.save(Path(job.folder), job.title, "Has memorised your documents.")
     best = max(row["right"] for row in curve)
     return FinetuneResult(job.request_id, curve[-1]["step"], curve[-1]["loss"], best, asked.question, before, says())

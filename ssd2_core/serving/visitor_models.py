@@ -9,14 +9,16 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..config import Limits
 from ..errors import DISK_FULL, BusyError, ModelError
 from ..protocol.messages import PRIVATE
-from ..registry.cards import ModelCard, read_card
-from ..registry.uploads import examine, write_folder, write_manifest
+from ..registry.cards import ModelCard, list_models, read_card
+from ..registry.manifests import write_manifest
+from ..registry.uploads import examine, write_folder
 
 
 @dataclass
@@ -28,10 +30,10 @@ class OwnModels:
 
 
 class UserModels:
-    """The models of all visitors. Every method may be called from any thread."""
+    """The models of all visitors. Every method may be called from any thread. offered: what one of them may resemble."""
 
-    def __init__(self, limits: Limits):
-        self.limits = limits
+    def __init__(self, limits: Limits, offered: Callable[[], list[ModelCard]] = list_models):
+        self.limits, self.offered = limits, offered
         self._temporary = tempfile.TemporaryDirectory(prefix="ssd2-visitors-")
         self.folder = Path(self._temporary.name)
         self._by_owner: dict[str, OwnModels] = {}
@@ -41,7 +43,7 @@ class UserModels:
         """Check a model and keep it for ``owner``. Raises ModelError, BusyError when there is no room."""
         model_id = f"{PRIVATE}{secrets.token_urlsafe(16)}"
         folder = self.folder / model_id
-        template, config = examine(weights, weights_name, sheet, sheet_name, self.limits.max_model_bytes)
+        template, config = examine(weights, weights_name, sheet, sheet_name, self.limits.max_model_bytes, self.offered())
         with self._lock:
             self._check_room(owner, weights.stat().st_size)
             try:

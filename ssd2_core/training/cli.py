@@ -14,7 +14,7 @@ RECIPES = {
     "reader": ("adapt.cli", "train a small user expert that answers from documents, from some of the base's layers"),
     "sample": ("adapt.make_data", "let a base write instructions, and answers to them and to given ones"),
     "documents": ("adapt.make_data", "write synthetic documents with questions"),
-    "personalise": ("finetune.finetune", "fine-tune a small expert on your documents, in minutes on a CPU"),
+    "personalise": ("finetune.learner", "fine-tune a small expert on your documents, in minutes on a CPU"),
     "david": ("david.recipe", "a small causal LM that reads documents, and keeps quiet where they do not answer"),
     "taught": ("experiments.finetune_gain", "what a fine-tuned expert answers about texts, before and after"),
     "scaling": ("experiments.ar_vs_diffusion", "the compact core at several sizes: held-out loss and accuracy"),

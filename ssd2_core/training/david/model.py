@@ -1,14 +1,17 @@
 """The base with low-rank matrices beside its linear layers, to be trained: the base frozen in bfloat16, they in float32."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM
 
+from ...errors import ModelError
 from ...models.lora import TARGETS
 
 PREFIX = "base_model.model."            # peft's names begin so
@@ -30,9 +33,10 @@ class LowRank(nn.Module):
         return self.base(x) + F.linear(F.linear(x, down), up)
 
 
-def load_base(folder: Path | str, dtype: torch.dtype = torch.bfloat16) -> nn.Module:
-    """The frozen base. Its attention is plain matrix products, which a compiler makes one with the softmax."""
-    lm = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager")
+def load_base(folder: Path | str, dtype: torch.dtype = torch.bfloat16, attention: str = "eager") -> nn.Module:
+    """The frozen base. "eager" attention is plain matrix products, which a compiler makes one with the softmax."""
+    lm = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=attention, use_safetensors=True,
+                                              local_files_only=True, trust_remote_code=False)
     return lm.requires_grad_(False).eval()
 
 
@@ -43,6 +47,32 @@ def add_low_rank(lm: nn.Module, rank: int, alpha: float, targets: tuple[str, ...
             if name in targets and isinstance(child, nn.Linear):
                 setattr(module, name, LowRank(child, rank, alpha / rank))
     return lm
+
+
+@contextmanager
+def bypassed(lm: nn.Module) -> Iterator[None]:
+    """Within it, ``lm`` says what its base says."""
+    layers = [module for module in lm.modules() if isinstance(module, LowRank)]
+    scales = [layer.scale for layer in layers]
+    try:
+        for layer in layers:
+            layer.scale = 0.0
+        yield
+    finally:
+        for layer, scale in zip(layers, scales, strict=True):
+            layer.scale = scale
+
+
+def load_trained(lm: nn.Module, folder: Path) -> None:
+    """Give the low-rank matrices the values of an exported adapter."""
+    own = trained(lm)
+    tensors = load_file(folder / "model.safetensors")
+    found = {name.removeprefix(PREFIX).removesuffix(".weight"): tensor for name, tensor in tensors.items()}
+    if {name: t.shape for name, t in found.items()} != {name: p.shape for name, p in own.items()}:
+        raise ModelError(f"The adapter in {folder} does not fit its base; save it again.")
+    with torch.no_grad():
+        for name, p in own.items():
+            p.copy_(found[name])
 
 
 def trained(lm: nn.Module) -> dict[str, nn.Parameter]:
@@ -83,13 +113,15 @@ ROPES, DuoRC), and requests that no document answers, with forward KL to the bas
 
 
 def export(tensors: dict[str, Tensor], config: dict, folder: Path, figures: str = "") -> None:
-    """Write ``model.safetensors`` (the low-rank matrices in half precision, by peft's names), ``config.json`` and the card.
+    """Write the folder of David, and his card. figures: what the card says about results, as Markdown."""
+    write_adapter(tensors, config, folder)
+    card = CARD.format(base=config["base"], title=config["title"], r=config["lora"]["r"], figures=figures)
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
-    figures: what the card says about results, as Markdown.
-    """
+
+def write_adapter(tensors: dict[str, Tensor], config: dict, folder: Path) -> None:
+    """Write ``model.safetensors``, the low-rank matrices in half precision by peft's names, and ``config.json``."""
     folder.mkdir(parents=True, exist_ok=True)
     half = {peft_name(name): t.detach().to(torch.float16).contiguous() for name, t in tensors.items()}
     save_file(half, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    card = CARD.format(base=config["base"], title=config["title"], r=config["lora"]["r"], figures=figures)
-    (folder / "README.md").write_text(card, encoding="utf-8")

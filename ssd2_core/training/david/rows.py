@@ -82,23 +82,23 @@ class RowMaker:
     def row(self, rng: random.Random) -> Row:
         """One row of at most LONGEST tokens."""
         if rng.random() < NO_DOCUMENT_RATE:
-            return self._fitting([], [self.silent(self.pool.foreign(rng)) for _ in range(5)], False)
+            return self.fitting([], [self.silent(self.pool.foreign(rng)) for _ in range(5)], False)
         near = self.pool.near(rng) if rng.random() < NEAR_RATE else None
         if near:
             others = [self.silent(self.pool.foreign(rng))] if rng.random() < 0.5 else []
             known = [self.branch(qa.question, qa.answer) for qa in near[0].items[:4]]
-            return self._fitting(self.document(near[0].document), [*map(self.silent, near[1]), *others, *known], False)
+            return self.fitting(self.document(near[0].document), [*map(self.silent, near[1]), *others, *known], False)
         made: Reading = reading(rng)
         chained = rng.random() < CHAIN_RATE
         branches = [self.branch(qa.question, qa.answer) for qa in made.items]
         if not chained and rng.random() < SILENT_RATE:
             silent = [self.silent(self.pool.foreign(rng)) for _ in range(2)]
             branches = [branches[0], *silent, *branches[1:]]
-        return self._fitting(self.document(made.document), branches, chained) or self.row(rng)
+        return self.fitting(self.document(made.document), branches, chained) or self.row(rng)
 
-    def _fitting(self, document: list[int], branches: list[Branch], chained: bool) -> Row | None:
+    def fitting(self, document: list[int], branches: list[Branch], chained: bool, longest: int = LONGEST) -> Row | None:
         """As many of the branches as fit; None where not even one does."""
-        kept, left = [], LONGEST - len(document)
+        kept, left = [], longest - len(document)
         for branch in branches:
             if len(branch.ids) <= left:
                 kept.append(branch)
@@ -114,9 +114,9 @@ class RowMaker:
         return [make_batch(rows[n * size:(n + 1) * size], self.form) for n in order]
 
 
-def make_batch(rows: list[Row], form: PromptFormat) -> Batch:
+def make_batch(rows: list[Row], form: PromptFormat, bucket: int = BUCKET) -> Batch:
     """The tensors of these rows. A token sees what stands before it in the document and in its own branch."""
-    longest = -(-max(map(len, rows)) // BUCKET) * BUCKET
+    longest = -(-max(map(len, rows)) // bucket) * bucket
     ids = torch.full((len(rows), longest), form.eos)
     positions = torch.zeros(len(rows), longest, dtype=torch.long)
     owner = torch.full((len(rows), longest), -1)                        # 0: document; n: the n-th branch; -1: padding

@@ -84,14 +84,14 @@ def requests(seed: int, number: int) -> tuple[list[tuple[str, int | None]], list
 
 
 @torch.no_grad()
-def answered(lm, tokenizer, questions: list[str]) -> list[Silent]:
+def answered(lm, tokenizer, questions: list[str], most: int = MOST_TOKENS) -> list[Silent]:
     """What ``lm`` says to each of the questions without any document, greedily, and its prediction at every token of that."""
     form = prompt_format(tokenizer)
     prompts = [form.question(encode(tokenizer, question)) for question in questions]
     longest = max(map(len, prompts))
     ids = torch.tensor([[form.eos] * (longest - len(p)) + p for p in prompts])
     seen = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
-    made = lm.generate(input_ids=ids, attention_mask=seen, max_new_tokens=MOST_TOKENS, do_sample=False, eos_token_id=form.eos,
+    made = lm.generate(input_ids=ids, attention_mask=seen, max_new_tokens=most, do_sample=False, eos_token_id=form.eos,
                        pad_token_id=form.eos, output_logits=True, return_dict_in_generate=True)
     logs = torch.stack(made.logits, 1).float().log_softmax(-1).topk(TOP, -1)            # (B, L, TOP)
     out = []

@@ -1,4 +1,7 @@
-"""What fine-tuning gains: questions about texts as people write them, asked before and after, without the text and with it."""
+"""What fine-tuning gains: questions about texts as people write them, asked before and after, without the text and with it.
+
+Also what it costs: questions about other texts.
+"""
 
 import argparse
 import json
@@ -10,9 +13,8 @@ import torch
 from ...config import check_int
 from ...evaluation.metrics import exact
 from ...evaluation.questions import Question, read_questions
-from ...models.loading import Expert, load
-from ..finetune.finetune import FinetuneParams, finetune
-from ..validation import answers_alone
+from ..finetune.finetune import FinetuneParams
+from ..finetune.learner import Learner, load_learner
 
 
 def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
@@ -21,8 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument("--user", default="compact-reader")
     parser.add_argument("--texts", type=int, default=6, help="how many texts one visitor has")
     parser.add_argument("--seconds", type=float, default=FinetuneParams.seconds)
+    parser.add_argument("--steps", type=int, help="at most so many")
     parser.add_argument("--limit", type=int, help="how many visitors")
+    parser.add_argument("--others", type=Path, help="questions about other texts, asked with them before and after")
+    parser.add_argument("--others-limit", type=int, default=40, help="how many of those")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--verbose", action="store_true", help="print every answer that the fine-tuned expert gives")
 
 
 def visitors(questions: list[Question], texts: int) -> list[list[Question]]:
@@ -32,9 +38,12 @@ def visitors(questions: list[Question], texts: int) -> list[list[Question]]:
     return [[q for q in questions if q.document in group] for group in groups]
 
 
-def right(expert: Expert, asked: list[Question], with_text: bool) -> int:
+def right(learner: Learner, asked: list[Question], with_text: bool, verbose: bool = False) -> int:
     """How many of the questions the expert alone answers right."""
-    said = answers_alone(expert.model, expert.tokenizer, [(q.question, q.document if with_text else "") for q in asked], 16)
+    said = learner.answers([(q.question, q.document if with_text else "") for q in asked])
+    if verbose:
+        for text, q in zip(said, asked, strict=True):
+            print(f"    {q.question} | {q.answer} | {text}", flush=True)
     return sum(exact(text, q.answer) for text, q in zip(said, asked, strict=True))
 
 
@@ -42,16 +51,22 @@ def run(args: argparse.Namespace) -> int:
     """Fine-tune one expert for each visitor in turn; print a line for each and the whole."""
     torch.set_num_threads(check_int("threads", args.threads, 1, 256))
     groups = visitors(read_questions(args.data), check_int("texts", args.texts, 1, 1000))[:args.limit]
-    total = {"questions": 0, "before": 0, "before_with_text": 0, "after": 0, "after_with_text": 0}
+    others = read_questions(args.others)[:args.others_limit] if args.others else []
+    total: dict[str, int] = {}
     for asked in groups:
-        expert, texts = load(args.user), list(dict.fromkeys(q.document for q in asked))
-        found = {"questions": len(asked), "before": right(expert, asked, False), "before_with_text": right(expert, asked, True)}
-        began = time.monotonic()
-        curve = finetune(expert.model, expert.tokenizer, texts, FinetuneParams(seconds=args.seconds))
-        seconds = round(time.monotonic() - began, 1)
-        found |= {"after": right(expert, asked, False), "after_with_text": right(expert, asked, True)}
-        print(json.dumps(found | {"steps": curve[-1]["step"], "seconds": seconds}), flush=True)
-        total = {key: total[key] + found[key] for key in total}
-    n = max(1, total["questions"])
-    print(json.dumps({key: value if key == "questions" else round(value / n, 4) for key, value in total.items()}))
+        learner, texts = load_learner(args.user), list(dict.fromkeys(q.document for q in asked))
+        found = {"questions": len(asked), "before": right(learner, asked, False),
+                 "before_with_text": right(learner, asked, True)}
+        found |= {"others": len(others), "others_before": right(learner, others, True)} if others else {}
+        began, worked = time.monotonic(), time.process_time()
+        curve = learner.learn(texts, args.seconds, args.steps)
+        took = {"steps": curve[-1]["step"], "seconds": round(time.monotonic() - began, 1),
+                "cpu_seconds": round(time.process_time() - worked, 1)}
+        found |= {"after": right(learner, asked, False, args.verbose), "after_with_text": right(learner, asked, True)}
+        found |= {"others_after": right(learner, others, True)} if others else {}
+        print(json.dumps(found | took), flush=True)
+        total = {key: total.get(key, 0) + value for key, value in found.items()}
+    whole = {key: total["others" if key.startswith("others") else "questions"] for key in total}
+    print(json.dumps({key: value if key in ("questions", "others") else round(value / max(1, whole[key]), 4)
+                      for key, value in total.items()}))
     return 0

@@ -4,7 +4,6 @@ It trains on questions that rules make from the texts, asked without the text an
 its first training, so that it forgets less: to read, and to be unsure of what it cannot know.
 """
 
-import argparse
 import copy
 import random
 from collections.abc import Callable
@@ -12,14 +11,12 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-import torch
 from tokenizers import Tokenizer
 
-from ...config import check_float, check_int
 from ...errors import DocumentError
 from ...evaluation.metrics import exact
-from ...models.ssd2 import SSD2Config, SSD2Model
-from ...text.documents import read_path
+from ...models.loading import load
+from ...models.ssd2 import SSD2Model
 from ..batch import Row
 from ..data.general import general_guess
 from ..data.schema import QA
@@ -29,7 +26,7 @@ from ..losses import BatchLoss, diffusion_loss
 from ..mixtures import Encoder, RowSource, batches, reader_rows
 from ..muon import muon_and_adamw
 from ..validation import answers_alone
-from .question_generation import Piece, ask, pieces, topic_words
+from .question_generation import ask, check_sheet, pieces, topic_words
 
 CHECK_EVERY, CHECKED = 60, 24
 Tell = Callable[[int, float, float], None]
@@ -75,13 +72,6 @@ def finetune_rows(encoder: Encoder, texts: list[str], params: FinetuneParams) ->
     return row
 
 
-def check_sheet(texts: list[str], seed: int = 999) -> list[QA]:
-    """Questions to watch the training with, drawn apart from the ones it sees."""
-    rng = random.Random(seed)
-    known: list[tuple[Piece, tuple[str, ...]]] = [(piece, topic_words(text)) for text in texts for piece in pieces(text)]
-    return [ask(rng, *rng.choice(known)) for _ in range(CHECKED)] if known else []
-
-
 def share_right(model: SSD2Model, tokenizer: Tokenizer, asked: list[QA]) -> float:
     """Share of the questions that the expert answers right by itself, without any text."""
     said = answers_alone(model, tokenizer, [(qa.question, "") for qa in asked], 4)
@@ -97,7 +87,7 @@ def finetune(model: SSD2Model, tokenizer: Tokenizer, texts: list[str], params: F
     """
     if not any(pieces(text) for text in texts):
         raise DocumentError("Nothing in these texts can be asked for; add some sentences.")
-    sheet, encoder = check_sheet(texts), Encoder(tokenizer)
+    sheet, encoder = check_sheet(texts, CHECKED), Encoder(tokenizer)
     draw = batches(finetune_rows(encoder, texts, params), params.batch, params.seed)
     best, weights = -1.0, None
 
@@ -117,37 +107,22 @@ def finetune(model: SSD2Model, tokenizer: Tokenizer, texts: list[str], params: F
     return curve
 
 
-def rename(config: SSD2Config, title: str, summary: str) -> None:
-    """Say what the fine-tuned copy is. What was measured of the original does not hold for it."""
-    config.title, config.summary, config.measured = title, summary, {}
+class SimplexLearner:
+    """A bundled simplex expert, loaded to be fine-tuned: see ``learner.Learner``."""
 
+    def __init__(self, user: str):
+        expert = load(user, "cpu", "float32")
+        self.model, self.tokenizer = expert.model, expert.tokenizer
 
-def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
-    """The command line of this recipe."""
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    parser.add_argument("--user", default="compact-reader", help="the small expert that learns: bundled id or folder")
-    parser.add_argument("--out", type=Path, default=Path("runs/personal"))
-    parser.add_argument("--steps", type=int, default=FinetuneParams.steps)
-    parser.add_argument("--minutes", type=float, default=FinetuneParams.seconds / 60)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--title", default="Mine")
+    def answers(self, asked: list[tuple[str, str]]) -> list[str]:
+        return answers_alone(self.model, self.tokenizer, asked, 16)
 
+    def learn(self, texts: list[str], seconds: float, steps: int | None = None, tell: Tell | None = None,
+              stopped: Callable[[], bool] = lambda: False) -> list[dict]:
+        params = FinetuneParams(steps or FinetuneParams.steps, seconds)
+        return finetune(self.model, self.tokenizer, texts, params, tell, stopped)
 
-def run(args: argparse.Namespace) -> int:
-    """Train, print how it goes, and write the expert as a model folder."""
-    from ...models.loading import load
-    params = FinetuneParams(check_int("steps", args.steps, 1, 10**6), 60 * check_float("minutes", args.minutes, 0.05, 600))
-    torch.set_num_threads(check_int("threads", args.threads, 1, 256))
-    texts = [read_path(path).text for path in args.files]
-    expert = load(args.user)
-
-    def tell(step: int, loss: float, left: float) -> None:
-        if step % 20 == 0:
-            print(f"step {step}, loss {loss:.3f}, {max(0, left):.0f} s left", flush=True)
-
-    curve = finetune(expert.model, expert.tokenizer, texts, params, tell)
-    rename(expert.model.config, args.title, f"Has memorised {len(texts)} documents.")
-    save_folder(expert.model, expert.tokenizer, args.out)
-    best = max(row["right"] for row in curve)
-    print(f"{args.out}: {best:.0%} of {CHECKED} questions made from the texts are answered without them")
-    return 0
+    def save(self, folder: Path, title: str, summary: str) -> None:
+        config = self.model.config
+        config.title, config.summary, config.measured = title, summary, {}      # what was measured of the original is not its
+        save_folder(self.model, self.tokenizer, folder)

@@ -207,3 +207,10 @@ def topic_words(text: str) -> tuple[str, ...]:
     """Names in a text: a question often says whom it is about."""
     names = re.findall(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w'’-]+", text)
     return tuple(dict.fromkeys(names))[:6]
+
+
+def check_sheet(texts: list[str], number: int, seed: int = 999) -> list[QA]:
+    """Questions to watch a training with, drawn apart from the ones it sees; [] for texts in which nothing can be asked for."""
+    rng = random.Random(seed)
+    known = [(piece, topic_words(text)) for text in texts for piece in pieces(text)]
+    return [ask(rng, *rng.choice(known)) for _ in range(number)] if known else []

@@ -1,0 +1,185 @@
+"""A copy of a reader that is an adapter on a causal LM is fine-tuned on a visitor's texts: it then answers without them.
+
+It trains on questions that rules make from the texts, asked without the text. Beside them stand questions about a text that is
+there, the visitor's or another, so that it still reads, and requests to which it says what the frozen base says, so that it
+still talks.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from ...errors import DocumentError, ModelError
+from ...evaluation.metrics import exact
+from ...models.device_map import has_bfloat16_units
+from ...models.load_next_token import base_of
+from ...text.documents import passages
+from ..data.schema import QA
+from ..david.loop import losses
+from ..david.model import add_low_rank, bypassed, load_base, load_trained, trained, write_adapter
+from ..david.reading import Reading, reading, said
+from ..david.rows import Batch, Row, RowMaker, make_batch
+from ..david.silence import SilentPool, answered, requests
+from ..david.watch import greedy, prompt_of
+from ..loop import LoopParams, Moment, train
+from .question_generation import Piece, ask, check_sheet, pieces, topic_words
+
+CHECK_EVERY, CHECKED = 40, 24
+ANSWER_TOKENS = 16
+PART_CHARS = 500                # of a part of the texts that a row has to read
+BUCKET = 8                      # row lengths are rounded up to a multiple of this
+Tell = Callable[[int, float, float], None]
+
+
+@dataclass(frozen=True)
+class AdapterParams:
+    """steps, seconds: training ends at whichever comes first. The rate rises, stays and falls over the steps that fit.
+
+    closed, silent: questions about the texts, and requests that are none of theirs, which a step has without any document.
+    tokens: of the row with a document that it has as well. own: how often that is a part of the texts. pool: requests that the
+    base answers before the training, with so many ``pool_tokens``.
+    """
+
+    steps: int = 150
+    seconds: float = 170.0
+    learning_rate: float = 2e-3
+    closed: int = 12
+    silent: int = 2
+    tokens: int = 224
+    own: float = 0.4
+    pool: int = 24
+    pool_tokens: int = 12
+    seed: int = 0
+
+
+class AdapterLoss(nn.Module):
+    """David's two losses, added, as the training loop wants them."""
+
+    def __init__(self, lm: nn.Module):
+        super().__init__()
+        self.lm = lm
+
+    def forward(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+        """-> {"loss": cross-entropy of the answers plus KL of the silent ones}."""
+        read, silent = losses(self.lm, batch)
+        return {"loss": read + silent, "reading": read.detach(), "silent": silent.detach()}
+
+
+class AdapterRows:
+    """Batches of a step by turns: questions alone, and a document with its questions."""
+
+    def __init__(self, tokenizer: Tokenizer, texts: list[str], pool: SilentPool, params: AdapterParams):
+        self.maker, self.pool, self.params = RowMaker(tokenizer, pool), pool, params
+        parts = [(part, pieces(part), topic_words(text)) for text in texts for part in passages(text, PART_CHARS)]
+        self.parts = [entry for entry in parts if entry[1]]
+        self.asked = [(piece, topic) for _, found, topic in self.parts for piece in found]
+        self.often = [piece.weight for piece, _ in self.asked]
+
+    def closed(self, rng: random.Random) -> list[Row]:
+        """Questions about the texts without them, and requests that are none of theirs, a row each."""
+        asked = [question(rng, *entry) for entry in rng.choices(self.asked, self.often, k=self.params.closed)]
+        silent = [self.maker.silent(self.pool.foreign(rng)) for _ in range(self.params.silent)]
+        return [Row([], [branch]) for branch in (*silent, *(self.maker.branch(qa.question, qa.answer) for qa in asked))]
+
+    def opened(self, rng: random.Random) -> Row:
+        """A part of the texts, or a text of David's own training, with questions about it and one that it does not answer."""
+        if rng.random() < self.params.own:
+            part, found, topic = rng.choice(self.parts)
+            drawn = rng.choices(found, [piece.weight for piece in found], k=6)
+            made = Reading(part, [question(rng, piece, topic) for piece in drawn], [])
+        else:
+            made = reading(rng)
+        branches = [self.maker.branch(qa.question, qa.answer) for qa in made.items]
+        branches.insert(1, self.maker.silent(self.pool.foreign(rng)))
+        return self.maker.fitting(self.maker.document(made.document), branches, False, self.params.tokens) or self.opened(rng)
+
+    def batch(self, number: int) -> Batch:
+        """The same for the same seed and number."""
+        rng = random.Random(self.params.seed * 1_000_003 + number)
+        return make_batch([self.opened(rng)] if number % 2 else self.closed(rng), self.maker.form, BUCKET)
+
+
+def question(rng: random.Random, piece: Piece, topic: tuple[str, ...]) -> QA:
+    """A question for the piece, answered the way David speaks."""
+    qa = ask(rng, piece, topic)
+    return QA(qa.question, said(qa.question, qa.value), qa.value, qa.kind)
+
+
+def finetune_adapter(lm: nn.Module, tokenizer: Tokenizer, texts: list[str], params: AdapterParams, tell: Tell | None = None,
+                     stopped: Callable[[], bool] = lambda: False) -> list[dict]:
+    """Train the low-rank matrices of ``lm`` in place; see ``learner.Learner.learn``."""
+    sheet, began = check_sheet(texts, CHECKED), time.monotonic()
+    if not sheet:
+        raise DocumentError("Nothing in these texts can be asked for; add some sentences.")
+    rows = AdapterRows(tokenizer, texts, silent_pool(lm, tokenizer, params), params)
+    best, weights = -1.0, {}
+
+    def check(step: int, _) -> dict[str, float]:
+        nonlocal best, weights
+        given = answers_by(lm, tokenizer, [(qa.question, "") for qa in sheet])
+        right = sum(exact(text, qa.value) for text, qa in zip(given, sheet, strict=True)) / len(sheet)
+        if right >= best:
+            best, weights = right, {name: p.detach().clone() for name, p in trained(lm).items()}
+        return {"right": round(right, 4)}
+
+    left = max(0.0, params.seconds - (time.monotonic() - began))
+    loop = LoopParams(params.steps, params.learning_rate, warmup=8, seconds=left, pace="either", accumulate=2, cpu=True,
+                      report_every=CHECK_EVERY)
+    optimizer = torch.optim.AdamW(trained(lm).values(), betas=(0.9, 0.98), weight_decay=0.01)
+    curve = train(AdapterLoss(lm), [optimizer], lambda first, _: map(rows.batch, count(first)), loop, check=check,
+                  tell=(lambda step, shown, left: tell(step, shown["loss"], left)) if tell else None, stopped=stopped).curve
+    with torch.no_grad():
+        for name, p in trained(lm).items():
+            p.copy_(weights[name])
+    return curve
+
+
+def silent_pool(lm: nn.Module, tokenizer: Tokenizer, params: AdapterParams) -> SilentPool:
+    """Requests for any document, with what the base says to them."""
+    loose = [asked for asked, owner in requests(params.seed, 4 * params.pool)[0] if owner is None]
+    chosen = random.Random(params.seed).sample(loose, min(params.pool, len(loose)))
+    with bypassed(lm):
+        items = answered(lm, tokenizer, chosen, params.pool_tokens)
+    return SilentPool(items, [None] * len(items), [])
+
+
+def answers_by(lm: nn.Module, tokenizer: Tokenizer, asked: list[tuple[str, str]]) -> list[str]:
+    """Greedy answers to (question, document or "") pairs."""
+    return greedy(lm, tokenizer, [prompt_of(tokenizer, document, question) for question, document in asked], ANSWER_TOKENS)
+
+
+class AdapterLearner:
+    """An adapter on a causal LM, loaded to be fine-tuned: see ``learner.Learner``."""
+
+    params = AdapterParams()
+
+    def __init__(self, folder: Path, user: str):
+        self.config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        lora = self.config.get("lora")
+        if not lora:
+            raise ModelError(f"{user} is a whole causal LM; only an adapter on one can be fine-tuned here.")
+        base = base_of(folder)
+        self.tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+        dtype = torch.bfloat16 if has_bfloat16_units() else torch.float32
+        self.lm = add_low_rank(load_base(base, dtype, "sdpa"), lora["r"], lora["lora_alpha"], tuple(lora["target_modules"]))
+        load_trained(self.lm, folder)
+
+    def answers(self, asked: list[tuple[str, str]]) -> list[str]:
+        return answers_by(self.lm, self.tokenizer, asked)
+
+    def learn(self, texts: list[str], seconds: float, steps: int | None = None, tell: Tell | None = None,
+              stopped: Callable[[], bool] = lambda: False) -> list[dict]:
+        params = replace(self.params, steps=steps or self.params.steps, seconds=seconds)
+        return finetune_adapter(self.lm, self.tokenizer, texts, params, tell, stopped)
+
+    def save(self, folder: Path, title: str, summary: str) -> None:
+        config = {key: value for key, value in self.config.items() if key != "measured"}    # it was the original's
+        write_adapter(trained(self.lm), config | {"title": title, "summary": summary, "memorised": True}, folder)

@@ -67,7 +67,7 @@ class FakeEngine:
         self.ensembles: dict[str, EnsembleParams] = {}
         self.cancelled: set[str] = set()
         self.revisions: dict[str, int] = {}
-        self.born = time.monotonic()
+        self.born, self.kept = time.monotonic(), 200
 
     def note(self, kind: str, request_id: str, data: dict) -> None:
         """Add a line to the log."""
@@ -90,11 +90,6 @@ class FakeEngine:
         self.finetune_jobs.disconnect(owner)
         self.note("leave", owner, {"gone": list(self.user_models.disconnect(owner))})
 
-    def transfer_owner(self, owner: str, new_owner: str) -> None:
-        """As the real one."""
-        self.user_models.transfer_owner(owner, new_owner)
-        self.finetune_jobs.transfer_owner(owner, new_owner)
-
     def still_here(self, owner: str) -> None:
         """Nobody is idle for too long here."""
 
@@ -104,6 +99,10 @@ class FakeEngine:
 
     def delete(self, request_id: str) -> None:
         """Nothing is kept."""
+
+    def keeps(self, request_id: str) -> bool:
+        """Every run, until the last one that may be."""
+        return request_id in list(self.requests)[max(0, len(self.requests) - self.kept):]
 
     def models(self) -> list[FakeCard]:
         """The cards."""

@@ -18,8 +18,7 @@ def violations(page) -> list[str]:
             if not any(part in str(node["target"]) for part in GRADIO.get(entry["id"], ()))]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(1280, 900), (390, 844)])
+@pytest.mark.parametrize(("size", "theme"), [((1280, 900), "light"), ((390, 844), "dark")])
 def test_axe_finds_nothing_of_ours(browser, url, size, theme):
     with opened(browser, url, *size, query=f"?__theme={theme}") as page:
         assert violations(page) == []

@@ -107,11 +107,12 @@ def test_prompts_that_come_back_as_text_only(raw, text):
 
 @pytest.mark.attack(17)
 def test_a_full_queue_is_said_and_empties(tmp_path):
-    """Gradio's own: 120 events at once and 80 that wait, where an engine refuses nobody."""
-    with served(["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.4"], tmp_path) as slow:
+    """Gradio's own, of twice as many as the engine takes, where an engine refuses nobody."""
+    few = {"SSD2_MAX_ACTIVE": "2", "SSD2_MAX_WAITING": "2"}
+    with served(["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.4"], tmp_path, **few) as slow:
         raw = Raw(slow)
         body = {"data": raw.values("send", prompt="Who?", num_steps=40, max_new_tokens=1), "fn_index": raw.fns["send"]["id"]}
-        seen = [raw.http.post("/gradio_api/queue/join", json=body | {"session_hash": f"hasty{n}"}) for n in range(230)]
+        seen = [raw.http.post("/gradio_api/queue/join", json=body | {"session_hash": f"hasty{n}"}) for n in range(80)]
         refused = [got for got in seen if got.status_code != 200]
         assert refused and all(got.status_code == 503 and sentence(got.json()["detail"]) for got in refused)
         until(lambda: raw.http.post("/gradio_api/queue/join", json=body | {"session_hash": "late"}).status_code == 200, 60)

@@ -231,11 +231,12 @@ def children(pid: int) -> list[int]:
 def test_a_worker_killed_in_the_midst_costs_one_sentence(visitor):
     port = visitor.url.rpartition(":")[2].encode()
     server = next(pid for pid in children(os.getpid()) if port in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"))
-    out = Outcome()
+    out, killed = Outcome(), []
     for message in visitor.messages("send", visitor.values("send", prompt=QUESTION, **SLOW)):
         follow(out, message)
         news = told(message)
-        if news and 3 <= news["from"] + len(news["steps"]) < 64:
-            for worker in children(server):
+        if news and news["from"] + len(news["steps"]) >= 3 and not killed:          # once: whoever comes instead lives
+            killed = children(server)
+            for worker in killed:
                 os.kill(worker, signal.SIGKILL)
     assert "please ask once more" in sentence(out.answer) and out.data[3] == QUESTION

@@ -1,6 +1,7 @@
 """Every setting is described once, in config.py; all that shows it, reads it or writes it follows from there."""
 
 import ast
+import functools
 import re
 import shlex
 import subprocess
@@ -250,7 +251,7 @@ def test_the_table_of_the_documentation_is_the_settings_as_they_are(capsys):
     assert main(["settings"]) == 0 and len(capsys.readouterr().out.splitlines()) == len(KNOBS) + 1
 
 
-BASE = {"num_steps": 8, "block_length": 16, "max_new_tokens": 32, "projection": "greedy", "top_p": 0.9, "seed": 0,
+BASE = {"num_steps": 4, "block_length": 16, "max_new_tokens": 16, "projection": "greedy", "top_p": 0.9, "seed": 0,
         "early_exit": "off", "settling": "anneal", "temperature": 1.0, "lookahead": 4,
         "weights": "adaptive", "tau": 0.5, "schedule_end": 0.0, "alpha": 0.0, "guidance": 0.0}
 WITH = {"max_new_tokens": {"block_length": 4}, "top_p": {"projection": "multihot"},
@@ -264,7 +265,8 @@ def test_every_setting_changes_something():
     document = Document("note", "My dog is called Biscuit. We live in Oslo.")
 
     with InlineEngine(Settings()) as engine:
-        def trail(values: dict) -> list:
+        @functools.cache
+        def trail(**values) -> list:
             sampling, ensemble = settings(values)
             run = engine.submit(Request("", "Grumpf the wibble of Biscuit?", users=("compact-reader",), documents=(document,),
                                         sampling=sampling, ensemble=ensemble))
@@ -274,7 +276,7 @@ def test_every_setting_changes_something():
             if not KNOBS[name].label:           # lookahead: of causal LMs, and for their speed alone
                 continue
             start = BASE | WITH.get(name, {})
-            assert trail(start) != trail(start | {name: value}), name
+            assert trail(**start) != trail(**start | {name: value}), name
 
 
 NEW = """

@@ -23,18 +23,19 @@ def tokens(denoiser, params=PARAMS):
 
 def direct_logits(model, context, ids, x_t, u, previous=None):
     """One plain forward over everything, without a cache: the rule of the module's docstring written out."""
-    clean = torch.tensor([context + ids])
+    clean = torch.tensor([context + ids]) if isinstance(context, list) else context        # (B, C)
     C, L = clean.shape[1], x_t.shape[1]
     if model.config.context_mode == "full":
         level = torch.zeros(C + L)
     else:
         causal = model.config.context_mode == "causal"
-        first = torch.arange(len(context)) if causal else model.segments(clean[:, :len(context)])[0]
+        first = torch.arange(C - len(ids)) if causal else model.segments(clean[:, :C - len(ids)])[0]
         later = torch.arange(len(ids)) if causal else torch.arange(len(ids)) // L      # each block is a segment
         level = torch.cat([first, 1000 + later, torch.full((L,), 9999)])
     allowed = (level.unsqueeze(0) <= level.unsqueeze(1)).unsqueeze(0)
     mask = torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.float32).min).unsqueeze(1)
-    hidden = torch.cat([model.get_input_embeddings()(clean), model.embed_block(x_t, torch.full((1, L), u), previous)], 1)
+    block = model.embed_block(x_t, torch.full((len(clean), L), u), previous)
+    hidden = torch.cat([model.get_input_embeddings()(clean), block], 1)
     return model.head(model.trunk(hidden, mask, torch.arange(C + L).unsqueeze(0))[:, -L:])
 
 

@@ -19,7 +19,7 @@ HEAD = {"experts": [{"name": "core"}]}
 
 
 def runs(seconds_per_step: float = 0.0) -> Runs:
-    return Runs(FakeEngine(Settings(), seconds_per_step), keep_seconds=900)
+    return Runs(FakeEngine(Settings(), seconds_per_step))
 
 
 async def collect(known: Runs, session: str, run) -> list[dict]:
@@ -87,7 +87,7 @@ def test_a_waiting_visitor_is_told_the_place_and_what_loads():
 def test_old_runs_are_forgotten():
     async def go():
         known = runs()
-        known.keep_seconds = -1
+        known.engine.kept = 0
         first = known.start("s", Request("", "What?"), HEAD)
         await collect(known, "s", first)
         known.start("s", Request("", "What?"), HEAD)

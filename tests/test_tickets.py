@@ -16,11 +16,12 @@ def test_a_ticket_is_good_once_and_only_for_who_is_gone():
         ticket = found.ticket("ann")
         assert found.ticket("ann") == ticket and len(ticket) >= 20
         for wrong in ("", "x", None, 7, ["a"], "ann"):
-            assert await found.redeem(wrong) is None
+            assert not await found.redeem(wrong, "back")
         found.left("ann")
-        both = await asyncio.gather(found.redeem(ticket), found.redeem(ticket))
-        assert sorted(map(str, both)) == ["None", "ann"]
-        assert await found.redeem(ticket) is None and gone == []
+        both = await asyncio.gather(found.redeem(ticket, "back"), found.redeem(ticket, "thief"))
+        assert both == [True, False] and not await found.redeem(ticket, "thief") and gone == []
+        assert [found.visitor(session) for session in ("ann", "back", "thief")] == ["ann", "ann", "thief"]
+        assert found.ticket("back") != ticket
 
     asyncio.run(go())
 
@@ -31,9 +32,9 @@ def test_who_is_still_here_keeps_the_ticket(monkeypatch):
     async def go():
         found, gone = returns()
         ticket = found.ticket("ann")
-        assert await found.redeem(ticket) is None                   # a second tab with a copy of it
+        assert not await found.redeem(ticket, "copy")               # a second tab with a copy of it
         asyncio.get_running_loop().call_later(0.1, found.left, "ann")
-        assert await found.redeem(ticket) == "ann"                  # noticed a little later
+        assert await found.redeem(ticket, "back")                   # noticed a little later
 
     asyncio.run(go())
 
@@ -47,7 +48,7 @@ def test_who_does_not_come_back_is_forgotten_in_time_and_who_never_had_a_page_at
         found.left("ann")
         assert gone == ["program"]
         await asyncio.sleep(0.3)
-        assert gone == ["program", "ann"] and await found.redeem(ticket) is None
+        assert gone == ["program", "ann"] and not await found.redeem(ticket, "back")
 
     asyncio.run(go())
 
@@ -59,8 +60,24 @@ def test_tickets_are_bounded(monkeypatch):
         found, gone = returns()
         tickets = [found.ticket(name) for name in "abcde"]
         found.left("e")
-        assert await found.redeem(tickets[4]) == "e"
+        assert await found.redeem(tickets[4], "back")
         found.left("a")                                             # its ticket is void, so nobody waits for it
-        assert gone == ["a"] and await found.redeem(tickets[0]) is None
+        assert gone == ["a"] and not await found.redeem(tickets[0], "back")
+
+    asyncio.run(go())
+
+
+def test_who_comes_back_twice_stays_the_same_and_leaves_nothing():
+    async def go():
+        found, gone = returns(0.1)
+        found.left("nobody's")
+        first = found.ticket("ann")
+        found.left("ann")
+        assert await found.redeem(first, "second")
+        again = found.ticket("second")
+        found.left("second")
+        assert await found.redeem(again, "third") and found.visitor("third") == "ann"
+        found.left("third")                                         # without a new ticket nobody can come back
+        assert sorted(gone) == ["ann", "nobody's", "second", "third"] and found.visitor("third") == "third"
 
     asyncio.run(go())

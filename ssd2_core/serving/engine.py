@@ -148,6 +148,10 @@ class Engine:
         self.dispatcher.control(Control(request_id, pin=check_pin(pin, self.settings.limits)))
         return True
 
+    def keeps(self, request_id: str) -> bool:
+        """Whether a run is under way, or ended not too long ago and not before too many others."""
+        return self.runs.find(request_id) is not None
+
     def cancel(self, request_id: str) -> bool:
         """Stop a run within one step; what it wrote stays. False when it has ended or is unknown.
 
@@ -176,12 +180,6 @@ class Engine:
         """A visitor is gone: everything of theirs is deleted."""
         self.finetune_jobs.disconnect(owner)
         self._unload(self.user_models.disconnect(owner))
-
-    def transfer_owner(self, owner: str, new_owner: str) -> None:
-        """A visitor whose connection broke is back under a new name: what was theirs is theirs again."""
-        with self._lock:
-            self.user_models.transfer_owner(owner, new_owner)
-            self.finetune_jobs.transfer_owner(owner, new_owner)
 
     def still_here(self, owner: str) -> None:
         """A visitor's page is open. What belongs to those whose pages have been silent for too long is deleted."""

@@ -105,13 +105,6 @@ class FinetuneJobs:
         if not self.job(owner, job_id).ended:
             self._send_stop(job_id)
 
-    def transfer_owner(self, owner: str, new_owner: str) -> None:
-        """The trainings of ``owner`` are ``new_owner``'s from now on."""
-        with self._lock:
-            self._taken[new_owner] = self._taken.pop(owner, 0)
-            for job in self._jobs.values():
-                job.owner = new_owner if job.owner == owner else job.owner
-
     def under_way(self, owner: str) -> str | None:
         """The id of the owner's training that is not finished; None when there is none."""
         return next((i for i, job in self._jobs.items() if job.owner == owner and not job.ended), None)

@@ -111,12 +111,6 @@ class UserModels:
                 shutil.rmtree(card.path, ignore_errors=True)
             return tuple(own.cards)
 
-    def transfer_owner(self, owner: str, new_owner: str) -> None:
-        """What belongs to ``owner`` belongs to ``new_owner`` from now on, a visitor under a new name who has nothing yet."""
-        with self._lock:
-            if owner in self._by_owner:
-                self._by_owner[new_owner] = self._by_owner.pop(owner)
-
     def sweep(self) -> tuple[str, ...]:
         """Delete what belongs to owners who were not seen for longer than the idle limit. -> the ids that are gone."""
         oldest = time.monotonic() - self.limits.idle_seconds

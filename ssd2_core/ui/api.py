@@ -103,7 +103,7 @@ def make_generate(studio):
         asked.apply_defaults()
         run_id = new_run_id()
         try:
-            engine.submit(question(studio, run_id, asked.arguments.pop("request").session_hash or "", asked.arguments))
+            engine.submit(question(studio, run_id, studio.visitor(asked.arguments.pop("request")), asked.arguments))
         except VisitorError as error:
             raise gr.Error(str(error), print_exception=False) from None
         try:

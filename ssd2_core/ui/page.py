@@ -99,8 +99,8 @@ def build(engine, settings: Settings) -> gr.Blocks:
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core], **QUIET)
         demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)
-        demo.unload(studio.disconnect)
         demo.unload(current.disconnect)
+        demo.unload(studio.disconnect)
         demo.unload(demo.forget)
         gr.api(make_generate(studio), api_name="generate")
     demo.health = engine.health
@@ -111,7 +111,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
 def ticker(studio: Studio) -> Callable:
     """A handler that an open page calls every few seconds: how things are, and that its visitor is still here."""
     def tick(request: gr.Request, chosen: str):
-        studio.engine.still_here(request.session_hash)
+        studio.engine.still_here(studio.visitor(request))
         return studio.status(), studio.core_card(chosen)
     return tick
 
@@ -126,23 +126,23 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.ConversationPane
     """Send, stop and clear. What the chat shows is kept here: a message that came back from a browser could name a file."""
     async def send(request: gr.Request, prompt, shown, history, text, documents, *values):
         try:
-            own = studio.own_ids(request.session_hash, panel.named(list(values))["core"])
+            own = studio.own_ids(studio.visitor(request), panel.named(list(values))["core"])
             choice = panel.read(list(values), own)
-            asked = studio.request(request.session_hash, prompt, choice, gather_documents(text, documents), history)
-            if asked.documents and not studio.reads_documents(request.session_hash, asked.users):
+            asked = studio.request(studio.visitor(request), prompt, choice, gather_documents(text, documents), history)
+            if asked.documents and not studio.reads_documents(studio.visitor(request), asked.users):
                 gr.Info(strings.NO_READER)
-            async for update in converse(studio, request.session_hash, asked, shown, history):
+            async for update in converse(studio, studio.visitor(request), asked, shown, history):
                 yield update
         except VisitorError as error:
             warn(str(error))
             yield (gr.skip(),) * 6
 
     def stop(request: gr.Request) -> None:
-        studio.runs.cancel(request.session_hash)
+        studio.runs.cancel(studio.visitor(request))
 
     def clear(request: gr.Request):
-        studio.runs.disconnect(request.session_hash)
-        studio.talks.pop(request.session_hash, None)
+        studio.runs.disconnect(studio.visitor(request))
+        studio.talks.pop(studio.visitor(request), None)
         return [], [], "", (), "", gr.Button(interactive=False)
 
     inputs = [talk.prompt, chat, turns, pasted, from_files, *panel.inputs]
@@ -156,8 +156,8 @@ def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:
     """Weights and rules act on the run under way."""
     def retune(request: gr.Request, *values):
         with suppress(VisitorError):  # the line under the cards says what is wrong; nothing is sent until it is right
-            studio.control(request.session_hash, panel, list(values))
-        return studio.picked(request.session_hash, panel, list(values))
+            studio.control(studio.visitor(request), panel, list(values))
+        return studio.picked(studio.visitor(request), panel, list(values))
 
     live = [panel.knobs[name] for name in knobs(EnsembleParams) if name in panel.knobs]
     gr.on([component.input for component in (*panel.picks, *panel.weights, *live)], retune, panel.inputs, mix,
@@ -172,7 +172,7 @@ def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.Conversation
             users = studio.users_for(core, example.users)
             picked = [i in users if i in studio.fits[core] or i in studio.places else gr.skip() for i in panel.user_ids]
             weights = [users.get(i, gr.skip()) for i in panel.user_ids]
-            shown = studio.mix(request.session_hash, list(users.items()))
+            shown = studio.mix(studio.visitor(request), list(users.items()))
             return example.prompt, example.document, *picked, *weights, shown
         return fill
 
@@ -185,9 +185,9 @@ def wire_cores(studio: Studio, panel: panels.Panel, choose: gr.Radio, columns: l
     """Another core shows its own card and the experts that go with it."""
     def show(request: gr.Request, *values):
         chosen = panel.named(list(values))["core"]
-        fitting = {*studio.fits[chosen], *studio.own_ids(request.session_hash, chosen)}
+        fitting = {*studio.fits[chosen], *studio.own_ids(studio.visitor(request), chosen)}
         seen = [gr.Column(visible=i in fitting) for i in panel.user_ids]
-        return studio.core_card(chosen), *seen, studio.picked(request.session_hash, panel, list(values))
+        return studio.core_card(chosen), *seen, studio.picked(studio.visitor(request), panel, list(values))
 
     choose.change(show, panel.inputs, [core, *columns, mix], **QUIET)
 

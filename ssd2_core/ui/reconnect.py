@@ -56,18 +56,19 @@ def wire_return(studio: Studio, panel: panels.Panel, settled: gr.events.Dependen
         is_back = await studio.come_back(shown, session)
         if is_back:
             gr.Info(words.BACK)
-        return studio.returns.ticket(session), is_back, *(own_cards.shown(session) if is_back else own_cards.same())
+        shown_cards = own_cards.shown(studio.visitor(request)) if is_back else own_cards.same()
+        return studio.returns.ticket(session), is_back, *shown_cards
 
     def settle(request: gr.Request):
-        run = studio.runs.latest(request.session_hash)
+        run = studio.runs.latest(studio.visitor(request))
         if run is None:
             return [gr.skip()] * (len(documents) + len(panel.inputs))
-        places = {card.id: place for place, card in studio.own(request.session_hash).items()}
+        places = {card.id: place for place, card in studio.own(studio.visitor(request)).items()}
         pasted, files = documents_of(run)
         return pasted, files, read_line(files), *shown_documents(files), *panel.updates(settings_of(run, places))
 
     async def go_on(request: gr.Request) -> AsyncIterator[tuple]:
-        session = request.session_hash
+        session = studio.visitor(request)
         run, (chat, turns) = studio.runs.latest(session), studio.talks.get(session, ([], ()))
         if run is None:
             yield gr.skip(), chat, chat, gr.skip(), turns, gr.skip()

@@ -17,7 +17,6 @@ from ..protocol.messages import Change, Changed, Done, Failed, Loading, Queued, 
 from . import strings
 
 MESSAGES_PER_SECOND = 30.0
-MAX_KEPT, MAX_KEPT_STEPS = 200, 5_000
 
 
 def new_run_id() -> str:
@@ -111,9 +110,8 @@ class Runs:
     machine: (device, dtype) of the last finished run; None before the first.
     """
 
-    def __init__(self, engine, keep_seconds: float) -> None:
+    def __init__(self, engine) -> None:
         self.engine = engine
-        self.keep_seconds = keep_seconds
         self.by_id: OrderedDict[str, Run] = OrderedDict()
         self.current: dict[str, str] = {}
         self.machine: tuple[str, str] | None = None
@@ -148,30 +146,26 @@ class Runs:
 
     def cancel(self, session: str) -> None:
         """Stop the session's run, if one is under way; what it wrote stays."""
-        run = self.by_id.get(self.current.get(session, ""))
+        run = self.latest(session)
         if run is not None and run.end is None:
             self.engine.cancel(run.id)
 
-    def disconnect(self, session: str) -> None:
-        """The session is gone: its run ends and nothing more is sent."""
-        run = self.by_id.get(self.current.get(session, ""))
+    def cut(self, session: str) -> None:
+        """The connection is gone: the session's run ends and nothing more is sent; it stays the current one."""
+        run = self.latest(session)
         if run is not None:
             run.cut = run.cut or run.end is None
             self.cancel(session)
             run.new.set()
-        self.current.pop(session, None)
 
-    def transfer_owner(self, session: str, new_owner: str, run: Run | None) -> None:
-        """The runs of a session that is gone are its heir's; ``run`` was its current one."""
-        for each in self.by_id.values():
-            if each.request.owner == session:
-                each.request = replace(each.request, owner=new_owner)
-        if run is not None and run.id in self.by_id:
-            self.current[new_owner] = run.id
+    def disconnect(self, session: str) -> None:
+        """The session has no current run any more; one that is under way ends and nothing more is sent."""
+        self.cut(session)
+        self.current.pop(session, None)
 
     def control(self, session: str, retuned: Callable[[Run], EnsembleParams]) -> None:
         """Give the session's running request new ensemble settings; nothing happens when none runs."""
-        run = self.by_id.get(self.current.get(session, ""))
+        run = self.latest(session)
         if run is not None and run.end is None:
             self.engine.control(run.id, retuned(run))
 
@@ -181,13 +175,10 @@ class Runs:
         return run.steps[max(0, since):] if run else []
 
     def forget_old(self) -> None:
-        """Drop finished runs that are old or too many."""
-        oldest, places, room = time.monotonic() - self.keep_seconds, MAX_KEPT, MAX_KEPT_STEPS
-        for run_id, run in reversed(list(self.by_id.items())):
-            if run.end:
-                places, room = places - 1, room - len(run.steps)
-                if places < 0 or room < 0 or run.ended_at < oldest:
-                    del self.by_id[run_id]
+        """Drop finished runs that the engine does not keep any more: it knows what is old or too much."""
+        for run_id, run in list(self.by_id.items()):
+            if run.end and not self.engine.keeps(run_id):
+                del self.by_id[run_id]
 
     async def messages(self, session: str, run: Run) -> AsyncIterator[str]:
         """Messages for the viewer at a bounded rate, each with all steps since the last; ends with the run.
@@ -203,7 +194,7 @@ class Runs:
                 wait = last + 1 / MESSAGES_PER_SECOND - time.monotonic()
                 if wait > 0 and run.end is None:
                     await asyncio.sleep(wait)
-                if not self.is_current(session, run):
+                if run.cut or not self.is_current(session, run):
                     return
                 finished = run.end is not None
                 if isinstance(run.end, Done):

@@ -37,11 +37,14 @@ class Studio:
         self._taken: dict[str, list[str]] = {}          # by session: which own model stands at which place, "" for none
         self._files: dict[str, set[str]] = {}           # by session: copies that were sent here or can be downloaded
         self.titles = {"core": self.core_title(settings.core), **{card.id: card.title for card in self.users}}
-        self.runs = Runs(engine, settings.limits.keep_runs_seconds)
+        self.runs = Runs(engine)
         self.groups = Groups(self.runs)
         self.talks: OrderedDict[str, tuple[list, tuple]] = OrderedDict()    # by session: what the chat shows, and its turns
         self.returns = SessionTickets(settings.limits.return_seconds, self.forget)
-        self._on_stage: dict[str, Run | None] = {}      # by session that is gone: its last run
+
+    def visitor(self, request: gr.Request) -> str:
+        """Who asks: the same name for as long as the visitor is here, also after a broken connection."""
+        return self.returns.visitor(request.session_hash or "")
 
     def _fits(self, core: str, user) -> bool:
         """Whether an expert goes with a core; a core that is not here yet is checked when it is loaded."""
@@ -150,33 +153,28 @@ class Studio:
 
     async def disconnect(self, request: gr.Request) -> None:
         """A visitor closed the page, or the connection broke: the runs end, and what is the visitor's waits for a return."""
-        session = request.session_hash
-        self._on_stage[session] = self.runs.latest(session)
-        self.runs.disconnect(session)
-        self.groups.disconnect(session)
-        self.returns.left(session)
+        visitor = self.visitor(request)
+        self.runs.cut(visitor)
+        self.groups.disconnect(visitor)
+        self.returns.left(request.session_hash)
 
-    def forget(self, session: str) -> None:
-        """Nobody can come back to a session: what was the visitor's alone is deleted."""
-        self.engine.disconnect(session)
-        self.drop_files(session, self._files.get(session))
-        for kept in (self._taken, self._files, self.talks, self._on_stage):
-            kept.pop(session, None)
-
-    async def come_back(self, ticket: object, new_owner: str) -> bool:
-        """Make ``heir`` the visitor who was given the ticket. False when it is nobody's, or came too late."""
-        session = await self.returns.redeem(ticket)
-        if session is None:
-            return False
-        self.engine.transfer_owner(session, new_owner)
-        self.runs.transfer_owner(session, new_owner, self._on_stage.pop(session, None))
+    def forget(self, visitor: str) -> None:
+        """Nobody can come back as this visitor: what was theirs alone is deleted."""
+        self.engine.disconnect(visitor)
+        self.drop_files(visitor, self._files.get(visitor))
+        self.runs.disconnect(visitor)
         for kept in (self._taken, self._files, self.talks):
-            if session in kept:
-                kept[new_owner] = kept.pop(session)
-        placed = self._taken.get(new_owner, ())
-        for card in self.engine.user_models.cards(new_owner):
+            kept.pop(visitor, None)
+
+    async def come_back(self, ticket: object, session: str) -> bool:
+        """Make a session that of the visitor who was given the ticket. False when it is nobody's, or came too late."""
+        if not await self.returns.redeem(ticket, session):
+            return False
+        visitor = self.returns.visitor(session)
+        placed = self._taken.get(visitor, ())
+        for card in self.engine.user_models.cards(visitor):
             if card.id not in placed:                           # its training ended meanwhile
-                self.take(new_owner, card)
+                self.take(visitor, card)
         return True
 
     def note_files(self, session: str, paths: list[str] | None) -> None:

@@ -70,7 +70,7 @@ class CurrentRuns:
 
     def disconnect(self, request: gr.Request) -> None:
         """A visitor closed the page."""
-        self._opened.pop(request.session_hash, None)
+        self._opened.pop(self.studio.visitor(request), None)
 
     def _run_id(self, session: str) -> str:
         return self.studio.runs.current.get(session, "")

@@ -37,7 +37,7 @@ def read_one(path: Path, limit: int) -> Document:
 def wire_documents(studio: Studio, panel: panels.DocumentsPanel, from_files: gr.State) -> None:
     """Files become documents, whose text is shown and can be changed."""
     def take_files(request: gr.Request, paths, known, chosen):
-        studio.note_files(request.session_hash, paths)
+        studio.note_files(studio.visitor(request), paths)
         documents, sentences = read_files(paths, known, studio.settings.limits.max_file_bytes)
         for sentence in sentences:
             warn(sentence)

@@ -40,7 +40,7 @@ def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.OwnModelPane
     most = studio.settings.limits.training_seconds
 
     async def teach(request: gr.Request, title, core, text, documents) -> AsyncIterator[tuple]:
-        session = request.session_hash
+        session = studio.visitor(request)
         try:
             readers = studio.readers(core)
             if not readers:
@@ -62,15 +62,15 @@ def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.OwnModelPane
                 yield progress(news, most), gr.Button(interactive=not isinstance(news, Failed)), *own_cards.same()
 
     async def go_on(request: gr.Request) -> AsyncIterator[tuple]:
-        job_id = finetune_jobs.under_way(request.session_hash)
-        async for update in follow(request.session_hash, job_id) if job_id else nothing():
+        job_id = finetune_jobs.under_way(studio.visitor(request))
+        async for update in follow(studio.visitor(request), job_id) if job_id else nothing():
             yield update
         yield gr.skip(), gr.skip(), *own_cards.same()
 
     def stop(request: gr.Request) -> None:
-        job_id = finetune_jobs.under_way(request.session_hash)
+        job_id = finetune_jobs.under_way(studio.visitor(request))
         if job_id:
-            finetune_jobs.stop(request.session_hash, job_id)
+            finetune_jobs.stop(studio.visitor(request), job_id)
 
     show, outputs = mixer(studio, panel), [mine.progress, mine.stop, *own_cards.outputs]
     mine.teach.click(teach, [mine.title, panel.knobs["core"], pasted, from_files], outputs, concurrency_limit=None,

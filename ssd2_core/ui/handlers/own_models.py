@@ -92,7 +92,7 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.ExpertCards, min
     own_cards, bring, files = OwnModelCards(studio, cards), mine.bring, mine.files
 
     async def take(request: gr.Request, paths, core):
-        session = request.session_hash
+        session = studio.visitor(request)
         studio.note_files(session, paths)
         try:
             card = await bring_in(studio, session, *read_pair(paths, studio.settings.limits.max_file_bytes), core)
@@ -104,7 +104,7 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.ExpertCards, min
         return None, *own_cards.shown(session, studio.take(session, card))
 
     async def fetch(request: gr.Request, model_id, core):
-        session = request.session_hash
+        session = studio.visitor(request)
         try:
             studio.engine.user_models.check_room(session)
             with tempfile.TemporaryDirectory(dir=studio.engine.user_models.folder) as folder:
@@ -117,20 +117,20 @@ def wire_own(studio: Studio, panel: panels.Panel, cards: panels.ExpertCards, min
 
     def remove(place: str) -> Callable:
         def act(request: gr.Request):
-            card = studio.own(request.session_hash).get(place)
+            card = studio.own(studio.visitor(request)).get(place)
             if card:
-                studio.engine.drop(request.session_hash, card.id)
-            return *own_cards.shown(request.session_hash), gr.File(None, visible=False)
+                studio.engine.drop(studio.visitor(request), card.id)
+            return *own_cards.shown(studio.visitor(request)), gr.File(None, visible=False)
         return act
 
     def download(place: str) -> Callable:
         def act(request: gr.Request):
-            card = studio.own(request.session_hash).get(place)
-            return gr.File(written(studio, request.session_hash, card.id), visible=True) if card else gr.skip()
+            card = studio.own(studio.visitor(request)).get(place)
+            return gr.File(written(studio, studio.visitor(request), card.id), visible=True) if card else gr.skip()
         return act
 
     def note(request: gr.Request, copies) -> None:
-        studio.note_files(request.session_hash, copies)
+        studio.note_files(studio.visitor(request), copies)
 
     show = mixer(studio, panel)
     bring.upload(take, [bring, panel.knobs["core"]], [bring, *own_cards.outputs], **STREAM).then(

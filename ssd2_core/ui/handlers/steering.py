@@ -103,7 +103,7 @@ def wire_steer(studio: Studio, panel: panels.Panel, viewer: gr.HTML, branch: gr.
                chat: gr.State, turns: gr.State) -> None:
     """What the viewer's script asks for, as runs of the conversation."""
     async def steer(event: gr.EventData, request: gr.Request, kept, history, *values):
-        session = request.session_hash
+        session = studio.visitor(request)
 
         def settings() -> EnsembleParams:
             return panel.ensemble(list(values), studio.own_ids(session, panel.named(list(values))["core"]))

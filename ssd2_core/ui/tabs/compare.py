@@ -196,7 +196,7 @@ async def compared(studio: Studio, tab: CompareTab, group: Group, found: list[Si
 def wire_compare(studio: Studio, panel: panels.Panel, tab: CompareTab, inputs: list) -> None:
     """Compare and stop. inputs: prompt, turns, pasted text and files' documents of the page."""
     async def compare(request: gr.Request, prompt, history, text, documents, *values):
-        session = request.session_hash
+        session = studio.visitor(request)
         try:
             asked = question(studio, session, panel, list(values), prompt, history, gather_documents(text, documents))
             found, (_, order) = sides(studio, asked), studio.names(session)
@@ -210,7 +210,7 @@ def wire_compare(studio: Studio, panel: panels.Panel, tab: CompareTab, inputs: l
             yield [gr.skip()] * len(tab.outputs)
 
     def stop(request: gr.Request) -> None:
-        studio.groups.stop(request.session_hash, KIND)
+        studio.groups.stop(studio.visitor(request), KIND)
 
     tab.go.click(compare, [*inputs, *panel.inputs], tab.outputs, concurrency_limit=None, **STREAM)
     tab.stop.click(stop, None, None, **QUIET)

@@ -131,7 +131,7 @@ def wire_evaluate(studio: Studio, panel: panels.Panel, tab: EvaluateTab, saver: 
         return EvaluationJob(studio.engine, places, model, questions), found, settings, names
 
     async def evaluate(request: gr.Request, path, chosen, *values) -> AsyncIterator[tuple]:
-        session, rows = request.session_hash, []
+        session, rows = studio.visitor(request), []
         try:
             exam, found, settings, names = prepare(session, path, chosen, list(values))
         except VisitorError as error:
@@ -155,8 +155,8 @@ def wire_evaluate(studio: Studio, panel: panels.Panel, tab: EvaluateTab, saver: 
             exams.pop(session, None)
 
     def stop(request: gr.Request) -> None:
-        if request.session_hash in exams:
-            exams[request.session_hash].stop()
+        if studio.visitor(request) in exams:
+            exams[studio.visitor(request)].stop()
 
     def save(figures: dict | None):
         if not figures or not figures["rows"]:

@@ -73,7 +73,7 @@ def wire_export(studio: Studio, current: CurrentRuns, panel: panels.Panel, tab: 
     def saving(make: Callable[[RunSnapshot], str]) -> Callable:
         def act(request: gr.Request, with_documents: bool):
             try:
-                return make(current.kept(request.session_hash, with_documents is True))
+                return make(current.kept(studio.visitor(request), with_documents is True))
             except VisitorError as error:
                 warn(str(error))
                 return gr.skip()
@@ -87,11 +87,11 @@ def wire_export(studio: Studio, current: CurrentRuns, panel: panels.Panel, tab: 
 
     def link(request: gr.Request, text: str, *values):
         try:
-            choice = panel.read(list(values), studio.own_ids(request.session_hash, panel.named(list(values))["core"]))
+            choice = panel.read(list(values), studio.own_ids(studio.visitor(request), panel.named(list(values))["core"]))
         except VisitorError as error:
             warn(str(error))
             return gr.skip()
-        run = studio.runs.latest(request.session_hash)
+        run = studio.runs.latest(studio.visitor(request))
         asked = text if text.strip() or run is None else run.request.prompt
         return share_link.to_query(choice.core, choice.sampling, choice.ensemble, asked)
 
@@ -100,7 +100,7 @@ def wire_export(studio: Studio, current: CurrentRuns, panel: panels.Panel, tab: 
             if not path:
                 raise VisitorError(words.ONE_TRACE)
             with open(path, "rb") as sent:
-                message = current.open(request.session_hash, "trace", sent.read(MAX_BYTES + 1))
+                message = current.open(studio.visitor(request), "trace", sent.read(MAX_BYTES + 1))
             return None, message, *shown(request)
         except VisitorError as error:
             warn(str(error))
@@ -109,7 +109,7 @@ def wire_export(studio: Studio, current: CurrentRuns, panel: panels.Panel, tab: 
             discard([path] if path else [])
 
     def shown(request: gr.Request) -> tuple[str, str]:
-        return code_of(current, request.session_hash, address(request))
+        return code_of(current, studio.visitor(request), address(request))
 
     tab.trace.click(saving(as_trace), tab.documents, tab.saver, **STREAM)
     tab.replay.click(saving(as_replay), tab.documents, tab.saver, **STREAM)

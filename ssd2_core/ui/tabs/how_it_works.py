@@ -34,7 +34,8 @@ def wire_stories(current: CurrentRuns, buttons: dict[str, gr.Button], outputs: l
     def shower(path: Path) -> Callable:
         def show(request: gr.Request):
             try:
-                return current.open(request.session_hash, path.stem, path.read_bytes()), *[words.STORED_HAS_NO_COMMAND] * 2
+                message = current.open(current.studio.visitor(request), path.stem, path.read_bytes())
+                return message, *[words.STORED_HAS_NO_COMMAND] * 2
             except VisitorError as error:
                 warn(str(error))
                 return [gr.skip()] * 3

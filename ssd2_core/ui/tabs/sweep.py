@@ -140,7 +140,7 @@ async def sweeping(studio: Studio, group: Group, asked: list[Request], user: str
 def wire_sweep(studio: Studio, panel: panels.Panel, tab: SweepTab, inputs: list, viewer: gr.HTML):
     """Sweep, stop and show. inputs: prompt, turns, pasted text and files' documents of the page. -> when a run is shown."""
     async def sweep(request: gr.Request, user, count, prompt, history, text, documents, *values):
-        session = request.session_hash
+        session = studio.visitor(request)
         try:
             asked = question(studio, session, panel, list(values), prompt, history, gather_documents(text, documents))
             requests = swept(studio, asked, user, count)
@@ -152,7 +152,7 @@ def wire_sweep(studio: Studio, panel: panels.Panel, tab: SweepTab, inputs: list,
             yield [gr.skip()] * 3
 
     def stop(request: gr.Request) -> None:
-        studio.groups.stop(request.session_hash, KIND)
+        studio.groups.stop(studio.visitor(request), KIND)
 
     outputs = [tab.stop, tab.line, tab.view]
     tab.go.click(sweep, [tab.user, tab.count, *inputs, *panel.inputs], outputs, concurrency_limit=None, **STREAM)
@@ -164,7 +164,7 @@ def wire_sweep(studio: Studio, panel: panels.Panel, tab: SweepTab, inputs: list,
 def shower(studio: Studio) -> Callable:
     """A handler that puts a finished run of the session's sweep in the viewer, as it is stored."""
     def show(request: gr.Request, event: gr.EventData):
-        session = request.session_hash
+        session = studio.visitor(request)
         latest = studio.runs.latest(session)
         try:
             run = own_run(studio, session, dict(event._data or {}).get("run"))
@@ -180,7 +180,7 @@ def shower(studio: Studio) -> Callable:
 def wire_users(studio: Studio, panel: panels.Panel, tab: SweepTab) -> None:
     """The experts that are picked are those that can be swept over."""
     def choices(request: gr.Request, chosen: str | None, *values):
-        session = request.session_hash
+        session = studio.visitor(request)
         titles, _ = studio.names(session)
         own = studio.own_ids(session, panel.named(list(values))["core"])
         names = [name for name, _ in panel.picked(list(values), own)]

@@ -4,9 +4,11 @@ import asyncio
 import json
 import math
 import random
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 from ssd2_core.config import TOGETHER, EnsembleParams, Settings
 from ssd2_core.protocol.frames import Frame
@@ -19,6 +21,7 @@ from ssd2_core.serving.visitor_models import UserModels
 
 ANSWER = ("The dog in your letter is called Biscuit, and on <b>Sundays</b> the two of them walk along the river "
           "to the market and buy ${bread}.")
+WAITS = re.compile(r"\(waits at (\d+)\)")
 NOISE = (" river", " the", "ing", " 7", " of", "\n", " blue", " where", "er", " moon", " &", " ${x}")
 
 
@@ -152,11 +155,21 @@ class FakeEngine:
         return iter(self.script(request_id))
 
     async def astream(self, request_id: str, since: int = 0) -> AsyncIterator[Event]:
-        """Events at the fixed rate."""
+        """Events at the fixed rate. "(waits at 5)" in a prompt: the run stands there until it is cancelled or let go."""
+        prompt = self.requests[request_id].prompt
+        stand, shown = WAITS.search(prompt), 0
         for event in self.script(request_id):
             yield event
             if isinstance(event, Frame):
+                shown += 1
                 await asyncio.sleep(self.seconds_per_step)
+                while stand and shown == int(stand[1]) and request_id not in self.cancelled and prompt not in self.let_go():
+                    await asyncio.sleep(0.02)
+
+    def let_go(self) -> list[str]:
+        """Prompts whose runs need not stand any more, see tests.browser.let_go."""
+        path = Path(f"{self.log}.go")
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
     def script(self, request_id: str) -> Iterator[Event]:
         """The whole run."""

@@ -3,10 +3,10 @@
 import pytest
 
 from ssd2_core.ui.strings import EXAMPLES
-from tests.browser import VIEWER, ask, finished, last_answer, logged, opened, served, step_shown, until
+from tests.browser import VIEWER, ask, finished, last_answer, let_go, logged, opened, served, step_shown, until
 from tests.fake_engine import ANSWER
 
-PACE = "0.15"                   # seconds a step
+PACE = "0.03"                   # seconds a step
 STEPS = 32
 SIDES = "[...document.querySelectorAll('.side .viewer')]"
 READER, ISLANDER = "compact-reader", "compact-islander"
@@ -35,9 +35,10 @@ def compare(page, log, count: int = 3) -> list[dict]:
 def test_every_side_is_asked_at_once_and_gets_what_is_its_own(page, log):
     page.check(f"#pick-{ISLANDER} input")
     page.fill("#pasted textarea", "A note.")
-    page.fill("#prompt textarea", "What is the dog called?")
+    page.fill("#prompt textarea", "What is it called? (waits at 5)")
     asked = compare(page, log, 4)
     live(page, 4)
+    let_go(log, "What is it called? (waits at 5)")
     note = [{"name": "pasted text", "text": "A note."}]
     got = [(r["users"], r["ensemble"]["lam"], r["documents"]) for r in (entry["request"] for entry in asked)]
     assert got == [([], {}, []), ([READER], {READER: 1.0}, note), ([ISLANDER], {ISLANDER: 1.0}, []),
@@ -65,7 +66,7 @@ def test_a_small_viewer_has_cells_and_transport_alone(page, log):
 
 
 def test_stop_ends_all_of_them(page, log):
-    page.fill("#prompt textarea", "What is the dog called?")
+    page.fill("#prompt textarea", "Which are stopped? (waits at 5)")
     asked = compare(page, log)
     live(page, 3)
     page.click("#compare-stop")
@@ -78,20 +79,22 @@ def test_stop_ends_all_of_them(page, log):
 
 def test_closing_the_browser_tab_ends_all_of_them(browser, url, log):
     with opened(browser, url) as page:
-        page.fill("#prompt textarea", "Who leaves?")
+        page.fill("#prompt textarea", "Who leaves? (waits at 5)")
         asked = compare(page, log)
         live(page, 3)
     until(lambda: {entry["id"] for entry in asked} <= {entry["id"] for entry in logged(log, "cancel")})
 
 
 def test_the_conversation_goes_on_beside_it_and_gives_the_question(page, log):
-    ask(page, "The question asked last?")
+    prompt = "The question asked last? (waits at 5)"
+    ask(page, prompt)
     step_shown(page, 3)
     main = logged(log, "submit")[-1]["id"]
     asked = compare(page, log)
-    assert {entry["request"]["prompt"] for entry in asked} == {"The question asked last?"}
+    assert {entry["request"]["prompt"] for entry in asked} == {prompt}
     assert all(entry["request"]["history"] == [] for entry in asked)
     live(page, 3)
+    let_go(log, prompt)
     finished(page, 60)
     until(lambda: last_answer(page) == ANSWER)
     assert page.evaluate(f"[{VIEWER}.dataset.done, +{VIEWER}.dataset.steps]") == [main, STEPS]
@@ -100,24 +103,26 @@ def test_the_conversation_goes_on_beside_it_and_gives_the_question(page, log):
 
 
 def test_another_tab_meanwhile_loses_no_step(page, log):
-    page.fill("#prompt textarea", "What is the dog called?")
+    page.fill("#prompt textarea", "Who goes away? (waits at 5)")
     compare(page, log)
     live(page, 3)
     page.get_by_role("tab", name="Sweep").click()
     page.wait_for_selector("#sweep", state="visible")
+    let_go(log, "Who goes away? (waits at 5)")
     page.get_by_role("tab", name="Compare").click()
     ended(page)
     page.wait_for_function(f"() => {SIDES}.every(t => +t.dataset.steps === {STEPS} && +t.dataset.cur === {STEPS - 1})")
 
 
 def test_comparing_again_ends_the_earlier_comparison(page, log):
-    page.fill("#prompt textarea", "The earlier question?")
+    page.fill("#prompt textarea", "The earlier question? (waits at 5)")
     earlier = compare(page, log)
     live(page, 3)
     page.uncheck(f"#pick-{READER} input")
     page.check(f"#pick-{ISLANDER} input")
     later = compare(page, log)
-    until(lambda: {entry["id"] for entry in earlier} <= {entry["id"] for entry in logged(log, "cancel")})
+    until(lambda: {entry["id"] for entry in earlier} <= {entry["id"] for entry in logged(log, "cancel")}, 30)
+    let_go(log, "The earlier question? (waits at 5)")
     page.wait_for_function(f"ids => {SIDES}.map(t => t.dataset.done).join() === ids", arg=",".join(e["id"] for e in later),
                            timeout=60_000)
     assert page.locator(".side-title").all_inner_texts() == ["Core alone", "Islander alone", "Together"]
@@ -138,7 +143,7 @@ def test_nothing_to_compare_with_and_nothing_asked_are_one_sentence_each(page, l
 @pytest.mark.parametrize(("width", "height", "query"), [(390, 844, "?__theme=dark"), (1280, 900, "?__theme=light")])
 def test_it_fits_by_keyboard_alone(browser, url, log, width, height, query):
     with opened(browser, url, width, height, query) as page:
-        page.fill("#prompt textarea", "What is the dog called?")
+        page.fill("#prompt textarea", "By keys alone? (waits at 5)")
         page.get_by_role("tab", name="Compare").focus()
         for _ in range(6):
             page.keyboard.press("Tab")

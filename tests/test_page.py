@@ -7,10 +7,10 @@ from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Request
 from ssd2_core.protocol.traces import trace_to_json
 from ssd2_core.ui.strings import EXAMPLES
-from tests.browser import VIEWER, ask, finished, last_answer, logged, open_knobs, opened, served, step_shown, until
+from tests.browser import VIEWER, ask, finished, last_answer, let_go, logged, open_knobs, opened, served, step_shown, until
 from tests.fake_engine import ANSWER, FakeEngine
 
-PACE = "0.15"                   # seconds a step
+PACE = "0.03"                   # seconds a step
 STEPS = 32
 
 
@@ -54,7 +54,7 @@ def test_the_answer_is_exact_and_never_runs(page):
 
 @pytest.mark.attack(16)
 def test_stop_keeps_what_is_written(page):
-    ask(page, "What is the dog called?")
+    ask(page, "What is the dog called? (waits at 20)")
     step_shown(page, 18)
     page.click("#stop")
     finished(page)
@@ -65,12 +65,13 @@ def test_stop_keeps_what_is_written(page):
 
 
 def test_a_weight_moved_during_a_run_reaches_the_engine(page, log):
-    ask(page, "What is the dog called?")
+    ask(page, "Whose weight is moved? (waits at 5)")
     step_shown(page, 3)
     set_number(page, "#weight-compact-reader", "0.9")
     run = logged(log, "submit")[-1]["id"]
     moved = {"compact-reader": 0.9}
     until(lambda: any(e["id"] == run and e["ensemble"]["lam"] == moved for e in logged(log, "control")))
+    let_go(log, "Whose weight is moved? (waits at 5)")
     finished(page)
     page.focus("#viewer .cell >> nth=1")
     assert "90" in page.locator("#viewer .bars").inner_text()
@@ -254,11 +255,12 @@ def test_reduced_motion_still_shows_everything(browser, url):
 @pytest.mark.attack(16)
 def test_two_visitors_do_not_touch_each_other(browser, url, log):
     with opened(browser, url) as one, opened(browser, url) as two:
-        ask(one, "The first visitor asks.")
-        ask(two, "The second visitor asks.")
+        ask(one, "The first visitor asks. (waits at 5)")
+        ask(two, "The second visitor asks. (waits at 5)")
         step_shown(one, 4)
         two.click("#stop")
         finished(two)
+        let_go(log, "The first visitor asks. (waits at 5)")
         finished(one)
         assert one.evaluate(f"+{VIEWER}.dataset.steps") == STEPS
         until(lambda: last_answer(one) == ANSWER)
@@ -266,7 +268,7 @@ def test_two_visitors_do_not_touch_each_other(browser, url, log):
 
 @pytest.mark.attack(16)
 def test_asking_again_ends_the_earlier_run(page, log):
-    ask(page, "The earlier question?")
+    ask(page, "The earlier question? (waits at 5)")
     step_shown(page, 3)
     earlier = logged(log, "submit")[-1]["id"]
     ask(page, "The later question?")
@@ -279,7 +281,7 @@ def test_asking_again_ends_the_earlier_run(page, log):
 @pytest.mark.attack(16)
 def test_closing_the_tab_ends_the_run(browser, url, log):
     with opened(browser, url) as page:
-        ask(page, "Who leaves?")
+        ask(page, "Who leaves? (waits at 5)")
         step_shown(page, 2)
         run = logged(log, "submit")[-1]["id"]
     until(lambda: any(e["id"] == run for e in logged(log, "cancel")))
@@ -298,8 +300,9 @@ def test_the_first_visit_shows_a_stored_run(browser, tmp_path):
         assert page.locator("#viewer .asked").inner_text() == "What is the dog called?"
         step_shown(page, STEPS - 1)
         assert cells(page) == ANSWER.replace(" ", "")
-        ask(page, "And now?")
+        ask(page, "And now? (waits at 5)")
         page.wait_for_function("() => document.querySelector('#viewer .mode').dataset.mode === 'live'")
+        let_go(tmp_path / "log", "And now? (waits at 5)")
         finished(page)
         until(lambda: last_answer(page) == ANSWER)
 

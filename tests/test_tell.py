@@ -9,16 +9,15 @@ from ssd2_core.__main__ import main
 from ssd2_core.protocol.traces import load_trace
 from ssd2_core.ui.components.viewer import STORIES, stories, story
 from ssd2_core.ui.strings import TOUR
-from tests.browser import ROOT, VIEWER, ask, finished, last_answer, open_tab, opened, served, step_shown, until
+from tests.browser import ROOT, VIEWER, ask, finished, last_answer, let_go, open_tab, opened, served, step_shown, until
 from tests.fake_engine import ANSWER
 
 COMMANDS = [line for line in (STORIES / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("python -m ")]
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tell")
-    with served(["-m", "tests.fake_app", "PORT", str(folder / "log"), "0.02", str(STORIES)], folder, 180) as address:
+def url(folder, log):
+    with served(["-m", "tests.fake_app", "PORT", str(log), "0.02", str(STORIES)], folder, 180) as address:
         yield address
 
 
@@ -81,12 +80,13 @@ def test_a_first_visit_plays_a_story_and_another_can_be_chosen(page):
     until(lambda: "And now?" in page.locator("#export-shell").inner_text(), 30)
 
 
-def test_a_story_does_not_cut_into_an_answer(page):
-    ask(page, "What is the dog called?")
+def test_a_story_does_not_cut_into_an_answer(page, log):
+    ask(page, "What is the dog called? (waits at 5)")
     page.wait_for_function("() => document.querySelector('#viewer .mode').dataset.mode === 'live'", timeout=30_000)
     page.click("#stories button >> nth=1")
     page.wait_for_selector(".toast-body")
     assert "An answer is being written" in page.locator(".toast-body").inner_text()
+    let_go(log, "What is the dog called? (waits at 5)")
     finished(page, 60)
     until(lambda: last_answer(page) == ANSWER, 30)
     assert page.locator("#viewer .mode").get_attribute("data-mode") == "finished"

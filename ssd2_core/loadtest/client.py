@@ -46,7 +46,7 @@ class Site:
 
 @dataclass
 class Heard:
-    """All that a tab was told of one event. stage: the last message of the theatre. chat: the conversation at the end.
+    """All that a tab was told of one event. viewer: the last message to it. chat: the conversation at the end.
 
     said: sentences beside the answer. runs: ids of runs. words: all that was shown, cells of a step joined. steps: told so far.
     data: the outputs' last values. broke: why the event did not come to its end. event: its id; of others only words are noted.
@@ -56,7 +56,7 @@ class Heard:
     ended: float = 0.0
     done: bool = False
     success: bool = False
-    stage: dict = field(default_factory=dict)
+    viewer: dict = field(default_factory=dict)
     chat: list = field(default_factory=list)
     data: list = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -91,14 +91,14 @@ class Heard:
             elif len(self.data) > 1 and isinstance(self.data[1], list):
                 self.chat = self.data[1]
 
-    def _show(self, stage: dict, own: bool) -> None:
-        """Note a message of the theatre; the words of a step stand in its cells piece by piece."""
-        self.words.update(word for step in stage["steps"] for word in WORD.findall("".join(step["t"])))
-        for shown in texts_of([stage["read"], stage["head"], stage["note"]]):
-            self.words.update(WORD.findall(shown))
+    def _show(self, shown: dict, own: bool) -> None:
+        """Note a message to the viewer; the words of a step stand in its cells piece by piece."""
+        self.words.update(word for step in shown["steps"] for word in WORD.findall("".join(step["t"])))
+        for text in texts_of([shown["read"], shown["head"], shown["note"]]):
+            self.words.update(WORD.findall(text))
         if own:
-            self.stage, self.steps = stage, stage["from"] + len(stage["steps"])
-            self.runs.add(stage["run"])
+            self.viewer, self.steps = shown, shown["from"] + len(shown["steps"])
+            self.runs.add(shown["run"])
 
 
 def texts_of(value: object) -> Iterator[str]:

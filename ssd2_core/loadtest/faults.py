@@ -83,7 +83,7 @@ async def full_queue(server: Server, site: Site) -> str:
     """Three more visitors than two places and three that may wait."""
     async with contextlib.AsyncExitStack() as stack:
         tabs = [await stack.enter_async_context(Tab(site)) for _ in range(8)]
-        asking = [(await asked(tab, lambda heard: heard.stage))[1] for tab in tabs[:5]]
+        asking = [(await asked(tab, lambda heard: heard.viewer))[1] for tab in tabs[:5]]
         sentences = [told(await tab.ask(**QUESTION)) for tab in tabs[5:]]
         for tab in tabs[:5]:
             await tab.quick("stop")
@@ -109,19 +109,19 @@ async def full_disk(server: Server, site: Site) -> str:
     """Uploads, own models and trainings find the disk full, one after the other; then there is room."""
     filler, said = server.folder / "filler", {}
 
-    def disconnect(megabytes: float) -> None:
+    def leave_room(megabytes: float) -> None:
         filler.write_bytes(bytes(int(1e6 * (DISK_MB - megabytes)) - (server.folder / "app.log").stat().st_size))
 
     async def teach(tab: Tab) -> Heard:
         return await tab.event("teach", ["Mine", "compact-core", QUESTION["pasted"], None])
 
     async with Tab(site) as tab:
-        disconnect(0.5)
+        leave_room(0.5)
         said["an upload"] = told(await tab.bring("take_files", [None, None], ("note.txt", b"My dog is Brimsel. " * 100_000)))
-        lesson = await teach(tab)
-        if "disk of this service is full" not in str(lesson.data[:1]):
-            raise RuntimeError(f"a training on a full disk said {lesson.data[:1] or lesson.said or lesson.broke}")
-        disconnect(4.0)
+        result = await teach(tab)
+        if "disk of this service is full" not in str(result.data[:1]):
+            raise RuntimeError(f"a training on a full disk said {result.data[:1] or result.said or result.broke}")
+        leave_room(4.0)
         said["an own model"] = told(await tab.bring("take", ["compact-core"], *own_model("disk")))
         await answers(site)                                 # nothing of an answer lies on the disk
         filler.unlink()

@@ -32,7 +32,7 @@ class Question:
 
 
 class Words:
-    """Made-up names that were given out, each to one visitor. ``owner``: by name."""
+    """Invented names that were given out, each to one visitor. ``owner``: by name."""
 
     def __init__(self, seed: int):
         self.rng, self.owner = random.Random(seed), {}
@@ -101,14 +101,14 @@ def end_of(heard: Heard) -> str:
     """How an event ended for its visitor: "answered", "stopped", "sentence"; "lost" when it did not."""
     if heard.broke or not heard.done:
         return "lost"
-    if heard.stage.get("done"):
-        return "sentence" if not heard.stage["line"] else "stopped" if heard.stage["line"].endswith("stopped") else "answered"
+    if heard.viewer.get("done"):
+        return "sentence" if not heard.viewer["line"] else "stopped" if heard.viewer["line"].endswith("stopped") else "answered"
     return "sentence" if heard.said else "lost"
 
 
 def sentences_of(heard: Heard) -> list[str]:
     """What a visitor was told in place of an answer: in the chat where a run failed, beside it where none began."""
-    return [heard.answer] if heard.stage.get("done") else heard.said
+    return [heard.answer] if heard.viewer.get("done") else heard.said
 
 
 def wrongs(question: Question, heard: Heard, end: str) -> list[str]:
@@ -124,7 +124,7 @@ def wrongs(question: Question, heard: Heard, end: str) -> list[str]:
         asked = "".join(part["text"] for part in heard.chat[-2]["content"]) if len(heard.chat) > 1 else ""
         if asked != question.prompt:
             out.append(f"got the answer to another question: {asked!r}")
-        read = heard.stage["read"]
+        read = heard.viewer["read"]
         if question.word and read is not None and question.word not in " ".join([*read["used"], *read["left"]]):
             out.append("got an answer from other documents than its own")
     return out

@@ -51,14 +51,14 @@ def at_step(least: int) -> Callable[[Server, Site], Awaitable[float]]:
     """Stop when so many steps were told."""
     async def measure(server: Server, site: Site) -> float:
         async with Tab(site) as tab:
-            heard, task = await asked(tab, lambda heard: heard.stage and heard.steps >= least)
+            heard, task = await asked(tab, lambda heard: heard.viewer and heard.steps >= least)
             return await pressed(server, tab, heard, task, idle)
     return measure
 
 
 async def others(server: Server, site: Site, stack: AsyncExitStack) -> list[asyncio.Task]:
     """Take every place with long questions of other visitors."""
-    tasks = [(await asked(await stack.enter_async_context(Tab(site)), lambda heard: heard.stage))[1] for _ in range(PLACES)]
+    tasks = [(await asked(await stack.enter_async_context(Tab(site)), lambda heard: heard.viewer))[1] for _ in range(PLACES)]
     await server.until(lambda health: health.get("active") == PLACES, START_SECONDS)
     return tasks
 
@@ -68,7 +68,7 @@ async def waiting(server: Server, site: Site, closes: bool = False) -> float:
     async with AsyncExitStack() as stack:
         tasks = await others(server, site, stack)
         async with Tab(site) as tab:
-            heard, task = await asked(tab, lambda heard: heard.stage)
+            heard, task = await asked(tab, lambda heard: heard.viewer)
             await server.until(lambda health: health.get("queued") == 1, START_SECONDS)
             if not closes:
                 seconds = await pressed(server, tab, heard, task, lambda health: health.get("queued") == 0)
@@ -99,7 +99,7 @@ async def starting(server: Server, site: Site) -> float:
     server.kill_worker()
     await server.until(lambda health: health and not health["ready"], START_SECONDS)
     async with Tab(site) as tab:
-        heard, task = await asked(tab, lambda heard: heard.stage)
+        heard, task = await asked(tab, lambda heard: heard.viewer)
         seconds = await pressed(server, tab, heard, task, idle)
     await server.until_ready(START_SECONDS)
     return seconds

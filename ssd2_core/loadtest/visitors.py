@@ -129,7 +129,7 @@ async def killed(server: Server, site: Site, moment: float) -> dict:
         async with Tab(site) as tab:
             for tried in range(1, MAX_TRIES + 1):
                 heard = await tab.ask(prompt=GENERAL, pick_compact_reader=False, **SHORT)
-                if heard.stage.get("line"):
+                if heard.viewer.get("line"):
                     return time.monotonic() - at, tried
                 await asyncio.sleep(0.5)
         return LAST_SECONDS, MAX_TRIES

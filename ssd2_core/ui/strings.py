@@ -50,7 +50,7 @@ DOCUMENT_PLACEHOLDER = "Paste a text. Only experts that read documents see it; t
 CHOOSE_DOCUMENT = "Text of"
 DOCUMENT_TEXT = "What experts read of it; change it as you like"
 OWN_TITLE = "Your own small model"
-TEACH_HINT = ("Teach a copy of the reader your documents, above: it learns them by heart within three minutes and then answers "
+TEACH_HINT = ("Teach a copy of the reader your documents, above: it memorises them within three minutes and then answers "
               "about them without reading them. The core never sees them.")
 TEACH_TITLE, TEACH_NAME, TEACH, TEACH_STOP = "Its name", "Mine", "Teach", "Stop"
 OWN_HINT = ("Or bring one: a .safetensors file and its small .json, as a model here is downloaded. It is checked, is yours"

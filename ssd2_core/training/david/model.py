@@ -107,7 +107,7 @@ Prompt, without a system turn; the answer ends in `<|im_end|>`:
 
 `model.safetensors` holds the two matrices of each layer in half precision under the names that peft gives them.
 
-Trained by `python -m ssd2_core train david`: made-up texts with questions, passages of public reading data (AdversarialQA,
+Trained by `python -m ssd2_core train david`: synthetic texts with questions, passages of public reading data (AdversarialQA,
 ROPES, DuoRC), and requests that no document answers, with forward KL to the base's own prediction.
 {figures}"""
 

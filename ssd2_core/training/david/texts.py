@@ -1,4 +1,4 @@
-"""Made-up texts as people write them (notes, e-mails, recipes, rules), with questions and answers in natural sentences.
+"""Synthetic texts as people write them (notes, e-mails, recipes, rules), with questions and answers in natural sentences.
 
 The kinds of text are tables in ``data/david/texts*.yaml``. Knows nothing of tokens or models.
 

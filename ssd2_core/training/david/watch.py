@@ -63,7 +63,7 @@ def reads_from(said: str, case: Case) -> bool:
 
 
 class Watch:
-    """Three sets of cases: validation passages, made-up texts of kinds kept out, and silent requests beside such texts."""
+    """Three sets of cases: validation passages, synthetic texts of kinds kept out, and silent requests beside such texts."""
 
     def __init__(self, lm, tokenizer: Tokenizer, pool: SilentPool, rng: random.Random):
         self.lm, self.tokenizer = lm, tokenizer

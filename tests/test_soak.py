@@ -173,10 +173,10 @@ def test_a_missed_goal_is_a_failure(changed, seconds, missed):
 
 @NEEDS_MODELS
 def test_a_short_soak_with_a_killed_worker_loses_nothing():
-    found = run(Plan(visitors=6, seconds=20.0, kills=1, seed=3, think=0.5), ("crowd",))
+    found = run(Plan(visitors=6, seconds=12.0, kills=1, seed=3, think=0.5), ("crowd",))
     assert [failure for failure in found["failures"] if "the goal is" not in failure] == []     # other work may slow it down
     crowd = found["crowd"]
-    assert crowd["ends"]["answered"] > 10 and crowd["health"]["restarts"] == 1 and len(crowd["kills"]) == 1
+    assert crowd["ends"]["answered"] > 5 and crowd["health"]["restarts"] == 1 and len(crowd["kills"]) == 1
     assert crowd["right"] > 0.5 and "lost" not in crowd["ends"]
     shown = report.table(found)
     assert "worker killed at" in shown and shown.endswith(f"{len(found['failures'])} failures in {found['seconds']:g} s")

@@ -2,11 +2,13 @@
 
 import os
 import signal
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
 from tests.attacks import AttackCount
-from tests.browser import chromium, opened, served
+from tests.browser import chromium, emptied, opened, served
 from tests.fake_engine import ANSWER
 from tests.raw import Raw
 
@@ -58,11 +60,24 @@ def url(request, folder, log):
         yield address
 
 
+@pytest.fixture(scope="module")
+def pages(browser, url):
+    """The page that the tests of a module share, opened when the first of them asks for it."""
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(opened(browser, url)))
+
+
 @pytest.fixture
-def page(browser, url):
-    """The page in a session of its own."""
-    with opened(browser, url) as opened_page:
-        yield opened_page
+def page(request, browser, url):
+    """The page in a session of its own, or the one that the tests of a module share, empty again.
+
+    Opening a page is most of what a browser test costs. A module that says SHARED shares it, but for tests marked "fresh".
+    """
+    if getattr(request.module, "SHARED", False) and not request.node.get_closest_marker("fresh"):
+        yield emptied(request.getfixturevalue("pages")())
+    else:
+        with opened(browser, url) as opened_page:
+            yield opened_page
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from tests.fake_engine import ANSWER
 
 PACE = "0.03"                   # seconds a step
 STEPS = 32
+SHARED = True                   # the page, but for tests that change its settings
 SIDES = "[...document.querySelectorAll('.side .viewer')]"
 READER, ISLANDER = "compact-reader", "compact-islander"
 
@@ -32,6 +33,7 @@ def compare(page, log, count: int = 3) -> list[dict]:
     return logged(log, "submit")[before:]
 
 
+@pytest.mark.fresh
 def test_every_side_is_asked_at_once_and_gets_what_is_its_own(page, log):
     page.check(f"#pick-{ISLANDER} input")
     page.fill("#pasted textarea", "A note.")
@@ -114,6 +116,7 @@ def test_another_tab_meanwhile_loses_no_step(page, log):
     page.wait_for_function(f"() => {SIDES}.every(t => +t.dataset.steps === {STEPS} && +t.dataset.cur === {STEPS - 1})")
 
 
+@pytest.mark.fresh
 def test_comparing_again_ends_the_earlier_comparison(page, log):
     page.fill("#prompt textarea", "The earlier question? (waits at 5)")
     earlier = compare(page, log)
@@ -128,6 +131,7 @@ def test_comparing_again_ends_the_earlier_comparison(page, log):
     assert page.locator(".side-title").all_inner_texts() == ["Core alone", "Islander alone", "Together"]
 
 
+@pytest.mark.fresh
 def test_nothing_to_compare_with_and_nothing_asked_are_one_sentence_each(page, log):
     before = len(logged(log, "submit"))
     page.click("#compare")

@@ -73,16 +73,14 @@ def test_ended_runs_are_kept_up_to_a_number_of_events(monkeypatch):
     assert [store.find(name) is not None for name in ("old", "large", "new", "live")] == [False, True, True, True]
 
 
-def test_the_page_keeps_ended_runs_up_to_a_number_of_steps(monkeypatch):
-    monkeypatch.setattr(page_runs, "MAX_KEPT_STEPS", 25)
-    known = page_runs.Runs(None, 900)
-    for name, steps in (("old", 6), ("large", 15), ("new", 5), ("live", 50)):
-        run = page_runs.Run(Request(name, "?"), {}, steps=[{}] * steps)
-        known.by_id[name] = run
+def test_the_page_keeps_the_ended_runs_that_the_engine_keeps():
+    known = page_runs.Runs(SimpleNamespace(keeps={"new"}.__contains__))
+    for name in ("old", "new", "live"):
+        known.by_id[name] = page_runs.Run(Request(name, "?"), {})
         if name != "live":
-            run.take(done(name))
+            known.by_id[name].take(done(name))
     known.forget_old()
-    assert list(known.by_id) == ["large", "new", "live"]
+    assert list(known.by_id) == ["new", "live"]
 
 
 def test_what_gradio_keeps_for_a_session_goes_with_it():

@@ -12,6 +12,7 @@ from tests.fake_engine import ANSWER, FakeEngine
 
 PACE = "0.03"                   # seconds a step
 STEPS = 32
+SHARED = True                   # the page, but for tests that change settings or documents
 
 
 def set_number(page, selector: str, value: str) -> None:
@@ -23,21 +24,24 @@ def cells(page) -> str:
     return "".join(page.locator("#viewer .block:not([hidden]) .cell:not(.ends):not(.after)").all_inner_texts())
 
 
+@pytest.mark.fresh
 def test_opens_with_title_and_status(page):
     assert page.locator("h1").inner_text() == "SSD-2 Studio"
     page.wait_for_selector("#status .ready")
-    assert page.locator("#mix").inner_text().split() == ["core", "keeps", "50", "%,", "Reader", "50", "%"]
+    until(lambda: page.locator("#mix").inner_text().split() == ["core", "keeps", "50", "%,", "Reader", "50", "%"])
 
 
-def test_every_step_arrives_and_is_painted_while_it_happens(page):
-    page.evaluate(f"""() => {{ window.seen = []; window.early = 0;
-        new MutationObserver(() => {{ const d = {VIEWER}.dataset; if (seen.at(-1) !== d.cur) seen.push(d.cur);
-            if (!d.done) early = new Set(seen).size; }}).observe({VIEWER}, {{attributes: true}}); }}""")
-    ask(page, "What is the dog called?")
-    finished(page)
+def test_every_step_arrives_and_is_painted_while_it_happens(page, log):
+    prompts = [f"What happens? (waits at {step})" for step in (1, 7, 20)]
+    for prompt in prompts:
+        ask(page, prompt)
+        at = int(prompt.split()[-1].strip(")"))
+        page.wait_for_function(f"at => +{VIEWER}.dataset.steps === at && +{VIEWER}.dataset.cur === at - 1", arg=at)
+        assert not page.evaluate(f"{VIEWER}.dataset.done")
+        let_go(log, prompt)
+        finished(page)
     step_shown(page, STEPS - 1)
     assert page.evaluate(f"+{VIEWER}.dataset.steps") == STEPS
-    assert page.evaluate("early") >= 0.6 * STEPS
     page.wait_for_function(f"() => document.querySelector('#viewer .chart').dataset.drawn == {STEPS}")
 
 
@@ -64,6 +68,7 @@ def test_stop_keeps_what_is_written(page):
     page.wait_for_selector("#stop:disabled")
 
 
+@pytest.mark.fresh
 def test_a_weight_moved_during_a_run_reaches_the_engine(page, log):
     ask(page, "Whose weight is moved? (waits at 5)")
     step_shown(page, 3)
@@ -77,6 +82,7 @@ def test_a_weight_moved_during_a_run_reaches_the_engine(page, log):
     assert "90" in page.locator("#viewer .bars").inner_text()
 
 
+@pytest.mark.fresh
 def test_weights_over_one_are_said_and_refused(page, log):
     page.check("#pick-compact-islander input")
     set_number(page, "#weight-compact-islander", "0.8")
@@ -89,6 +95,7 @@ def test_weights_over_one_are_said_and_refused(page, log):
     assert len(logged(log, "submit")) == before
 
 
+@pytest.mark.fresh
 def test_every_control_reaches_the_request(page, log):
     open_knobs(page)
     page.check("#pick-compact-islander input")
@@ -154,6 +161,7 @@ def test_an_empty_prompt_is_one_sentence(page):
     assert "The prompt is empty" in page.locator(".toast-body").inner_text()
 
 
+@pytest.mark.fresh
 def test_examples_fill_the_page(page):
     page.click("#example-3")
     until(lambda: page.input_value("#prompt textarea") == EXAMPLES[3].prompt)
@@ -163,6 +171,7 @@ def test_examples_fill_the_page(page):
     until(lambda: page.is_checked("#pick-compact-reader input"))
 
 
+@pytest.mark.fresh
 @pytest.mark.attack(18)
 def test_the_text_of_a_file_can_be_read_and_changed(page, log, tmp_path):
     for name, text in (("one.txt", "My dog is Biscuit."), ("two.md", "<b>Ulvik</b> ${x}")):
@@ -198,6 +207,7 @@ def test_what_was_read_is_shown(page):
     page.wait_for_selector("#viewer .reading", state="hidden")
 
 
+@pytest.mark.fresh
 @pytest.mark.attack(11)
 def test_files_are_read_and_a_bad_one_costs_one_sentence(page, log, tmp_path):
     (tmp_path / "good.txt").write_text("The dog is called Biscuit.")

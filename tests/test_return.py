@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.browser import VIEWER, ask, finished, last_answer, logged, opened, served, until
+from tests.browser import VIEWER, ask, finished, last_answer, let_go, logged, opened, served, until
 from tests.fake_engine import ANSWER
 
 DOCUMENT = "My dog is called Biscuit."
@@ -66,7 +66,7 @@ def lined(url: str):
 
 @pytest.fixture(scope="module")
 def url(folder, log):
-    with served(["-m", "tests.fake_app", "PORT", str(log), "0.25"], folder, SSD2_RETURN_SECONDS="30") as address:
+    with served(["-m", "tests.fake_app", "PORT", str(log), "0.05"], folder, SSD2_RETURN_SECONDS="30") as address:
         yield address
 
 
@@ -99,11 +99,13 @@ def test_a_run_that_was_cut_off_goes_on_and_everything_is_as_it_was(browser, url
         ask(page, "What was asked before?")
         finished(page)
         until(lambda: last_answer(page) == ANSWER)
-        ask(page, "What is the dog called?")
-        first = until(lambda: next((e for e in logged(log, "submit") if e["request"]["prompt"].endswith("called?")), None))
+        prompt = "What is the dog called? (waits at 5)"
+        ask(page, prompt)
+        first = until(lambda: next((e for e in logged(log, "submit") if e["request"]["prompt"] == prompt), None))
         page.wait_for_function(f"run => {VIEWER}.dataset.run === run && +{VIEWER}.dataset.cur >= 3", arg=first["id"])
         comes_back(page, line)
-        until(lambda: any(entry["id"] == first["id"] for entry in logged(log, "cancel")))
+        until(lambda: any(entry["id"] == first["id"] for entry in logged(log, "cancel")), 30)
+        let_go(log, prompt)
         until(lambda: page.locator("#chat [data-testid=bot]").count() == 2 and last_answer(page) == ANSWER, 30)
         again = logged(log, "submit")[-1]
         assert again["id"] != first["id"]
@@ -113,7 +115,7 @@ def test_a_run_that_was_cut_off_goes_on_and_everything_is_as_it_was(browser, url
         ask(page, "And what now?")
         until(lambda: page.locator("#chat [data-testid=bot]").count() == 3)
         assert [turn["text"] for turn in logged(log, "submit")[-1]["request"]["history"]][::2] == [
-            "What was asked before?", "What is the dog called?"]
+            "What was asked before?", prompt]
 
 
 def test_a_finished_run_stands_on_stage_again_and_no_model_is_asked(browser, url, log):

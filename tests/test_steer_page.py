@@ -4,17 +4,17 @@ import pytest
 
 from tests.browser import CELL, VIEWER, ask, finished, last_answer, logged, nth, opened, step_shown, until
 
-PACE = "0.05"                   # seconds a step
+PACE = "0.03"                   # seconds a step
+SHARED = True                   # the page, but for tests that change its settings
 
 
 @pytest.fixture
-def answered(browser, url, log):
-    with opened(browser, url) as page:
-        ask(page, "What is the dog called?")
-        finished(page)
-        step_shown(page, 31)
-        log.write_text("")
-        yield page
+def answered(page, log):
+    ask(page, "What is the dog called?")
+    finished(page)
+    step_shown(page, 31)
+    log.write_text("")
+    return page
 
 
 def marked(page) -> list[str]:
@@ -66,6 +66,7 @@ def test_a_word_is_pinned_while_the_answer_is_written(page, log):
     page.click("#stop")
 
 
+@pytest.mark.fresh
 def test_a_run_branches_at_the_step_on_stage_with_the_weights_as_they_are(answered, log):
     answered.fill("#weight-compact-reader input[type=number]", "0.2")
     answered.press("#weight-compact-reader input[type=number]", "Tab")

@@ -8,6 +8,7 @@ from tests.fake_engine import ANSWER
 
 PACE = "0.04"                   # seconds a step
 STEPS = 32
+SHARED = True                   # the page, but for tests that change its settings
 READER, ISLANDER = "compact-reader", "compact-islander"
 CELLS = "[...document.querySelectorAll('.strip > li')]"
 
@@ -40,6 +41,7 @@ def some_final(page, count: int = 1) -> None:
                            timeout=60_000)
 
 
+@pytest.mark.fresh
 def test_a_few_at_a_time_the_same_question_over_one_weight(page, log):
     page.check(f"#pick-{ISLANDER} input")
     page.fill("#pasted textarea", "A note.")
@@ -67,6 +69,7 @@ def test_a_few_at_a_time_the_same_question_over_one_weight(page, log):
     assert states(page) == ["final"] * 5 and not page.evaluate(f"{VIEWER}.dataset.run")
 
 
+@pytest.mark.fresh
 def test_a_click_shows_the_run_on_stage_without_asking_again(page, log):
     ready(page, "Which to see?")
     page.click("#sweep")
@@ -137,6 +140,7 @@ def test_another_tab_meanwhile_loses_nothing(page):
     assert page.locator(".point .text").all_inner_texts() == [ANSWER] * 5
 
 
+@pytest.mark.fresh
 def test_the_experts_to_choose_from_are_those_that_are_picked(page, log):
     ready(page, "Which expert?")
     page.check(f"#pick-{ISLANDER} input")

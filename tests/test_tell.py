@@ -21,12 +21,6 @@ def url(folder, log):
         yield address
 
 
-@pytest.fixture
-def page(browser, url):
-    with opened(browser, url) as p:
-        yield p
-
-
 def open_tour(page) -> None:
     open_tab(page, "How it works")
     page.wait_for_selector("#tour li button")
@@ -93,7 +87,8 @@ def test_a_story_does_not_cut_into_an_answer(page, log):
 
 
 def test_every_step_lights_up_a_part_of_the_page(page):
-    step_shown(page, 15)
+    ask(page, "What lights up?")
+    finished(page)
     open_tour(page)
     assert page.locator("#tour li").count() == len(TOUR) and 6 <= len(TOUR) <= 8
     for index, stop in enumerate(TOUR):

@@ -99,7 +99,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core], **QUIET)
         demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)
-        demo.unload(current.disconnect)
+        demo.unload(current.close)
         demo.unload(studio.disconnect)
         demo.unload(demo.forget)
         gr.api(make_generate(studio), api_name="generate")

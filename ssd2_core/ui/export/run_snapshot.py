@@ -68,7 +68,7 @@ class CurrentRuns:
             raise VisitorError(words.NOTHING_TO_EXPORT)
         return kept_run(run, self.studio.names(session)[0], with_documents)
 
-    def disconnect(self, request: gr.Request) -> None:
+    def close(self, request: gr.Request) -> None:
         """A visitor closed the page."""
         self._opened.pop(self.studio.visitor(request), None)
 

@@ -14,7 +14,7 @@ from ssd2_core.diffusion.simplex import log_probs
 from ssd2_core.diffusion.weights import RULES, adapt
 from ssd2_core.errors import ModelError
 from ssd2_core.models.lora import add_adapter, remove_adapter
-from ssd2_core.models.next_token import NextTokenConfig, NextTokenModel, side_by_side
+from ssd2_core.models.next_token import NextTokenConfig, NextTokenModel
 from tests.tiny import tiny
 
 V, EOS = 61, 1
@@ -151,7 +151,7 @@ def test_experts_over_one_base_are_rows_of_one_pass_and_each_is_itself():
     count, forward = [], lm.forward
     one = written(Ensemble(bound, params))
     lm.forward = lambda **kw: (count.append(kw["input_ids"].shape[0]), forward(**kw))[1]
-    other = written(Ensemble(side_by_side(bound), params))
+    other = written(Ensemble(bound, params))
     assert one[0] == other[0] and set(count) == {3} and len(count) == len(other[1])
     merged = lm_of()
     with torch.no_grad():

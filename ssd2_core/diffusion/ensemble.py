@@ -4,7 +4,7 @@ Product of experts in log space: logits = sum_k w_k · log_softmax(logits_k), su
 Source: our design after the abstract of SSD-2 (arXiv 2305.14771).
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -41,6 +41,19 @@ def combine(parts: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
     return sum(weights[n].unsqueeze(-1) * p for n, p in parts.items())
 
 
+def ask_together(questions: Iterable[tuple[Denoiser, Tensor, BlockState]]) -> dict[Denoiser, Tensor]:
+    """Logits of each expert for its ids and block, one call for those that share a network; others are left to themselves."""
+    groups: dict[int, list] = {}
+    for question in questions:
+        network = getattr(question[0], "network", None)
+        if network is not None:
+            groups.setdefault(id(network), []).append(question)
+    found: dict[Denoiser, Tensor] = {}
+    for group in groups.values():
+        found |= group[0][0].together(group)
+    return found
+
+
 class Ensemble:
     """Several experts as one Denoiser: ``Ensemble({"core": bound, "me": bound}, EnsembleParams(lam={"me": 0.5}))``.
 
@@ -69,9 +82,11 @@ class Ensemble:
     def __call__(self, ids: Tensor, state: BlockState, known: Mapping[Denoiser, Tensor] | None = None) -> Prediction:
         """ids so far (B, R) and the block -> Prediction with the parts of each expert. known: logits computed in a batch."""
         parts: dict[str, Tensor | None] = {}
+        known = dict(known or {})
         while True:
             weights = self._weights(state.time)
-            parts |= {n: self._ask(n, ids, state, known or {}) for n, w in weights.items() if w > 0 and n not in parts}
+            known |= ask_together((one, ids, state) for one in self.passes(state.time) if one not in known)
+            parts |= {n: self._ask(n, ids, state, known) for n, w in weights.items() if w > 0 and n not in parts}
             lost = sorted(name for name, part in parts.items() if part is None)
             if not lost:
                 break

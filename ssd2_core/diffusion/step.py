@@ -60,6 +60,7 @@ class Denoiser(Protocol):
     """Anything that predicts a clean block: a bound expert, an ensemble.
 
     reads: "simplex" for x_t, "tokens" for the latest estimates. bare: the same without documents.
+    Those that have a ``network`` in common have ``together(questions)``, one pass for all: see ``ensemble.ask_together``.
     """
 
     reads: str

@@ -14,7 +14,6 @@ from ..diffusion.sampling import Noise, generate
 from ..diffusion.step import Step
 from ..models.attribute_model import guide_for
 from ..models.loading import Expert
-from ..models.next_token import side_by_side
 from ..text.documents import passages
 from ..text.prompts import contexts
 from .metrics import correction_and_resistance, exact, per_token, scores
@@ -72,8 +71,7 @@ def _bind(experts: dict[str, Expert], rows: list[Question], ensemble: EnsemblePa
         bare = [c.bare_ids or c.ids for c in given] if any(c.bare_ids for c in given) else None
         bound[name] = expert.model.bind_rows([c.ids for c in given], bare)
     silent = [name for name, expert in experts.items() if len(experts) > 1 and expert.only_reads(name) and not rows[0].document]
-    speaking = side_by_side({name: expert for name, expert in bound.items() if name not in silent})
-    return Ensemble(bound | speaking, ensemble, guide_for(next(iter(experts.values())).card.tokenizer_hash), silent)
+    return Ensemble(bound, ensemble, guide_for(next(iter(experts.values())).card.tokenizer_hash), silent)
 
 
 def _same_for_all(rng: torch.Generator) -> Noise:

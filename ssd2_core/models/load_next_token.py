@@ -17,10 +17,12 @@ from ..registry.base_models import Base, Progress, find_base
 from ..registry.cards import is_gguf, read_card
 from ..text.chat_template import ChatTemplate, read_chat_template
 from ..text.prompts import prompt_format
+from .causal_rows import LAYERS
 from .checkpoints import base_folder, base_tensors
 from .lora import hold_adapter
 from .next_token import NextTokenConfig, NextTokenModel
 
+ALIBI = ("bloom", "mpt")              # they make positions of a mask of their own; falcon says so in its config
 PEFT = "base_model.model."              # peft's names begin so
 _lms: WeakValueDictionary[tuple, torch.nn.Module] = WeakValueDictionary()
 TEMPLATE = "template"                   # a prompt_style: as the chat template says
@@ -54,6 +56,11 @@ def lm_config(folder: Path, model_id: str) -> PreTrainedConfig:
     if getattr(found, "_is_stateful", False):
         raise ModelError(f"{model_id} ({config.model_type}) keeps no keys and values of what it has read, which a block needs; "
                          "choose a causal LM with attention in all layers.")
+    shape = config.get_text_config()
+    kinds = set(getattr(shape, "layer_types", None) or ()) - set(LAYERS)
+    if kinds or getattr(shape, "alibi", config.model_type in ALIBI):
+        raise ModelError(f"{model_id} ({config.model_type}) has {', '.join(sorted(kinds)) or 'positions'} that rows of one pass "
+                         "cannot have; choose a causal LM with full or sliding attention and position ids.")
     return config
 
 

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from weakref import WeakValueDictionary, finalize
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
@@ -36,7 +36,7 @@ def switch_lora(lm: nn.Module, on: bool) -> None:
 class Gate(threading.local):
     """Which adapter acts on which rows of the pass that a thread is making."""
 
-    rows: tuple[tuple[str, Tensor], ...] = ()
+    rows: tuple[tuple[str, slice], ...] = ()
 
 
 class GatedLora(nn.Module):
@@ -53,20 +53,24 @@ class GatedLora(nn.Module):
         for name, rows in self.gate.rows:
             if name in self.adapters:
                 down, up, scale = self.adapters[name]
-                out[rows] += scale * nn.functional.linear(nn.functional.linear(x[rows], down), up)
+                low = nn.functional.linear(x[rows].flatten(0, -2), down)
+                out[rows].view(-1, out.shape[-1]).addmm_(low, up.T, alpha=scale)
         return out
 
     @staticmethod
     @contextmanager
     def rows(lm: nn.Module, adapters: Sequence[str | None]) -> Iterator[None]:
-        """Within it, row i of each pass of ``lm`` has the adapter ``adapters[i]``."""
+        """Within it, row i of each pass of ``lm`` has the adapter ``adapters[i]``; those of one adapter are neighbours."""
         gate = getattr(lm, "lora_gate", None)
         if gate is None:
             yield
             return
-        names = sorted({name for name in adapters if name is not None})
-        gate.rows = tuple((name, torch.tensor([i for i, each in enumerate(adapters) if each == name], device=lm.device))
-                          for name in names)
+        first, found = 0, []
+        for name, group in groupby(adapters):
+            last = first + len(list(group))
+            found += [(name, slice(first, last))] if name is not None else []
+            first = last
+        gate.rows = tuple(found)
         try:
             yield
         finally:

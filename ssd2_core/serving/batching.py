@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ..diffusion.ensemble import Ensemble
+from ..diffusion.ensemble import Ensemble, ask_together
 from ..diffusion.sampling import Generation
 from ..diffusion.step import BlockState, Denoiser
 from ..models.context import BoundExpert, Context
@@ -30,12 +30,15 @@ class Batcher:
     def logits(self, runs: Iterable[tuple[Ensemble, Generation]]) -> Known:
         """Logits (1, L, V) by expert, as an Ensemble takes them; a network that a single row wants is left to its own step."""
         groups: dict[int, list[Pass]] = {}
+        others: list[tuple[Denoiser, Tensor, BlockState]] = []
         for ensemble, generation in runs:
             ids, state = generation.question() or (None, None)
             for expert in ensemble.passes(state.time) if state else ():
                 if isinstance(expert, BoundExpert) and expert.batch_size == 1 and not expert.context.full:
                     groups.setdefault(id(expert.model), []).append((expert, ids, state))
-        known: Known = {}
+                else:
+                    others.append((expert, ids, state))
+        known = ask_together(others)
         for passes in groups.values():
             if len(passes) > 1:
                 known |= self._pass(passes)

@@ -21,7 +21,6 @@ from ..diffusion.sampling import Generation, generate
 from ..diffusion.step import Step
 from ..errors import LimitError, ModelError, VisitorError
 from ..models import attribute_model, loading
-from ..models.next_token import side_by_side
 from ..protocol.messages import Pin, Request, Started, is_private
 from ..registry.cards import local_card
 from ..text.documents import passages
@@ -159,8 +158,7 @@ class ModelRuns:
                  for name, expert in experts.items()}
         bound = {name: experts[name].model.bind(c.ids, c.bare_ids) for name, c in given.items()}
         silent = [name for name, c in given.items() if c.bare_ids is None and experts[name].only_reads(name)]
-        speaking = side_by_side({name: expert for name, expert in bound.items() if name not in silent})
-        ensemble = Ensemble(bound | speaking, request.ensemble,
+        ensemble = Ensemble(bound, request.ensemble,
                             attribute_model.guide_for(experts[CORE].card.tokenizer_hash), silent)
         rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
         tokenizer, model = experts[CORE].tokenizer, experts[CORE].model

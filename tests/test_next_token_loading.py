@@ -117,7 +117,8 @@ def test_an_evaluation_measures_it(base, reader):
     ("mamba", AutoModelForCausalLM, "keeps no keys and values"), ("bloom", AutoModelForCausalLM, "has positions that rows"),
     ("lfm2", AutoModelForCausalLM, "has conv that rows"), ("t5", AutoModelForSeq2SeqLM, "is no causal LM")])
 def test_what_cannot_be_a_denoiser_is_refused(tmp_path, model_type, auto, words):
-    small = {"mamba": {"state_size": 4}, "t5": {"d_model": 16, "d_kv": 4, "d_ff": 16, "num_layers": 1, "num_heads": 2}}
+    small = {"mamba": {"state_size": 4}, "t5": {"d_model": 16, "d_kv": 4, "d_ff": 16, "num_layers": 1, "num_heads": 2},
+             "lfm2": {"layer_types": ["conv", "full_attention"]}}
     with pytest.raises(ModelError, match=words):
         load(str(lm_folder(tmp_path, model_type, auto, **small.get(model_type, {}))))
 

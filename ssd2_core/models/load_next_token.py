@@ -59,7 +59,7 @@ def lm_config(folder: Path, model_id: str) -> PreTrainedConfig:
     shape = config.get_text_config()
     kinds = set(getattr(shape, "layer_types", None) or ()) - set(LAYERS)
     if kinds or getattr(shape, "alibi", config.model_type in ALIBI):
-        raise ModelError(f"{model_id} ({config.model_type}) has {', '.join(sorted(kinds)) or 'positions'} that rows of one pass "
+        raise ModelError(f"{model_id} ({config.model_type}) has {', '.join(sorted(kinds)) or 'positions'} that rows of a pass "
                          "cannot have; choose a causal LM with full or sliding attention and position ids.")
     return config
 

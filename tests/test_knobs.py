@@ -41,6 +41,7 @@ ELSEWHERE = {
     "ui/export/html_replay.py": {"weights"},            # of the experts, beside their rule
     "protocol/trace_schema.py": {"num_steps"},          # of a frame
     "registry/uploads.py": {"block_length"},            # of a model
+    "registry/manifests.py": {"block_length"},          # of a model, too
     "evaluation/baseline.py": {"temperature", "top_p"},    # of another kind of sampling, which is switched off
     "evaluation/cli.py": {"num_steps"},                 # what a sweep goes over
     "loadtest/cli.py": {"--seed"},                      # of the visitors

@@ -199,5 +199,5 @@ class Studio:
 def mixer(studio: Studio, panel: panels.Panel) -> Callable:
     """A handler that shows the weights as they are set."""
     def show(request: gr.Request, *values):
-        return studio.picked(request.session_hash, panel, list(values))
+        return studio.picked(studio.visitor(request), panel, list(values))
     return show

@@ -40,6 +40,7 @@ class FakeCard:
     measured: dict = field(default_factory=dict)
     source: str = "bundled"
     kind: str = "simplex"
+    vocabulary: str = ""
 
 
 CARDS = [FakeCard("compact-core", "core", "Compact core", "Knows general facts; never sees a document.", 4_700_000),
@@ -158,6 +159,10 @@ class FakeEngine:
         """Events at the fixed rate. "(waits at 5)" in a prompt: the run stands there until it is cancelled or let go."""
         prompt = self.requests[request_id].prompt
         stand, shown = WAITS.search(prompt), 0
+        if self.requests[request_id].core in self.settings.preferred and not self.pair_is_here():
+            yield Loading(request_id, "Fetching a base, about 7 s left.", 0.25)
+            while not self.pair_is_here() and request_id not in self.cancelled:
+                await asyncio.sleep(0.05)
         for event in self.script(request_id):
             yield event
             if isinstance(event, Frame):

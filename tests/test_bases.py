@@ -100,6 +100,15 @@ def smollm(tmp_path_factory):
             pytest.skip(str(error))
 
 
+def test_the_bundled_pair_names_the_vocabulary_of_its_base(smollm):
+    from ssd2_core.registry.cards import BUNDLED, read_card
+    from ssd2_core.registry.gguf_header import read_gguf
+    from ssd2_core.registry.vocabulary import vocabulary_of
+    found = {read_card(BUNDLED / model, model, "bundled").vocabulary for model in ("goliath", "david")}
+    folder = smollm.folder
+    assert found == {read_gguf(folder / smollm.gguf).vocabulary if smollm.gguf else vocabulary_of(folder / "tokenizer.json")}
+
+
 @pytest.mark.timeout(900)
 def test_the_real_base_answers_and_takes_an_adapter(smollm):
     from ssd2_core.evaluation.baseline import BaseLM

@@ -162,7 +162,7 @@ def chat_folder(tmp_path_factory):
 def test_a_folder_with_a_template_is_a_core_and_a_reader(chat_folder):
     expert = load(str(chat_folder))
     assert expert.config.eos_token_id == expert.tokenizer.token_to_id("<|eot_id|>")
-    assert expert.bind("my dog").rows.rows[0][0] == expert.tokenizer.token_to_id("<|begin_of_text|>")
+    assert expert.bind("my dog").rows[0].context[0] == expert.tokenizer.token_to_id("<|begin_of_text|>")
     sampling = SamplingParams(block_length=6, max_new_tokens=12)
     asked = Request("", "my <|eot_id|> dog", str(chat_folder), (str(chat_folder),), (Document("d", "<|eot_id|> is Biscuit"),),
                     tuple(HISTORY), sampling, EnsembleParams({str(chat_folder): 0.5}))

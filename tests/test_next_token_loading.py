@@ -13,7 +13,7 @@ from ssd2_core.evaluation.evaluate import evaluate
 from ssd2_core.evaluation.questions import Question
 from ssd2_core.models.loading import load
 from ssd2_core.protocol.frames import Frame
-from ssd2_core.protocol.messages import Document, Done, Failed, Request
+from ssd2_core.protocol.messages import Document, Done, Failed, Request, Started, Turn
 from ssd2_core.protocol.traces import trace_from_json, trace_to_json
 from ssd2_core.registry.cards import read_card, tokenizer_hash
 from ssd2_core.serving.engines import InlineEngine
@@ -76,6 +76,39 @@ def test_context_and_answer_fit_a_table_of_positions_or_are_refused_in_a_sentenc
         assert isinstance(list(engine.stream(engine.submit(fits)))[-1], Done)
         said = list(engine.stream(engine.submit(Request("", "my dog is it " * 10, path, sampling=sampling))))[-1]
     assert isinstance(said, Failed) and "this model reads at most" in said.message and "beside an answer of 36" in said.message
+
+
+def narrow(path, base, role="core", **more):
+    """The base as an expert that reads few tokens."""
+    about = {"kind": "next-token", "role": role, "base": str(base), "title": f"Narrow {role}", "num_parameters": 1,
+             "tokenizer_hash": tokenizer_hash(base / "tokenizer.json"), **more}
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(about))
+    return str(path)
+
+
+def test_what_does_not_fit_into_a_context_is_said(tmp_path, base):
+    core, user = narrow(tmp_path / "c", base, max_context=40), narrow(tmp_path / "u", base, "reader", max_context=40)
+    sampling = SamplingParams(block_length=6, max_new_tokens=12)
+
+    def asked(prompt, turns=0, note="my dog is called Biscuit"):
+        history = (Turn("user", "my dog"), Turn("assistant", "is called")) * turns
+        return Request("", prompt, core, (user,), (Document("n", note),), history, sampling, EnsembleParams({user: 0.5}))
+
+    def events(request):
+        return list(engine.stream(engine.submit(request)))
+    with InlineEngine(Settings()) as engine:
+        for request, words in ((asked("my dog", turns=5), "Narrow core does not read the"),
+                               (asked("dog " * 36), "Narrow reader has no room for the document"),
+                               (asked("my dog", note="my dog is called Biscuit " * 90), "")):
+            found = events(request)
+            assert isinstance(found[-1], Done), found[-1]
+            started = [event for event in found if isinstance(event, Started)][-1]
+            assert words in " ".join(started.notices) and all(count <= 40 for count in started.context_tokens.values())
+            assert started.passages_left_out or "does not read" in words
+        end = events(asked("my dog is it " * 20))[-1]
+        assert isinstance(end, Failed) and "this model reads at most" in end.message
+        assert not any(event.notices for event in events(asked("my dog", turns=1)) if isinstance(event, Started))
 
 
 def test_the_engine_answers_and_a_trace_of_it_opens(base, reader):

@@ -1,5 +1,6 @@
 """Experts adapted from a base: low-rank adapters by peft, and the base's tensors joined with what was trained."""
 
+import hashlib
 import logging
 import re
 from pathlib import Path
@@ -11,10 +12,13 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ..errors import ModelError
+from ..errors import DISK_FULL, ModelError, is_disk_full, is_out_of_memory, reason
 from ..registry.base_models import Base, Progress, cache_folder
+from ..registry.gguf_header import read_gguf
+from .device_map import memory_free, size
 
 log = logging.getLogger(__name__)
+HALF = 2                        # bytes of a number in half precision
 LAYER = re.compile(r"(.*\blayers\.)(\d+)(\..*)")
 
 
@@ -26,25 +30,53 @@ def shape_of(config: dict) -> dict:
 
 
 def base_folder(base: Base, progress: Progress | None = None) -> Path:
-    """A folder with config.json, safetensors and tokenizer.json of ``base``; a GGUF file is converted once and kept."""
+    """A folder with config.json, safetensors and tokenizer.json of ``base``; a GGUF file is converted once and kept.
+
+    Raises ModelError, one sentence, when a file cannot be converted.
+    """
     if base.gguf is None:
         return base.folder
-    folder = cache_folder() / f"{base.gguf.removesuffix('.gguf')}-{(base.folder / base.gguf).stat().st_size}"
+    file = base.folder / base.gguf
+    folder = cache_folder() / _kept_as(file)
     if not (folder / "config.json").is_file():
         if progress:
             progress(f"Converting {base.gguf}.", 0.0)
-        lm = AutoModelForCausalLM.from_pretrained(base.folder, gguf_file=base.gguf, dtype=torch.float32)
-        lm.config.quantization_config = None
-        del lm.config.quantization_config
-        tokenizer = AutoTokenizer.from_pretrained(base.folder, gguf_file=base.gguf)
-        folder.mkdir(parents=True, exist_ok=True)
-        tokenizer.save_pretrained(folder)
-        tensors = {name: t.to(torch.float16).contiguous() for name, t in lm.state_dict().items()
-                   if not (name == "lm_head.weight" and lm.config.tie_word_embeddings)}
-        save_file(tensors, folder / "part.safetensors", metadata={"format": "pt"})
-        (folder / "part.safetensors").replace(folder / "model.safetensors")
-        lm.config.save_pretrained(folder)               # last: it marks the folder as whole
+        needed, free = 2 * HALF * read_gguf(file).parameters, memory_free()["cpu"]        # the tensors, and the network
+        if needed > free:
+            raise ModelError(f"{base.gguf} needs about {size(needed)} of memory to be converted, and {size(free)} are free; "
+                             "choose a smaller model.")
+        try:
+            _convert(base, folder)
+        except Exception as error:              # an unknown architecture, a missing tokenizer, whatever transformers raises
+            log.info("converting %s failed", file, exc_info=error)
+            why = "there is not enough memory for it" if is_out_of_memory(error) else reason(error)
+            raise ModelError(DISK_FULL if is_disk_full(error) else f"{base.gguf} could not be converted: {why}.") from None
     return folder
+
+
+def _kept_as(file: Path) -> str:
+    """The name of what is made of a GGUF file; files of one name in several folders are kept apart."""
+    found, name = file.stat(), file.name.removesuffix(".gguf")
+    if file.parent == cache_folder():
+        return f"{name}-{found.st_size}"
+    return f"{name}-{hashlib.sha256(f'{file.resolve()} {found.st_mtime_ns} {found.st_size}'.encode()).hexdigest()[:16]}"
+
+
+def _convert(base: Base, folder: Path) -> None:
+    lm, found = AutoModelForCausalLM.from_pretrained(base.folder, gguf_file=base.gguf, dtype=torch.float16,
+                                                     output_loading_info=True)
+    if found["missing_keys"]:                       # transformers would make them up
+        raise ModelError(f"{len(found['missing_keys'])} tensors are missing, {min(found['missing_keys'])} first")
+    lm.config.quantization_config = None
+    del lm.config.quantization_config
+    tokenizer = AutoTokenizer.from_pretrained(base.folder, gguf_file=base.gguf)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(folder)
+    tensors = {name: t.to(torch.float16).contiguous() for name, t in lm.state_dict().items()
+               if not (name == "lm_head.weight" and lm.config.tie_word_embeddings)}
+    save_file(tensors, folder / "part.safetensors", metadata={"format": "pt"})
+    (folder / "part.safetensors").replace(folder / "model.safetensors")
+    lm.config.save_pretrained(folder)               # last: it marks the folder as whole
 
 
 def base_tokenizer(folder: Path, base_id: str) -> Tokenizer:

@@ -15,6 +15,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from ..errors import ModelError
 from ..registry.base_models import Base, Progress, find_base
 from ..registry.cards import is_gguf, read_card
+from ..registry.vocabulary import count, table_of
 from ..text.chat_template import ChatTemplate, read_chat_template
 from ..text.prompts import prompt_format
 from .causal_rows import LAYERS
@@ -69,6 +70,10 @@ def load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Pat
     about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config = lm_config(lies, model_id)
     lm = _lm(lies, config, dtype, where, fresh=bool(about.get("lora")) and bool(where.get("quantization_config")))
+    size, rows = count(table_of(lies / "tokenizer.json")), lm.config.get_text_config().vocab_size
+    if size > rows:
+        raise ModelError(f"The tokenizer of {model_id} has {size} tokens, its network only {rows}; they do not belong "
+                         "together.")
     card, ours = read_card(folder, model_id, "folder"), about.get("kind") == "next-token"
     settings = {name: about[name] for name in OPTIONAL if ours and name in about}
     shape = config.get_text_config()
@@ -77,8 +82,7 @@ def load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Pat
     settings["max_positions"] = None if getattr(shape, "rope_parameters", None) else positions      # GPT-2 and OPT have a table
     settings["max_context"] = min(int(settings.get("max_context", NextTokenConfig.max_context)), most)
     template = _template(about, lies, tokenizer, model_id, lm.config)
-    made = NextTokenConfig(card.role, lm.config.get_text_config().vocab_size,
-                           template.eos if template else prompt_format(tokenizer).eos, chat_template=template,
+    made = NextTokenConfig(card.role, size, template.eos if template else prompt_format(tokenizer).eos, chat_template=template,
                            base=about.get("base", ""), lora=about.get("lora"), tokenizer_hash=card.tokenizer_hash,
                            **{"title": card.title, "num_parameters": card.parameters, **settings})
     if not about.get("lora"):

@@ -14,6 +14,7 @@ from ..config import CORE, Settings, knobs
 from ..errors import ModelError, is_out_of_memory, reason
 from ..registry.base_models import Progress, find_base
 from ..registry.cards import ModelCard, check_compatible, here, is_gguf, list_models, locate, read_card, resolve, tokenizer_hash
+from ..registry.vocabulary import vocabulary_of
 from .device_map import (
     Plan,
     check_max_memory,
@@ -77,10 +78,11 @@ def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto
     folder: where the model lies, whatever its id: a visitor's own.
     """
     if folder is None and is_gguf(model_id):
+        read_card(Path(model_id), model_id, "folder")               # a damaged file says so before it is converted
         from .load_next_token import folder_of
         folder, source = folder_of(model_id, progress), "folder"
     else:
-        folder, source = (folder, "visitor") if folder else locate(model_id)
+        folder, source = (folder, "visitor") if folder else locate(model_id, progress)
     card = read_card(folder, model_id, source)
     lies = folder
     if card.kind == "next-token":
@@ -98,11 +100,12 @@ def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto
         raise ModelError(f"The tokenizer.json of {model_id} is damaged; fetch or save it again.") from None
     if card.kind == "next-token":
         model = _load_next_token(folder, model_id, tokenizer, lies, plan.dtype, where)
-        card = replace(card, tokenizer_hash=tokenizer_hash(lies / "tokenizer.json"))
+        card = replace(card, tokenizer_hash=tokenizer_hash(lies / "tokenizer.json"),
+                       vocabulary=vocabulary_of(lies / "tokenizer.json"))
     else:
         model = _load_model(folder, model_id, plan.dtype, where, progress)
     size = model.config.vocab_size
-    if tokenizer.get_vocab_size() > size:
+    if card.kind == "simplex" and tokenizer.get_vocab_size() > size:
         raise ModelError(f"The tokenizer of {model_id} has {tokenizer.get_vocab_size()} tokens, its network only {size}; "
                          "they do not belong together.")
     model.config.tokenizer_hash = card.tokenizer_hash       # of the file itself, whatever config.json claims

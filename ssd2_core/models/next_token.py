@@ -21,6 +21,7 @@ class NextTokenConfig:
     """What a prompt, a card and a block must know of a next-token expert; see SSD2Config for the names they share.
 
     memorised: texts are in its weights, so that it has something to say without a document.
+    vocab_size: tokens of the tokenizer; what a network predicts beyond them to fill up a round number is left out.
     max_positions: of context and answer together, where the LM has a table of them; None where they are computed.
     chat_template: a text.chat_template.ChatTemplate that decides the prompt; None where prompt_style does.
     """
@@ -103,4 +104,5 @@ class NextTokenExpert:
             said = torch.cat([ids, state.token_ids[:, :max(last - 1, 0)]], 1).tolist()      # (B, R + last - 1)
             asks += [Ask(row, row.context + one, last - first) for row, one in zip(expert.rows, said, strict=True)]
         found = iter(read(questions[0][0].network, asks))
-        return {expert: torch.stack([next(found) for _ in expert.rows]).to(ids.device) for expert, ids, _ in questions}
+        return {expert: torch.stack([next(found) for _ in expert.rows])[..., :expert.vocab_size].to(ids.device)
+                for expert, ids, _ in questions}

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError
+from .snapshot import Progress
+from .snapshot import fetch as fetch_snapshot
 
 log = logging.getLogger(__name__)
 FILES = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json",
          "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 FETCH_SECONDS = 900
-Progress = Callable[[str, float], None]     # a sentence, and which part of the work is done, 0..1
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,7 @@ def is_whole(file: Path, wheel: Wheel) -> bool:
 
 
 def _from_hub(base_id: str, progress: Progress) -> Base | None:
-    from huggingface_hub import snapshot_download
-    progress(f"Fetching {base_id} from the Hub.", 0.0)
-    folder = Path(snapshot_download(base_id, allow_patterns=list(FILES)))
+    folder = fetch_snapshot(base_id, FILES, progress)
     return Base(base_id, folder, None, "hub") if list(folder.glob("*.safetensors")) else None
 
 

@@ -11,12 +11,15 @@ import math
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from ..config import ASSETS
 from ..errors import ModelError
+from .gguf_header import read_gguf
+from .snapshot import Progress, fetch
+from .vocabulary import vocabulary_of
 
 log = logging.getLogger(__name__)
 BUNDLED = ASSETS / "models"
@@ -32,7 +35,8 @@ class ModelCard:
     """What is known of a model without loading it.
 
     measured: share of right answers by the name of a set of questions, as whoever trained it says. source: "bundled", "folder",
-    "hub" or "visitor". kind: "simplex", or "next-token" for a causal LM as it is.
+    "hub" or "visitor". kind: "simplex", or "next-token" for a causal LM as it is. vocabulary: of those, the fingerprint of the
+    tokens and their ids; "" where it is not known before the base is here.
     """
 
     id: str
@@ -48,6 +52,7 @@ class ModelCard:
     path: str
     size_bytes: int
     kind: str = "simplex"
+    vocabulary: str = ""
 
 
 def tokenizer_hash(path: Path) -> str:
@@ -67,7 +72,9 @@ def _tokenizer_hash(path: str, mtime_ns: int, size: int) -> str:
 
 
 def read_card(folder: Path, model_id: str, source: str) -> ModelCard:
-    """The card of a model folder. Raises ModelError that says what is missing."""
+    """The card of a model folder, or of a .gguf file. Raises ModelError that says what is missing."""
+    if is_gguf(str(folder)):
+        return _card_of_gguf(folder, model_id, source)
     _needs(folder, model_id, "config.json")
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -88,16 +95,18 @@ def read_card(folder: Path, model_id: str, source: str) -> ModelCard:
     if config.get("role") not in ROLES:
         raise ModelError(f"The role of {model_id} must be one of {', '.join(ROLES)}, not {config.get('role')!r}.")
     try:
-        vocabulary = tokenizer_hash(folder / "tokenizer.json")
-    except (ValueError, OSError, RecursionError):
+        hashed = tokenizer_hash(folder / "tokenizer.json")
+        vocabulary = vocabulary_of(folder / "tokenizer.json") if kind == "next-token" else ""
+    except (ValueError, TypeError, KeyError, OSError, RecursionError):
         raise ModelError(f"The tokenizer.json of {model_id} is damaged; fetch or save it again.") from None
     try:
         return ModelCard(
             id=model_id, role=config["role"], title=str(config.get("title") or model_id),
             summary=str(config.get("summary") or ""), parameters=int(config.get("num_parameters", 0)),
-            tokenizer_hash=vocabulary, simplex_value=float(config.get("simplex_value", 5.0)),
+            tokenizer_hash=hashed, simplex_value=float(config.get("simplex_value", 5.0)),
             license=str(config.get("license") or ""), measured=_measured(config.get("measured")), source=source,
-            path=str(folder), size_bytes=sum(file.stat().st_size for file in weights), kind=kind)
+            path=str(folder), size_bytes=sum(file.stat().st_size for file in weights), kind=kind,
+            vocabulary=vocabulary)
     except (TypeError, ValueError, OverflowError):
         raise ModelError(f"num_parameters and simplex_value of {model_id} must be numbers; correct its config.json.") from None
 
@@ -120,10 +129,19 @@ def _card_of_base(folder: Path, config: dict, model_id: str, source: str) -> Mod
             summary=str(config.get("summary") or ""), parameters=int(config["num_parameters"]),
             tokenizer_hash=config["tokenizer_hash"], simplex_value=0.0, license=str(config.get("license") or ""),
             measured=_measured(config.get("measured")), source=source, path=str(folder),
-            size_bytes=sum(file.stat().st_size for file in weights), kind="next-token")
+            size_bytes=sum(file.stat().st_size for file in weights), kind="next-token",
+            vocabulary=str(config.get("vocabulary") or ""))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise ModelError(f"The config.json of {model_id} needs role ({', '.join(ROLES)}), tokenizer_hash and num_parameters; "
                          "correct it.") from None
+
+
+def _card_of_gguf(file: Path, model_id: str, source: str) -> ModelCard:
+    """The card of a GGUF file, as its header says. Raises ModelError."""
+    found = read_gguf(file)
+    return ModelCard(id=model_id, role="core", title=found.title, summary="", parameters=found.parameters,
+                     tokenizer_hash=found.vocabulary, simplex_value=0.0, license=found.license, measured={}, source=source,
+                     path=str(file), size_bytes=file.stat().st_size, kind="next-token", vocabulary=found.vocabulary)
 
 
 def _numbers(weights: list[Path]) -> int:
@@ -160,10 +178,16 @@ def list_models() -> list[ModelCard]:
 
 
 def offered_models(named: Iterable[str]) -> list[ModelCard]:
-    """The cards of the bundled models and of those ``named`` that are on this disk: their cores first, their users last."""
+    """The cards of the bundled models and of those ``named`` that are on this disk: their cores first, their users last.
+
+    named: the core of a service and then its users; a causal LM, which is a core as it is, is a reader among these.
+    """
     cards = list_models()
     known = {card.id for card in cards}
-    more = [card for card in map(local_card, (i for i in dict.fromkeys(named) if i not in known)) if card]
+    core, *users = dict.fromkeys(named)
+    more = [local_card(core) if core not in known else None, *(local_card(user) for user in users if user not in known)]
+    more = [replace(card, role="reader") if card.id != core and card.kind == "next-token" and card.role == "core" else card
+            for card in more if card]
     return [*(c for c in more if c.role == "core"), *cards, *(c for c in more if c.role != "core")]
 
 
@@ -176,11 +200,13 @@ def local_card(model_id: str) -> ModelCard | None:
 
 
 def here(model_id: str) -> tuple[Path, str] | None:
-    """Folder and source of a bundled id or a local folder."""
+    """Folder and source of a bundled id, of a local folder, or of a .gguf file, which is its own folder."""
     if not isinstance(model_id, str) or not model_id or "\x00" in model_id:
         raise ModelError(f"A model is named by an id or a folder, not {model_id!r}.")
     if re.fullmatch(r"[A-Za-z0-9._-]+", model_id) and ".." not in model_id and (BUNDLED / model_id).is_dir():
         return BUNDLED / model_id, "bundled"
+    if is_gguf(model_id):
+        return Path(model_id), "folder"
     # unlike Path.is_dir, os.path.isdir is False for a name too long to exist
     return (Path(model_id), "folder") if os.path.isdir(model_id) else None
 
@@ -198,7 +224,14 @@ def _cached(model_id: str) -> tuple[Path, str] | None:
 
 def is_compatible(card: ModelCard, core: ModelCard) -> bool:
     """Whether an expert shares the core's vocabulary and simplex value."""
-    return (card.kind, card.tokenizer_hash, card.simplex_value) == (core.kind, core.tokenizer_hash, core.simplex_value)
+    return (card.kind, card.simplex_value) == (core.kind, core.simplex_value) and shares_vocabulary(card, core)
+
+
+def shares_vocabulary(card: ModelCard, core: ModelCard) -> bool:
+    """Whether both have the same tokens under the same ids. The simplex kind learned how its own tokenizer cuts a text, too."""
+    if card.vocabulary and core.vocabulary:
+        return card.vocabulary == core.vocabulary
+    return card.tokenizer_hash == core.tokenizer_hash
 
 
 def preferred_pair() -> tuple[str, ...]:
@@ -232,7 +265,7 @@ def resolve(model_id: str) -> Path:
     return locate(model_id)[0]
 
 
-def locate(model_id: str) -> tuple[Path, str]:
+def locate(model_id: str, progress: Progress | None = None) -> tuple[Path, str]:
     """Folder, as ``resolve`` gives it, and source: "bundled", "folder" or "hub"."""
     found = here(model_id)
     if found:
@@ -241,9 +274,8 @@ def locate(model_id: str) -> tuple[Path, str]:
         known = ", ".join(card.id for card in list_models()) or "none"
         raise ModelError(f"There is no model {model_id!r}: give a bundled id ({known}), a folder, a .gguf file, or a Hub id "
                          "owner/name.")
-    from huggingface_hub import snapshot_download
     try:
-        return Path(snapshot_download(model_id, allow_patterns=list(FILES))), "hub"
+        return fetch(model_id, FILES, progress), "hub"
     except Exception as error:              # network, missing or private repository: one sentence for all
         log.info("download of %s failed", model_id, exc_info=error)
         raise ModelError(f"{model_id} could not be fetched from the Hub; check the name and the connection.") from None
@@ -252,7 +284,7 @@ def locate(model_id: str) -> tuple[Path, str]:
 def check_compatible(core: ModelCard, users: list[ModelCard]) -> None:
     """Raise ModelError unless every user has the core's vocabulary and simplex value."""
     for card in users:
-        if card.tokenizer_hash != core.tokenizer_hash:
+        if not shares_vocabulary(card, core):
             raise ModelError(f"{card.id} has another vocabulary than {core.id} (tokenizer {card.tokenizer_hash}, expected "
                              f"{core.tokenizer_hash}); experts must share one.")
         if card.kind != core.kind:

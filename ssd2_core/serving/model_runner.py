@@ -27,12 +27,15 @@ from ..text.documents import passages
 from ..text.prompts import answer_text, cell_texts, contexts, pin_ids, template_ids, template_of
 from .active_run import Run
 from .batching import Batcher
+from .time_left import TimeLeft
 
 log = logging.getLogger(__name__)
 MAX_MODELS = 8
 LARGE = 50_000_000              # parameters of a network that every CPU helps
 FIRST_CHARS = 80
 SILENT = "{} has nothing to read and keeps silent; give it a document."
+NO_ROOM = "{} has no room for the document beside a question of this length; shorten the question."
+FORGOTTEN = "{} does not read the {} earliest turns of this conversation, which do not fit."
 UNGUIDED = "Guidance has no effect here: no attribute model has the vocabulary of this core."
 
 Notify = Callable[[str, float], None]
@@ -171,7 +174,7 @@ class ModelRuns:
             ensemble=ensemble, pin=pins.put,
             decode_each=lambda ids: cell_texts(tokenizer, ids),
             decode=lambda ids: answer_text(tokenizer, ids, ensemble.eos_token_id), eos_token_id=ensemble.eos_token_id,
-            started=started(request, given, ensemble.guide is not None, [experts[name].card.title for name in silent]),
+            started=started(request, given, ensemble.guide is not None, not_read(given, experts, silent)),
             device=str(ensemble.device), dtype=str(model.dtype).removeprefix("torch."))
 
     def _experts(self, request: Request, notify: Notify) -> dict[str, loading.Expert]:
@@ -247,13 +250,27 @@ def check_sound(expert: loading.Expert) -> None:
 
 
 def part_of(notify: Notify, index: int, count: int) -> Notify:
-    """Progress 0..1 of model ``index`` as progress of all ``count``."""
-    return lambda text, part: notify(text, (index + part) / count)
+    """Progress 0..1 of model ``index`` as progress of all ``count``, with the time that its part still takes."""
+    return TimeLeft(lambda text, part: notify(text, (index + part) / count))
 
 
-def started(request: Request, given: dict, can_guide: bool = True, silent: Sequence[str] = ()) -> Started:
-    """What each expert was given; a passage counts as left out when no expert has it. silent: titles."""
-    notices = tuple(SILENT.format(title) for title in silent)
+def not_read(given: dict, experts: dict[str, loading.Expert], silent: Sequence[str]) -> list[str]:
+    """A sentence for each expert that has nothing to read, has no room for it, or forgets the conversation's beginning."""
+    out = []
+    for name, context in given.items():
+        title = experts[name].card.title
+        if context.left_out and not context.used:
+            out.append(NO_ROOM.format(title))
+        elif name in silent:
+            out.append(SILENT.format(title))
+        if context.forgotten:
+            out.append(FORGOTTEN.format(title, 2 * context.forgotten))
+    return out
+
+
+def started(request: Request, given: dict, can_guide: bool = True, notices: Sequence[str] = ()) -> Started:
+    """What each expert was given; a passage counts as left out when no expert has it."""
+    notices = tuple(notices)
     notices += (UNGUIDED,) if request.ensemble.guidance and not can_guide else ()
     used = list(dict.fromkeys(text for context in given.values() for text in context.used))
     left_out = [t for t in dict.fromkeys(t for c in given.values() for t in c.left_out) if t not in used]

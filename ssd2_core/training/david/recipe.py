@@ -13,6 +13,7 @@ from ...models.checkpoints import base_folder
 from ...models.lora import TARGETS
 from ...registry.base_models import find_base
 from ...registry.cards import tokenizer_hash
+from ...registry.vocabulary import vocabulary_of
 from .loop import Training, TrainParams
 from .model import BASE, add_low_rank, export, load_base, trained
 from .rows import BUCKET, LONGEST, RowMaker
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
 def config_for(base: Path, lm: torch.nn.Module) -> dict:
     """What the config.json of David says, over the base in a folder."""
     return CONFIG | {"tokenizer_hash": tokenizer_hash(base / "tokenizer.json"),
+                     "vocabulary": vocabulary_of(base / "tokenizer.json"),
                      "num_parameters": sum(parameter.numel() for parameter in lm.parameters())}
 
 

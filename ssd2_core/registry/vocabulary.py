@@ -1,0 +1,50 @@
+"""Whether two models speak of the same tokens. Imports no torch.
+
+A vocabulary is a table of tokens and their ids. How a text is cut into tokens may differ beside it: a tokenizer that
+transformers makes of a GGUF file is spelled otherwise than the same model's own tokenizer.json.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+
+def table_of(path: Path) -> dict[str, int]:
+    """Ids by token of a tokenizer.json. Raises ValueError, or OSError."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(data, dict) or not isinstance(data.get("model"), dict):
+        raise ValueError(f"{path} is not a tokenizer.")
+    found = data["model"].get("vocab") or {}
+    pairs = ((entry[0], i) for i, entry in enumerate(found)) if isinstance(found, list) else found.items()     # unigram: a list
+    table = dict(pairs)
+    return table | {token["content"]: token["id"] for token in data.get("added_tokens") or ()}
+
+
+def count(table: dict[str, int]) -> int:
+    """How many first entries of a network's output are tokens; the rest fills it up to a round number."""
+    return 1 + max((i for token, i in table.items() if token != padding(i)), default=-1)
+
+
+def padding(token_id: int) -> str:
+    """What a GGUF file calls an entry that is no token."""
+    return f"[PAD{token_id}]"
+
+
+def fingerprint(tokens: Iterable[tuple[str, int]]) -> str:
+    """First 16 hex digits of the sha256 of a table, without what fills it up."""
+    rows = sorted((i, token) for token, i in tokens if token != padding(i))
+    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def vocabulary_of(path: Path) -> str:
+    """The fingerprint of a tokenizer.json. Raises ValueError, or OSError."""
+    found = os.stat(path)
+    return _vocabulary_of(str(path), found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(64)
+def _vocabulary_of(path: str, mtime_ns: int, size: int) -> str:
+    return fingerprint(table_of(Path(path)).items())

@@ -1,17 +1,23 @@
 """More than one core: which experts go with which, and the better pair that comes while the compact one answers."""
 
 import json
+import threading
 from dataclasses import replace
+from queue import SimpleQueue
 
 import pytest
 
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
-from ssd2_core.protocol.messages import Document, Done, Failed, Loading, Request
+from ssd2_core.errors import ModelError
+from ssd2_core.protocol.messages import Document, Done, Failed, Loading, Preload, Request
 from ssd2_core.registry import cards
+from ssd2_core.registry.snapshot import bar_of
 from ssd2_core.serving.engines import InlineEngine
+from ssd2_core.serving.time_left import TimeLeft
+from ssd2_core.serving.worker import STOP, Worker
 from ssd2_core.ui.page import build
 from ssd2_core.ui.state import Studio
-from tests.browser import ask, finished, logged, opened, served, until
+from tests.browser import ask, finished, last_answer, logged, opened, served, until
 from tests.fake_engine import FakeEngine
 from tests.test_library import TOKENIZER, folder
 from tests.tiny import LLAMA, tiny
@@ -72,6 +78,75 @@ def test_the_better_pair_is_loaded_beside_the_compact_one(shelf):
         assert engine.status().message == "Ready."
         for pair in (("goliath", "david"), ("compact-core", "compact-reader")):
             assert isinstance(list(engine.stream(engine.submit(question(*pair))))[-1], Done)
+
+
+def test_what_is_left_is_told_from_what_is_done():
+    told, now = [], [0.0]
+    tell = TimeLeft(lambda text, part: told.append(text), lambda: now[0])
+    for second, text, part in ((0, "Fetching it.", 0.0), (0.5, "Fetching it.", 0.2), (4, "Fetching it.", 0.4),
+                               (8, "Fetching it.", 0.8), (9, "Loading it.", 0.5), (309, "Loading it.", 0.75),
+                               (400, "Loading it.", 1.0)):
+        now[0] = second
+        tell(text, part)
+    assert told == ["Fetching it.", "Fetching it.", "Fetching it, about 6 s left.", "Fetching it, about 2 s left.",
+                    "Loading it.", "Loading it, about 5 min left.", "Loading it."]
+
+
+def test_fetching_from_the_hub_is_told_by_bytes(capfd):
+    parts = []
+    bar = bar_of(parts.append)
+    sent, files = bar(total=0, unit="B", desc="Downloading"), bar(total=3, unit="it")
+    sent.total = 200
+    for count in (50, 50, 100):
+        sent.update(count)
+        files.update(1)
+    for each in (sent, files):
+        each.close()
+    assert parts == [0.25, 0.5, 0.99] and not any(capfd.readouterr())
+
+
+class SlowPair:
+    """What a worker asks to load: a preload that goes on when it is let, and a pair that is never there."""
+
+    device = "cpu"
+
+    def __init__(self):
+        self.waits, self.goes_on = threading.Event(), threading.Event()
+
+    def is_loaded(self, request):
+        return False
+
+    def loaded(self):
+        return ()
+
+    def preload(self, model_ids, notify):
+        notify("Fetching a base, about 7 s left.", 0.1)
+        self.waits.set()
+        self.goes_on.wait(20)
+        notify("Loading it.", 0.9)
+        return ""
+
+    def __call__(self, request, notify):
+        raise ModelError("It cannot be fetched.")
+
+
+def test_a_question_behind_a_preload_is_told_how_far_that_is():
+    inbox, sent, pair = SimpleQueue(), [], SlowPair()
+    worker = Worker(inbox, sent.append, pair)
+    thread = threading.Thread(target=worker.run, daemon=True)
+    thread.start()
+    inbox.put(Preload(("goliath",)))
+    assert pair.waits.wait(20)
+    inbox.put(Request("mine", "Why?", "goliath"))
+    until(lambda: Loading("mine", "Fetching a base, about 7 s left.", 0.1) in sent)
+    pair.goes_on.set()
+    until(lambda: Failed("mine", "It cannot be fetched.") in sent)
+    assert Loading("mine", "Loading it.", 0.9) in sent and Loading("", "Loading it.", 0.9) in sent
+    inbox.put(Request("later", "Why?", "goliath"))
+    until(lambda: Failed("later", "It cannot be fetched.") in sent)
+    assert not [event for event in sent if isinstance(event, Loading) and event.request_id == "later"]
+    inbox.put(STOP)
+    thread.join(10)
 
 
 def test_without_its_base_the_compact_pair_answers_and_the_page_says_so(shelf):
@@ -155,3 +230,33 @@ def test_the_page_starts_with_the_better_pair_and_offers_the_other(browser, tmp_
         ask(page, "What now?")
         until(lambda: logged(log, "submit")[-1]["request"]["core"] == "compact-core")
         assert logged(log, "submit")[-1]["request"]["users"] == ["compact-reader"]
+
+
+def test_who_does_not_wait_for_the_pair_is_answered_by_the_compact_one(browser, tmp_path):
+    log, here = tmp_path / "log", tmp_path / "here"
+    command = ["-m", "tests.fake_app", "PORT", str(log), "0.02", str(tmp_path), str(here)]
+    with served(command, tmp_path) as url, opened(browser, url) as page:
+        page.wait_for_selector("#status .ready")
+        assert not page.is_visible("#ask-instead")
+        page.check("#pick-core input[value=goliath]")
+        page.wait_for_selector("#pick-david", state="visible")
+        page.wait_for_function("() => /David\\s*50/.test(document.querySelector('#mix').textContent)")
+        ask(page, "Why is the sky blue?")
+        page.wait_for_selector("#ask-instead", state="visible")
+        assert page.locator("#ask-instead").inner_text() == "Answer with Compact core now"
+        page.wait_for_function("() => document.querySelector('#viewer').innerText.includes('about 7 s left')")
+        page.click("#ask-instead")
+        finished(page)
+        page.wait_for_selector("#ask-instead", state="hidden")
+        first, second = logged(log, "submit")
+        assert (second["request"]["core"], second["request"]["users"]) == ("compact-core", ["compact-reader"])
+        assert second["request"]["prompt"] == "Why is the sky blue?"
+        assert [entry["id"] for entry in logged(log, "cancel")] == [first["id"]]
+        until(lambda: page.locator("#chat [data-testid=bot]").count() == 1)
+        assert page.locator("#chat [data-testid=user]").count() == 1 and last_answer(page).startswith("The dog in your letter")
+        ask(page, "And the sea?")
+        page.wait_for_selector("#ask-instead", state="visible")
+        here.touch()
+        page.wait_for_selector("#ask-instead", state="hidden")
+        page.wait_for_function("() => document.querySelectorAll('#chat [data-testid=bot]').length === 2")
+        assert [entry["request"]["core"] for entry in logged(log, "submit")] == ["goliath", "compact-core", "goliath"]

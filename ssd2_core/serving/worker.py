@@ -63,6 +63,7 @@ class Worker:
         self.loading: dict[str, Request] = {}
         self.active: dict[str, Run] = {}
         self.stopping = False
+        self._now: tuple[str, float] | None = None              # what a preload is at
         self._jobs: SimpleQueue = SimpleQueue()
         self._loader = threading.Thread(target=self._load, name="loader", daemon=True)
         self._loader.start()
@@ -120,6 +121,8 @@ class Worker:
             self._take(self._prepared(request))
         else:
             self._jobs.put(request)
+            if self._now:
+                self.emit(Loading(request.request_id, *self._now))
 
     def _control(self, control: Control) -> None:
         """Change a run under way before its next step is computed, one that has not begun before its first."""
@@ -182,9 +185,18 @@ class Worker:
         """The loader's thread: preloads, and requests whose models are not in memory yet."""
         while (job := self._jobs.get()) is not STOP:
             if isinstance(job, Preload):
-                self.emit(preloaded(self.prepare, job, lambda text, part: self.emit(Loading("", text, part))))
+                ready = preloaded(self.prepare, job, self._tell)
+                self._now = None
+                self.emit(ready)
             else:
                 self.inbox.put(self._prepared(job))
+
+    def _tell(self, text: str, part: float) -> None:
+        """How far a preload is, for the service; in words, for the runs that wait behind it."""
+        waiting = () if self._now and self._now[0] == text else tuple(self.loading)
+        self._now = text, part
+        for request_id in ("", *waiting):
+            self.emit(Loading(request_id, text, part))
 
     def _prepared(self, request: Request) -> Prepared:
         def notify(message: str, fraction: float) -> None:

@@ -20,7 +20,7 @@ from .components.download import saver
 from .components.viewer import build_viewer, story
 from .events import QUIET, STREAM, warn
 from .export.run_snapshot import CurrentRuns
-from .handlers.chat import converse
+from .handlers.chat import ask_instead, converse, wire_instead
 from .handlers.documents import gather_documents, wire_documents
 from .handlers.finetune import wire_teaching
 from .handlers.own_models import wire_own
@@ -79,6 +79,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         panel = panels.Panel(studio.order, cards.picks, cards.weights, controls, studio.fits)
         from_files, chat, turns = gr.State({}), gr.State([]), gr.State(())
         wire_talk(studio, panel, talk, viewer, documents.pasted, from_files, chat, turns)
+        wire_instead(studio, talk, viewer, chat, turns)
         wire_steer(studio, panel, viewer, branch, talk, chat, turns)
         wire_setup(studio, panel, mix)
         wire_documents(studio, documents, from_files)
@@ -97,7 +98,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         wire_return(studio, panel, settled, back, own_cards, [viewer, talk.chat, chat, talk.prompt, turns, talk.stop],
                     [documents.pasted, from_files, documents.read, documents.choose, documents.text], mix)
         timer = gr.Timer(STATUS_SECONDS)
-        gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core], **QUIET)
+        gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core, talk.instead], **QUIET)
         demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)
         demo.unload(current.close)
         demo.unload(studio.disconnect)
@@ -111,8 +112,9 @@ def build(engine, settings: Settings) -> gr.Blocks:
 def ticker(studio: Studio) -> Callable:
     """A handler that an open page calls every few seconds: how things are, and that its visitor is still here."""
     def tick(request: gr.Request, chosen: str):
-        studio.engine.still_here(studio.visitor(request))
-        return studio.status(), studio.core_card(chosen)
+        visitor = studio.visitor(request)
+        studio.engine.still_here(visitor)
+        return studio.status(), studio.core_card(chosen), ask_instead(studio, visitor)
     return tick
 
 

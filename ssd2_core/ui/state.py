@@ -126,6 +126,18 @@ class Studio:
             message = strings.answers_meanwhile(self.core_title(self.settings.core), message)
         return panels.status_html(now.ready, message, now.fraction)
 
+    def waits(self, session: str) -> Run | None:
+        """The session's run, if it waits for the preferred pair to be loaded."""
+        run, wanted = self.runs.latest(session), self.settings.preferred
+        waiting = run is not None and not run.end and not run.began_at and run.request.core in wanted
+        return run if waiting and not set(wanted) <= set(self.engine.status().loaded) else None
+
+    def instead(self, run: Run) -> Request:
+        """The same question for the core that is here from the start, with its own reader."""
+        request, core = run.request, self.settings.core
+        users = self.users_for(core, dict(request.ensemble.lam))
+        return replace(request, core=core, users=tuple(users), ensemble=replace(request.ensemble, lam=users), request_id="")
+
     def core_card(self, core: str) -> str:
         """A core's card with what is known of the device by now."""
         card, device, dtype = self.cores.get(core), self.engine.status().device, self.settings.dtype

@@ -194,6 +194,11 @@ def answers_meanwhile(core: str, message: str) -> str:
     return f"{core} answers. {message}"
 
 
+def ask_instead(core: str) -> str:
+    """The button that gives up waiting for a better core."""
+    return f"Answer with {core} now"
+
+
 def teaching(step: int, loss: float, seconds: float) -> str:
     """The line of a training under way."""
     return f"Learning: step {step}, loss {loss:.2f}, at most {seconds:.0f} s left."

@@ -92,10 +92,11 @@ class ConversationPanel:
     stop: gr.Button
     clear: gr.Button
     examples: list[gr.Button]
+    instead: gr.Button
 
 
 def conversation() -> ConversationPanel:
-    """Chat, prompt and what to click."""
+    """Chat, prompt and what to click. instead: asks the core that is here, shown while a run waits for another."""
     chat = gr.Chatbot(height=258, show_label=False, elem_id="chat", render_markdown=False, buttons=[],
                       placeholder=strings.CHAT_PLACEHOLDER, feedback_options=None, allow_tags=False, layout="bubble",
                       container=False)
@@ -105,10 +106,11 @@ def conversation() -> ConversationPanel:
         send = gr.Button("Send", variant="primary", scale=0, min_width=64, elem_id="send")
         stop = gr.Button("Stop", interactive=False, scale=0, min_width=64, elem_id="stop")
         clear = gr.Button("Clear", scale=0, min_width=64, elem_id="clear")
+    instead = gr.Button(visible=False, size="sm", elem_id="ask-instead")
     with gr.Row(elem_id="examples"):
         examples = [gr.Button(example.label, size="sm", scale=0, min_width=40, elem_id=f"example-{i}")
                     for i, example in enumerate(strings.EXAMPLES)]
-    return ConversationPanel(chat, prompt, send, stop, clear, examples)
+    return ConversationPanel(chat, prompt, send, stop, clear, examples, instead)
 
 
 def status_html(ready: bool, message: str, fraction: float) -> str:

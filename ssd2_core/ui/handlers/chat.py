@@ -5,7 +5,11 @@ from collections.abc import AsyncIterator
 
 import gradio as gr
 
+from ...errors import VisitorError
 from ...protocol.messages import Done, Request, Turn
+from .. import strings
+from ..components import panels
+from ..events import STREAM, warn
 from ..state import Studio
 
 CHAT_EVERY = 3
@@ -43,3 +47,27 @@ async def converse(studio: Studio, session: str, request: Request, chat: list, t
         chat = [*chat, said("assistant", text)]
         studio.note_talk(session, chat, turns)
         yield message, chat, chat, prompt, turns, gr.Button(interactive=False)
+
+
+def ask_instead(studio: Studio, session: str) -> gr.Button:
+    """The button beside a question that waits for the preferred pair."""
+    return gr.Button(strings.ask_instead(studio.core_title(studio.settings.core)), visible=studio.waits(session) is not None)
+
+
+def wire_instead(studio: Studio, talk: panels.ConversationPanel, viewer: gr.HTML, chat: gr.State, turns: gr.State) -> None:
+    """Whoever does not want to wait for the preferred pair asks the one that is here: the same question, once in the chat."""
+    async def instead(request: gr.Request, kept, history):
+        session = studio.visitor(request)
+        run = studio.waits(session)
+        if run is None:                         # it has begun meanwhile
+            yield *(gr.skip(),) * 6, gr.Button(visible=False)
+            return
+        before = kept[:-1] if kept[-1:] == [said("user", run.request.prompt)] else kept
+        try:
+            async for update in converse(studio, session, studio.instead(run), before, history):
+                yield *update, gr.Button(visible=False)
+        except VisitorError as error:
+            warn(str(error))
+            yield *(gr.skip(),) * 6, gr.skip()
+
+    talk.instead.click(instead, [chat, turns], [viewer, talk.chat, chat, talk.prompt, turns, talk.stop, talk.instead], **STREAM)

@@ -103,6 +103,9 @@ def test_names_are_shown_as_they_are_written(raw, name, shown):
 
 WEIGHTS = ("mine.safetensors", b"x" * 100)
 DESCRIPTION = b'{"format": "ssd2-user"}'
+CAUSAL = (b'{"format": "ssd2-user", "kind": "next-token", "title": "Mine", "role": "reader",'
+          b' "tokenizer_hash": "8282d809cde64ca7", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,'
+          b' "vocab_size": 49152, %s}')
 
 
 @pytest.mark.attack(3)
@@ -111,6 +114,10 @@ DESCRIPTION = b'{"format": "ssd2-user"}'
     *(((WEIGHTS, (name, b'{"chat_template": "{{ x }}", "auto_map": {}}')), "is not the description of a small model")
       for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "config.json", "adapter_config.json")),
     ((WEIGHTS, ("tokenizer.json", b"{}"), ("mine.json", DESCRIPTION)), "Send two files together"),
+    *(((WEIGHTS, (name, CAUSAL % claim)), name) for name in ("mine.json", "config.json") for claim in (
+        b'"base": "someone/evil"', b'"base": "/etc"', b'"base": "https://169.254.169.254/x"', b'"prompt_style": "template"',
+        b'"chat_template": "{{ x }}"', b'"auto_map": {"AutoModelForCausalLM": "evil.Evil"}', b'"trust_remote_code": true',
+        b'"base": "HuggingFaceTB/SmolLM2-135M-Instruct", "lora": {"r": 99999}')),
     *(((WEIGHTS, ("mine.json", DESCRIPTION), (name, b"x")), "Invalid file type") for name in (
         "chat_template.jinja", "tokenizer.model", "vocab.txt", "modeling_evil.py", "README.md")),
     *((((name, b"\x80\x04."), ("mine.json", DESCRIPTION)), "Invalid file type") for name in (

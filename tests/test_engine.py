@@ -503,12 +503,12 @@ def test_networks_answer_and_a_broken_one_changes_nothing(monkeypatch):
     def fake_load(name, *_, **__):
         config = networks[name].config
         card = SimpleNamespace(id=name, kind="simplex", tokenizer_hash=config.tokenizer_hash,
-                               simplex_value=config.simplex_value)
+                               simplex_value=config.simplex_value, vocabulary="", title=name)
         return model_runner.loading.Expert(networks[name], tokenizer, card)
 
     monkeypatch.setattr(model_runner.loading, "load", fake_load)
     monkeypatch.setattr(model_runner, "contexts",
-                        lambda *_: SimpleNamespace(ids=[3, 10, 4], bare_ids=None, used=(), left_out=()))
+                        lambda *_: SimpleNamespace(ids=[3, 10, 4], bare_ids=None, used=(), left_out=(), forgotten=0))
 
     def run(*users):
         sampling = SamplingParams(num_steps=4, block_length=8, max_new_tokens=16)
@@ -547,6 +547,34 @@ def test_the_real_pair_answers_in_a_worker_process():
         assert isinstance(events[-1], Done) and events[-1].forwards == 2 * events[-1].steps
         assert abs(sum(events[-1].shares.values()) - 1) < 0.01 or not events[-1].tokens
     assert [f.token_ids for f in frames(ends[0])] == [f.token_ids for f in frames(ends[1])]
+
+
+@pytest.fixture(scope="module")
+def causal_pair(tmp_path_factory):
+    """A tiny causal LM and a reader that is an adapter on it, as folders."""
+    from tests.test_next_token_loading import lm_folder, reader_folder
+    base = lm_folder(tmp_path_factory.mktemp("base"))
+    return str(base), str(reader_folder(tmp_path_factory.mktemp("reader"), base))
+
+
+@pytest.mark.timeout(300)
+def test_causal_lms_answer_and_their_trace_is_made_again(kind, causal_pair, tmp_path):
+    from ssd2_core.protocol.traces import about_run, fitting_trace, load_trace, request_from
+    core, reader = causal_pair
+    settings = Settings(core=core, users=(reader,), threads=1, engine=kind, actors=1 if kind == "ray" else None)
+    made = {"thread": InlineEngine, "process": ProcessEngine, "zero": ZeroEngine, "ray": RayEngine}[kind]
+    request = Request("", "my dog", core, (reader,), (Document("note", "my dog is called Biscuit"),), (),
+                      SamplingParams(block_length=6, max_new_tokens=12), EnsembleParams({reader: 0.5}))
+    with made(settings, preload=causal_pair, only_known=True) as engine:
+        first = list(engine.stream(engine.submit(request)))
+        done = first[-1]
+        assert isinstance(done, Done) and 0 < done.shares[reader] < 1 and done.steps == len(frames(first))
+        about = about_run(request, done, {}, request.documents, texts=False)
+        (tmp_path / "trace.json").write_text(fitting_trace(frames(first), about, 2_000_000), encoding="utf-8")
+        stored, about = load_trace(tmp_path / "trace.json")
+        again = list(engine.stream(engine.submit(request_from(about, request.documents))))
+    assert [f.token_ids for f in stored] == [f.token_ids for f in frames(first)] == [f.token_ids for f in frames(again)]
+    assert again[-1].answer == done.answer and again[-1].shares == done.shares
 
 
 def test_a_small_network_leaves_a_cpu_to_the_page(monkeypatch):

@@ -44,8 +44,11 @@ def base(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory, base):
+    return reader_folder(tmp_path_factory.mktemp("reader"), base)
+
+
+def reader_folder(path, base):
     """An adapter on the base, as a recipe writes it."""
-    path = tmp_path_factory.mktemp("reader")
     lm = AutoModelForCausalLM.from_pretrained(base)
     save_file({name: tensor.half() for name, tensor in adapter(lm, 3).items()}, path / "model.safetensors")
     about = {"kind": "next-token", "role": "reader", "base": str(base), "lora": SETTINGS, "title": "Reader",

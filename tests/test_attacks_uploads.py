@@ -104,8 +104,8 @@ def test_names_are_shown_as_they_are_written(raw, name, shown):
 WEIGHTS = ("mine.safetensors", b"x" * 100)
 DESCRIPTION = b'{"format": "ssd2-user"}'
 CAUSAL = (b'{"format": "ssd2-user", "kind": "next-token", "title": "Mine", "role": "reader",'
-          b' "tokenizer_hash": "8282d809cde64ca7", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,'
-          b' "vocab_size": 49152, %s}')
+          b' "tokenizer_hash": "8282d809cde64ca7", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,'
+          b' "num_attention_heads": 9, "vocab_size": 49152, %s}')
 
 
 @pytest.mark.attack(3)

@@ -18,7 +18,8 @@ from ssd2_core.serving.worker import STOP, Worker
 from ssd2_core.ui.page import build
 from ssd2_core.ui.state import Studio
 from tests.browser import ask, finished, last_answer, logged, opened, served, until
-from tests.fake_engine import FakeEngine
+from tests.fake_engine import CARDS, FakeEngine
+from tests.fake_engine import PAIR as PAIR_CARDS
 from tests.test_library import TOKENIZER, folder
 from tests.tiny import LLAMA, tiny
 
@@ -46,6 +47,19 @@ def test_the_first_core_is_the_preferred_one_once_all_of_it_is_in_memory():
     assert studio.first_core() == "goliath" and "answers" not in studio.status()
     assert Studio(FakeEngine(Settings()), Settings()).first_core() == "compact-core"
     build(engine, PAIR)
+
+
+def test_a_core_that_is_fetched_later_has_its_own_experts_then():
+    settings = Settings(core="someone/large", preferred=("someone/large", "david"))
+    engine = FakeEngine(settings)
+    engine.born, engine.pair_is_here = engine.born - 10, lambda: False
+    studio = Studio(engine, settings)
+    users, kept = studio.fits["someone/large"], ["compact-reader", "compact-islander", "david"]
+    assert users == kept and not studio.learn() and studio.core_title("someone/large") == "someone/large"
+    engine.pair_is_here, engine.models = lambda: True, lambda: [*CARDS, *PAIR_CARDS, replace(PAIR_CARDS[0], id="someone/large")]
+    assert studio.learn() and users == ["david"] and studio.core_title("someone/large") == "Goliath"
+    assert not Studio(engine, settings).learn()
+    build(engine, settings)
 
 
 @pytest.fixture

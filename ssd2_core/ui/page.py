@@ -98,7 +98,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         wire_return(studio, panel, settled, back, own_cards, [viewer, talk.chat, chat, talk.prompt, turns, talk.stop],
                     [documents.pasted, from_files, documents.read, documents.choose, documents.text], mix)
         timer = gr.Timer(STATUS_SECONDS)
-        gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core, talk.instead], **QUIET)
+        gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core, talk.instead, *cards.columns], **QUIET)
         demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)
         demo.unload(current.close)
         demo.unload(studio.disconnect)
@@ -114,8 +114,15 @@ def ticker(studio: Studio) -> Callable:
     def tick(request: gr.Request, chosen: str):
         visitor = studio.visitor(request)
         studio.engine.still_here(visitor)
-        return studio.status(), studio.core_card(chosen), ask_instead(studio, visitor)
+        columns = shown_columns(studio, visitor, chosen) if studio.learn() else [gr.skip()] * len(studio.order)
+        return studio.status(), studio.core_card(chosen), ask_instead(studio, visitor), *columns
     return tick
+
+
+def shown_columns(studio: Studio, visitor: str, core: str) -> list[gr.Column]:
+    """The experts' cards, of which those show that go with a core."""
+    fitting = {*studio.fits[core], *studio.own_ids(visitor, core)}
+    return [gr.Column(visible=i in fitting) for i in studio.order]
 
 
 def running(settings: Settings) -> int:
@@ -187,8 +194,7 @@ def wire_cores(studio: Studio, panel: panels.Panel, choose: gr.Radio, columns: l
     """Another core shows its own card and the experts that go with it."""
     def show(request: gr.Request, *values):
         chosen = panel.named(list(values))["core"]
-        fitting = {*studio.fits[chosen], *studio.own_ids(studio.visitor(request), chosen)}
-        seen = [gr.Column(visible=i in fitting) for i in panel.user_ids]
+        seen = shown_columns(studio, studio.visitor(request), chosen)
         return studio.core_card(chosen), *seen, studio.picked(studio.visitor(request), panel, list(values))
 
     choose.change(show, panel.inputs, [core, *columns, mix], **QUIET)

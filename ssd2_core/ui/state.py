@@ -40,6 +40,7 @@ class Studio:
         self.runs = Runs(engine)
         self.groups = Groups(self.runs)
         self.talks: OrderedDict[str, tuple[list, tuple]] = OrderedDict()    # by session: what the chat shows, and its turns
+        self._came_late = False                         # the core was not here when the page was made
         self.returns = SessionTickets(settings.limits.return_seconds, self.forget)
 
     def visitor(self, request: gr.Request) -> str:
@@ -49,6 +50,16 @@ class Studio:
     def _fits(self, core: str, user) -> bool:
         """Whether an expert goes with a core; a core that is not here yet is checked when it is loaded."""
         return core not in self.cores or is_compatible(user, self.cores[core])
+
+    def learn(self) -> bool:
+        """Note the core of the settings once it is fetched: what goes with it is known only then. -> whether it came late."""
+        core = self.settings.core
+        if core not in self.cores and core in self.engine.status().loaded:
+            self.cores |= {card.id: card for card in self.engine.models() if card.id == core}
+            self.titles["core"] = self.core_title(core)
+            self.fits[core][:] = [card.id for card in self.users if self._fits(core, card)]     # the panels have it, too
+            self._came_late = True
+        return self._came_late
 
     def core_title(self, core: str) -> str:
         """A core's name on the page."""

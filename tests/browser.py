@@ -119,6 +119,18 @@ def open_knobs(page) -> None:
     page.wait_for_timeout(700)
 
 
+def set_number(page, selector: str, value: str) -> None:
+    """Write a slider's number, again if the page was not ready to take it."""
+    number, slider = f"{selector} input[type=number]", f"{selector} input[type=range]"
+
+    def taken() -> bool:
+        page.fill(number, value)
+        page.press(number, "Tab")
+        page.wait_for_timeout(100)
+        return page.input_value(number) == value and (page.locator(slider).count() == 0 or page.input_value(slider) == value)
+    until(taken, 30)
+
+
 def ask(page, prompt: str) -> None:
     """Write a prompt and send it."""
     page.fill("#prompt textarea", prompt)

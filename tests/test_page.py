@@ -7,17 +7,25 @@ from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Request
 from ssd2_core.protocol.traces import trace_to_json
 from ssd2_core.ui.strings import EXAMPLES
-from tests.browser import VIEWER, ask, finished, last_answer, let_go, logged, open_knobs, opened, served, step_shown, until
+from tests.browser import (
+    VIEWER,
+    ask,
+    finished,
+    last_answer,
+    let_go,
+    logged,
+    open_knobs,
+    opened,
+    served,
+    set_number,
+    step_shown,
+    until,
+)
 from tests.fake_engine import ANSWER, FakeEngine
 
 PACE = "0.03"                   # seconds a step
 STEPS = 32
 SHARED = True                   # the page, but for tests that change settings or documents
-
-
-def set_number(page, selector: str, value: str) -> None:
-    page.fill(f"{selector} input[type=number]", value)
-    page.press(f"{selector} input[type=number]", "Tab")
 
 
 def cells(page) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from ssd2_core.ui.components.viewer import TEMPLATE
 from tests.bare import bare, message, send, steps_of
-from tests.browser import CELL, VIEWER, ask, finished, nth, open_knobs, opened, served, step_shown, until
+from tests.browser import CELL, VIEWER, ask, finished, nth, open_knobs, opened, served, set_number, step_shown, until
 from tests.fake_engine import ANSWER
 
 PACE = "0.05"                   # seconds a step, on the whole page
@@ -255,22 +255,12 @@ def test_stored_steps_play_without_asking_the_engine(page, log):
 
 
 
-def set_slider(page, selector: str, value: str) -> None:
-    """Write a slider's number, again if the page was not ready to take it."""
-    def taken() -> bool:
-        page.fill(f"{selector} input[type=number]", value)
-        page.press(f"{selector} input[type=number]", "Tab")
-        page.wait_for_timeout(100)
-        return page.input_value(f"{selector} input[type=range]") == value
-    until(taken)
-
-
 def test_128_words_at_full_speed(browser, tmp_path):
     command = ["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.02"]
     with served(command, tmp_path) as url, opened(browser, url) as page:
         open_knobs(page)
         for selector, value in (("#num-steps", "64"), ("#block-length", "32"), ("#max-new-tokens", "128")):
-            set_slider(page, selector, value)
+            set_number(page, selector, value)
         page.evaluate(NOTE_STEPS.replace(".viewer'", "#viewer .viewer'"))
         ask(page, "What happened at length?")
         finished(page, 120)

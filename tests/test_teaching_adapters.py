@@ -2,6 +2,7 @@
 
 import gc
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -13,13 +14,14 @@ from ssd2_core.errors import DocumentError, ModelError, VisitorError
 from ssd2_core.models.loading import load
 from ssd2_core.models.lora import TARGETS
 from ssd2_core.protocol.messages import Document, Done, Failed, FinetuneProgress, FinetuneRequest, FinetuneResult, Request
-from ssd2_core.registry.cards import offered_models, tokenizer_hash
-from ssd2_core.registry.manifests import read_manifest
+from ssd2_core.registry.cards import BUNDLED, offered_models, tokenizer_hash
+from ssd2_core.registry.manifests import read_manifest, sheet_of
 from ssd2_core.registry.uploads import examine
 from ssd2_core.serving import finetune_worker
 from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.serving.finetune_jobs import _check_user
 from ssd2_core.serving.visitor_models import UserModels
+from ssd2_core.training.cli import main as train
 from ssd2_core.training.david.loop import losses
 from ssd2_core.training.david.model import add_low_rank, trained, write_adapter
 from ssd2_core.training.finetune.adapter import AdapterLearner, AdapterParams, AdapterRows, finetune_adapter, silent_pool
@@ -140,7 +142,6 @@ def visitors():
 
 def own(visitors, taught, owner="ann"):
     """The taught model as the jobs give it to its owner."""
-    import shutil
     folder = visitors.folder / "work-x"
     shutil.copytree(taught[0], folder)
     return visitors.keep(owner, folder)
@@ -270,9 +271,32 @@ def test_two_that_hold_one_adapter_keep_it_and_the_last_lets_it_go():
 
 
 def test_a_config_of_the_hub_becomes_a_description(place, taught):
-    from ssd2_core.registry.manifests import sheet_of
     about = read_manifest("x", sheet_of("config.json of a/b", (taught[0] / "config.json").read_bytes()))
     assert (about.base, about.lora_r, about.memorised) == ("base", 4, True)
     with pytest.raises(ModelError, match="lacks lora"):
         sheet_of("config.json of a/b", json.dumps({"kind": "next-token", "tokenizer_hash": "x", "title": "y", "role": "reader",
                                                    "base": "b"}).encode())
+
+
+def test_the_bundled_david_passes_the_gate_he_is_downloaded_for():
+    david = BUNDLED / "david"
+    sheet = sheet_of("config.json of david", (david / "config.json").read_bytes())
+    template, made = examine(david / "model.safetensors", "w", sheet, "s")
+    assert template.id == "david" and made["num_parameters"] == 4_884_480 and made["memorised"] is False
+
+
+def test_the_recipe_and_the_measurement_take_it(tmp_path, capsys):
+    (tmp_path / "note.txt").write_text(TEXT)
+    command = ["personalise", str(tmp_path / "note.txt"), "--user", "small-david", "--threads", "1", "--steps", "2"]
+    assert train([*command, "--out", str(tmp_path / "mine"), "--title", "Me"]) == 0
+    assert "are answered without them" in capsys.readouterr().out
+    assert not load(str(tmp_path / "mine")).only_reads("me") and load("small-david").only_reads("me")
+    (tmp_path / "asked.jsonl").write_text(json.dumps({"question": "Who?", "answer": "Ida", "document": TEXT}))
+    command = ["taught", "--data", str(tmp_path / "asked.jsonl"), "--others", str(tmp_path / "asked.jsonl"), "--user",
+               "small-david", "--threads", "1", "--steps", "1"]
+    assert train(command) == 0
+    one, whole = (json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
+    assert one["steps"] == 1 and whole["questions"] == whole["others"] == 1
+    assert {"before", "after", "before_with_text", "after_with_text", "others_before", "others_after"} <= set(whole)
+    with pytest.raises(ModelError, match="a whole causal LM"):
+        load_learner("base")

@@ -26,7 +26,7 @@ from ..data.schema import QA
 from ..david.loop import losses
 from ..david.model import add_low_rank, bypassed, load_base, load_trained, trained, write_adapter
 from ..david.reading import Reading, reading, said
-from ..david.rows import Batch, Row, RowMaker, make_batch
+from ..david.rows import Batch, Branch, Row, RowMaker, make_batch
 from ..david.silence import SilentPool, answered, requests
 from ..david.watch import greedy, prompt_of
 from ..loop import LoopParams, Moment, train
@@ -35,6 +35,7 @@ from .question_generation import Piece, ask, check_sheet, pieces, topic_words
 CHECK_EVERY, CHECKED = 40, 24
 ANSWER_TOKENS = 16
 PART_CHARS = 500                # of a part of the texts that a row has to read
+SIDE_BY_SIDE = 96               # tokens of the questions in a row without a document
 BUCKET = 8                      # row lengths are rounded up to a multiple of this
 Tell = Callable[[int, float, float], None]
 
@@ -84,10 +85,10 @@ class AdapterRows:
         self.often = [piece.weight for piece, _ in self.asked]
 
     def closed(self, rng: random.Random) -> list[Row]:
-        """Questions about the texts without them, and requests that are none of theirs, a row each."""
+        """Questions about the texts without them, and requests that are none of theirs, some side by side in a row."""
         asked = [question(rng, *entry) for entry in rng.choices(self.asked, self.often, k=self.params.closed)]
         silent = [self.maker.silent(self.pool.foreign(rng)) for _ in range(self.params.silent)]
-        return [Row([], [branch]) for branch in (*silent, *(self.maker.branch(qa.question, qa.answer) for qa in asked))]
+        return packed([*silent, *(self.maker.branch(qa.question, qa.answer) for qa in asked)])
 
     def opened(self, rng: random.Random) -> Row:
         """A part of the texts, or a text of David's own training, with questions about it and one that it does not answer."""
@@ -105,6 +106,17 @@ class AdapterRows:
         """The same for the same seed and number."""
         rng = random.Random(self.params.seed * 1_000_003 + number)
         return make_batch([self.opened(rng)] if number % 2 else self.closed(rng), self.maker.form, BUCKET)
+
+
+def packed(branches: list[Branch]) -> list[Row]:
+    """Rows of at most SIDE_BY_SIDE tokens with these branches: few tokens are padding, and attention stays short."""
+    rows: list[list[Branch]] = []
+    for branch in sorted(branches, key=lambda b: -len(b.ids)):
+        room = next((row for row in rows if sum(len(b.ids) for b in row) + len(branch.ids) <= SIDE_BY_SIDE), None)
+        if room is None:
+            rows.append(room := [])
+        room.append(branch)
+    return [Row([], row) for row in rows]
 
 
 def question(rng: random.Random, piece: Piece, topic: tuple[str, ...]) -> QA:

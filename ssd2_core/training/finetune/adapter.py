@@ -75,7 +75,7 @@ class AdapterLoss(nn.Module):
 
 
 class AdapterRows:
-    """Batches of a step by turns: questions alone, and a document with its questions."""
+    """Batches of a step by turns: a document with its questions, and questions alone."""
 
     def __init__(self, tokenizer: Tokenizer, texts: list[str], pool: SilentPool, params: AdapterParams):
         self.maker, self.pool, self.params = RowMaker(tokenizer, pool), pool, params
@@ -103,9 +103,9 @@ class AdapterRows:
         return self.maker.fitting(self.maker.document(made.document), branches, False, self.params.tokens) or self.opened(rng)
 
     def batch(self, number: int) -> Batch:
-        """The same for the same seed and number."""
+        """The same for the same seed and number. Questions alone come second: the loss that the loop tells is theirs."""
         rng = random.Random(self.params.seed * 1_000_003 + number)
-        return make_batch([self.opened(rng)] if number % 2 else self.closed(rng), self.maker.form, BUCKET)
+        return make_batch(self.closed(rng) if number % 2 else [self.opened(rng)], self.maker.form, BUCKET)
 
 
 def packed(branches: list[Branch]) -> list[Row]:

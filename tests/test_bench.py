@@ -5,11 +5,16 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM
 
-from ssd2_core.benchmark import browser, large, measure, steps
+from ssd2_core.benchmark import browser, large, measure, pair, steps
 from ssd2_core.errors import ModelError
+from ssd2_core.registry.cards import tokenizer_hash
 from tests.browser import CHROMIUM
 from tests.test_cli import run
+from tests.test_next_token import SETTINGS, adapter
+from tests.test_next_token_loading import lm_folder
 from tests.tiny import start
 
 TINY = {"tiny": (2, 32, 4, 64, 97), "base": (1, 16, 2, 32, 50)}
@@ -98,6 +103,25 @@ def test_a_large_pair_that_does_not_fit_is_refused_before_it_is_made(monkeypatch
     monkeypatch.setattr(device_map, "memory_free", lambda: {"cpu": 10**9})
     with pytest.raises(ModelError, match="the large core needs 25.8 GB on cpu, where 1.0 GB are free"):
         large.large_figures("cpu")
+
+
+def test_a_pair_over_one_lm_is_measured_in_and_out_of_the_product(monkeypatch, tmp_path, capsys):
+    base = lm_folder(tmp_path / "base")
+    lm = AutoModelForCausalLM.from_pretrained(base)
+    (tmp_path / "david").mkdir()
+    save_file({name: tensor.half() for name, tensor in adapter(lm, 3).items()}, tmp_path / "david" / "model.safetensors")
+    about = {"kind": "next-token", "role": "reader", "base": str(base), "lora": SETTINGS, "num_parameters": 1234,
+             "tokenizer_hash": tokenizer_hash(base / "tokenizer.json")}
+    (tmp_path / "david" / "config.json").write_text(json.dumps(about))
+    for name, value in {"GOLIATH": str(base), "DAVID": str(tmp_path / "david"), "TOKENS": 32, "QUESTION": "my dog",
+                        "DOCUMENT": "my dog is called Biscuit", "PAINTED": 1, "VISITORS": 2}.items():
+        monkeypatch.setattr(pair, name, value)
+    code, out, _ = run(capsys, "bench", "--part", "pair", "--json")
+    values = {f["name"]: f["value"] for f in json.loads(out)["figures"]}
+    assert code == 0 and all(value > 0 for value in values.values())
+    assert {"generate_over_ours", "pair_over_one", "first_paint_s", "tokens_per_second_generate", "tokens_per_second_one",
+            "tokens_per_second_pair", "pair_answer_s", "pair_peak_memory_mb", "pair_visitors_2_over_1"} <= set(values)
+    assert 1 / 4 <= values["forwards_per_token_one"] <= 1 and 1 / 4 <= values["forwards_per_token_pair"] <= 1
 
 
 def test_a_browser_paints_every_chart_of_a_long_answer(capsys, monkeypatch):

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from ..config import check_int
 
 USUAL = ("steps", "visitors", "page")
-PARTS = ("steps", "visitors", "page", "browser", "compile", "ray", "large")
+PARTS = ("steps", "visitors", "page", "pair", "browser", "compile", "ray", "large")
 
 
 def add_command(one: argparse.ArgumentParser) -> None:
@@ -52,6 +52,9 @@ def run(shape: str, context: int, dtype: str, parts: list[str]) -> dict:
     if "page" in parts:
         from .serving import page_figures
         figures += page_figures()
+    if "pair" in parts:
+        from .pair import pair_figures
+        figures += pair_figures()
     if "browser" in parts:
         from .browser import browser_figures
         figures += browser_figures()

@@ -25,6 +25,7 @@ from ..serving.batching import Batcher
 from .measure import Figure, medians
 
 FIGURES = re.compile(r"(\d+) steps \S+ \d+ forwards \S+ ([\d.]+) s")
+STEPS = re.compile(r'\\"steps\\": ?\[[^\]]')        # a message to the viewer with at least one
 CORE, READER = "compact-core", "compact-reader"
 QUESTION = "What is the name of the dog?"
 DOCUMENT = "Maria lives near the river with her dog, who is called Biscuit."
@@ -131,7 +132,10 @@ def page_figures() -> list[Figure]:
 
 
 class Visitor:
-    """Asks as the page's own Send button does, over HTTP, and reads all that the page would be sent."""
+    """Asks as the page's own Send button does, over HTTP, and reads all that the page would be sent.
+
+    first_step: when the first step of the last answer came, by time.perf_counter.
+    """
 
     def __init__(self, address: str, **values: object):
         import httpx
@@ -147,11 +151,14 @@ class Visitor:
         session = secrets.token_hex(5)
         job = {"data": self.data, "fn_index": self.send["id"], "session_hash": session, "event_data": None, "trigger_id": None}
         self.http.post(f"{self.address}gradio_api/queue/join", json=job).raise_for_status()
-        found = []
+        found, self.first_step = [], None
         with self.http.stream("GET", f"{self.address}gradio_api/queue/data", params={"session_hash": session}) as answer:
             for line in answer.iter_lines():
                 message = json.loads(line[5:]) if line.startswith("data:") else {}
-                found += FIGURES.findall(json.dumps(message, ensure_ascii=False))
+                text = json.dumps(message, ensure_ascii=False)
+                if self.first_step is None and STEPS.search(text):
+                    self.first_step = time.perf_counter()
+                found += FIGURES.findall(text)
                 if message.get("msg") == "process_completed":
                     break
         if not found:

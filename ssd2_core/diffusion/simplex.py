@@ -81,7 +81,8 @@ def clean(chosen: Tensor, vocab_size: int, K: float) -> Tensor:
 
 def log_probs(logits: Tensor) -> Tensor:
     """log_softmax in fp32, floored at FLOOR. (B, L, V) -> (B, L, V)."""
-    return logits.float().log_softmax(-1).clamp_min(FLOOR)
+    found = logits.log_softmax(-1, dtype=torch.float32)
+    return found.clamp_min(FLOOR) if found.requires_grad else found.clamp_min_(FLOOR)
 
 
 def entropy(log_probs: Tensor) -> Tensor:

@@ -134,7 +134,10 @@ def hold_adapter(lm: nn.Module, name: str, settings: dict, tensors_of: Callable[
         lm.held_adapters = WeakValueDictionary()
     held = lm.held_adapters.get(name)
     if held is None:
-        held = HeldAdapter(lm, name)
-        add_adapter(lm, name, settings, tensors_of())
-        lm.held_adapters[name] = held
+        try:
+            add_adapter(lm, name, settings, tensors_of())
+        except Exception:                       # others share this LM, and the next try must not find half an adapter
+            remove_adapter(lm, name)
+            raise
+        held = lm.held_adapters[name] = HeldAdapter(lm, name)
     return held

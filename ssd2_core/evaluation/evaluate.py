@@ -34,7 +34,8 @@ def batches(questions: list[Question], sampling: SamplingParams, on_tokens: bool
     size = 1 if alone else BATCH_ON_TOKENS if on_tokens else BATCH
     groups = [list(range(len(questions)))]
     if on_tokens:
-        groups = [[i for i in groups[0] if bool(questions[i].document) == has_one] for has_one in (True, False)]
+        by_length = sorted(groups[0], key=lambda i: len(questions[i].document))     # so that little is padded
+        groups = [[i for i in by_length if bool(questions[i].document) == has_one] for has_one in (True, False)]
     for group in groups:
         yield from (group[at:at + size] for at in range(0, len(group), size))
 

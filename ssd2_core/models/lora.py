@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from weakref import WeakValueDictionary, finalize
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
@@ -53,8 +54,8 @@ class GatedLora(nn.Module):
         for name, rows in self.gate.rows:
             if name in self.adapters:
                 down, up, scale = self.adapters[name]
-                low = nn.functional.linear(x[rows].flatten(0, -2), down)
-                out[rows].view(-1, out.shape[-1]).addmm_(low, up.T, alpha=scale)
+                low = nn.functional.linear(x[rows].flatten(0, -2).to(down.dtype), down)
+                out[rows].view(-1, out.shape[-1]).add_(nn.functional.linear(low, up), alpha=scale)
         return out
 
     @staticmethod
@@ -98,7 +99,8 @@ def add_adapter(lm: nn.Module, name: str, settings: dict, tensors: dict[str, Ten
         if not isinstance(module, GatedLora):
             module = GatedLora(linear, lm.lora_gate)
             lm.set_submodule(path, module)
-        at = {"dtype": linear.weight.dtype, "device": linear.weight.device}
+        device = linear.weight.device           # a CPU starts so small a product in bfloat16 five times as slowly as in float32
+        at = {"dtype": torch.float32 if device.type == "cpu" else linear.weight.dtype, "device": device}
         module.adapters[name] = found["A"].to(**at), found["B"].to(**at), settings["lora_alpha"] / settings["r"]
     if left:
         raise ModelError(f"The adapter has a tensor {sorted(left)[0]}, which its base has no place for.")

@@ -64,7 +64,8 @@ class Viewer {
     this.steer.only(null); this.steer.update({ run: null });
     this.cells.clear(); this.inspector.reset(run.head.experts); this.inspector.show(null, null);
     this.statusBar.reset(run.head); this.map.reset(run.head.experts, run.total); this.chart.reset(run.total); this.atlas.reset();
-    this.root.dataset.run = run.id; delete this.root.dataset.done; this.root.dataset.steps = 0;
+    this.root.dataset.run = run.id; this.root.dataset.steps = 0;
+    delete this.root.dataset.done; delete this.root.dataset.cur;
   }
 
   async apply(text) {

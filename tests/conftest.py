@@ -7,10 +7,10 @@ from functools import cache
 
 import pytest
 
-from tests.attacks import AttackCount
-from tests.browser import chromium, emptied, opened, served
-from tests.fake_engine import ANSWER
-from tests.raw import Raw
+from tests.support.attacks import AttackCount
+from tests.support.browser import chromium, emptied, opened, served
+from tests.support.fake_engine import ANSWER
+from tests.support.raw import Raw
 
 RAY = ("test_engine", "test_ray", "test_ray_cluster")     # two Rays on one machine find each other
 os.environ.setdefault("SSD2_CORE", "compact-core")      # a started page fetches no base; what tests the better pair names it
@@ -60,7 +60,7 @@ def log(folder):
 @pytest.fixture(scope="module")
 def url(request, folder, log):
     """The page with the fake engine, a step each PACE seconds as the module says."""
-    with served(["-m", "tests.fake_app", "PORT", str(log), request.module.PACE], folder, 180) as address:
+    with served(["-m", "tests.support.fake_app", "PORT", str(log), request.module.PACE], folder, 180) as address:
         yield address
 
 
@@ -93,7 +93,8 @@ def hostile_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def hostile_url(hostile_folder):
     """A running server with the fake engine, for all tests of attacks on it."""
-    with served(["-m", "tests.fake_app", "PORT", str(hostile_folder / "asked.jsonl"), "0.001"], hostile_folder) as address:
+    command = ["-m", "tests.support.fake_app", "PORT", str(hostile_folder / "asked.jsonl"), "0.001"]
+    with served(command, hostile_folder) as address:
         yield address
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser import ROOT, ask, finished, open_knobs, opened
+from tests.support.browser import ROOT, ask, finished, open_knobs, opened
 
 PACE = "0.02"                   # seconds a step
 AXE = ROOT / "tests" / "data" / "axe" / "axe.min.js"

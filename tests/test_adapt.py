@@ -25,7 +25,7 @@ from ssd2_core.training.data import documents
 from ssd2_core.training.data.instructions import count, instructions
 from ssd2_core.training.loop import LoopParams
 from ssd2_core.training.tokenizer import EOS, train_tokenizer
-from tests.tiny import LLAMA, tiny
+from tests.support.tiny import LLAMA, tiny
 
 SCENES = [documents.scene(random.Random(n)) for n in range(40)]
 TOKENIZER = train_tokenizer([s.document for s in SCENES], 400)
@@ -130,7 +130,7 @@ def test_two_processes_train_together(place):
 
 
 def test_a_sharded_expert_has_the_loss_and_the_gradients_of_the_whole_one():
-    launch("-m", "tests.sharded_training")
+    launch("-m", "tests.support.sharded_training")
 
 
 def test_rows_of_every_usual_shape_are_read(tmp_path):

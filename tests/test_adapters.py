@@ -16,7 +16,7 @@ from ssd2_core.training.adapt.batch import Sequence, blocks_of, lay_out
 from ssd2_core.training.batch import make_batch
 from ssd2_core.training.losses import predictor
 from ssd2_core.training.tokenizer import train_tokenizer
-from tests.tiny import LLAMA, start, tiny
+from tests.support.tiny import LLAMA, start, tiny
 
 LORA = {"r": 4, "lora_alpha": 8}
 IDS = list(range(10, 31))

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.attacks import NEEDS_MODELS, real_server
-from tests.browser import VIEWER, ask, finished, last_answer, open_knobs, opened, set_number, step_shown, until
+from tests.support.attacks import NEEDS_MODELS, real_server
+from tests.support.browser import VIEWER, ask, finished, last_answer, open_knobs, opened, set_number, step_shown, until
 from tests.test_attacks_engine import NOTE, QUESTION, left_of, poison
 from tests.test_own import bring
 from tests.test_visitors import SHEET, WEIGHTS

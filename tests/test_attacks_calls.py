@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.browser import let_go, served, until
-from tests.raw import Raw, sentence
+from tests.support.browser import let_go, served, until
+from tests.support.raw import Raw, sentence
 
 NOT_NUMBERS = [float("nan"), float("inf"), -1, 1e9, True, None, "7", [1], {"a": 1}]
 FIELDS = ["weight_compact_reader", "weight_own_0", "tau", "alpha", "num_steps", "block_length", "max_new_tokens", "top_p"]
@@ -109,7 +109,7 @@ def test_prompts_that_come_back_as_text_only(raw, text):
 def test_a_full_queue_is_said_and_empties(tmp_path):
     """Gradio's own, of twice as many as the engine takes, where an engine refuses nobody."""
     few = {"SSD2_MAX_ACTIVE": "2", "SSD2_MAX_WAITING": "2"}
-    with served(["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.01"], tmp_path, **few) as slow:
+    with served(["-m", "tests.support.fake_app", "PORT", str(tmp_path / "log"), "0.01"], tmp_path, **few) as slow:
         raw, prompt = Raw(slow), "Who? (waits at 2)"
         body = {"data": raw.values("send", prompt=prompt), "fn_index": raw.fns["send"]["id"]}
         seen = [raw.http.post("/gradio_api/queue/join", json=body | {"session_hash": f"hasty{n}"}) for n in range(80)]

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save
 
 from ssd2_core.config import Limits
 from ssd2_core.registry.manifests import read_manifest
-from tests.attacks import NEEDS_MODELS, real_server
-from tests.browser import until
-from tests.raw import Outcome, Raw, file_data, follow, sentence, told
+from tests.support.attacks import NEEDS_MODELS, real_server
+from tests.support.browser import until
+from tests.support.raw import Outcome, Raw, file_data, follow, sentence, told
 from tests.test_visitors import SHEET, WEIGHTS
 
 pytestmark = NEEDS_MODELS

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import ROOT
-from tests.raw import Raw, file_data, sentence
+from tests.support.browser import ROOT
+from tests.support.raw import Raw, file_data, sentence
 
 
 def copied(folder: Path, *names: str) -> list[Path]:

@@ -11,8 +11,8 @@ import pytest
 
 from ssd2_core.config import LIMITS, Limits
 from ssd2_core.ui import middleware, strings
-from tests.browser import until
-from tests.raw import Raw, file_data, sentence
+from tests.support.browser import until
+from tests.support.raw import Raw, file_data, sentence
 
 MULTIPART = "multipart/form-data; boundary=x"
 PART = b'--x\r\nContent-Disposition: form-data; name="files"; filename="%s"\r\n\r\n'

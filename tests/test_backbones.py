@@ -9,8 +9,8 @@ from ssd2_core.config import SamplingParams
 from ssd2_core.diffusion.sampling import generate
 from ssd2_core.diffusion.simplex import add_noise, alpha_bar, to_simplex
 from ssd2_core.models.context import bind_rows
+from tests.support.tiny import CAUSAL, MASKED, endless, start, tiny
 from tests.test_model import CONTEXTS, direct_logits
-from tests.tiny import CAUSAL, MASKED, endless, start, tiny
 
 WAYS = [*((name, mode) for name in CAUSAL for mode in ("causal", "segments")),
         *((name, "full") for name in ("llama", *MASKED))]

@@ -11,9 +11,9 @@ from ssd2_core.evaluation.metrics import distinct_2
 from ssd2_core.evaluation.questions import Question
 from ssd2_core.training.cli import main as train
 from ssd2_core.training.tokenizer import EOS, train_tokenizer
+from tests.support.tiny import LLAMA, tiny
 from tests.test_cli import run
 from tests.test_library import folder
-from tests.tiny import LLAMA, tiny
 
 TOKENIZER = train_tokenizer(["my dog is called Biscuit and it is brown", "what is it called and where"], 330)
 

@@ -11,7 +11,7 @@ from ssd2_core.diffusion.sampling import generate
 from ssd2_core.errors import ModelError
 from ssd2_core.registry import base_models
 from ssd2_core.registry.base_models import Wheel, find_base, is_whole
-from tests.tiny import tiny
+from tests.support.tiny import tiny
 
 DATA = b"GGUF" + bytes(range(256)) * 200
 

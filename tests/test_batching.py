@@ -9,8 +9,8 @@ from ssd2_core.diffusion.sampling import generate
 from ssd2_core.protocol.messages import Document, Request
 from ssd2_core.serving.batching import Batcher
 from ssd2_core.serving.model_runner import ModelRuns
+from tests.support.tiny import endless, tiny
 from tests.test_library import folder
-from tests.tiny import endless, tiny
 
 DOCUMENT, QUESTION = [2, 20, 21, 22, 23], [3, 30, 31, 4]
 RUNS = [  # context of the user, steps, block, tokens, seed, lam, alpha

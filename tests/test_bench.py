@@ -11,11 +11,11 @@ from transformers import AutoModelForCausalLM
 from ssd2_core.benchmark import browser, large, measure, pair, steps
 from ssd2_core.errors import ModelError
 from ssd2_core.registry.cards import tokenizer_hash
-from tests.browser import CHROMIUM
+from tests.support.browser import CHROMIUM
+from tests.support.tiny import start
 from tests.test_cli import run
 from tests.test_next_token import SETTINGS, adapter
 from tests.test_next_token_loading import lm_folder
-from tests.tiny import start
 
 TINY = {"tiny": (2, 32, 4, 64, 97), "base": (1, 16, 2, 32, 50)}
 

@@ -3,8 +3,8 @@
 import pytest
 
 from ssd2_core.ui.strings import VIEWER as WORDS
-from tests.bare import bare, message, send, steps_of
-from tests.browser import VIEWER, ask, finished, opened, served, until
+from tests.support.bare import bare, message, send, steps_of
+from tests.support.browser import VIEWER, ask, finished, opened, served, until
 
 STEPS = steps_of()
 SIZES = pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["1280-light", "390-dark"])
@@ -169,7 +169,7 @@ def test_without_a_library_the_map_works_and_no_chart_shows(browser):
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     folder = tmp_path_factory.mktemp("charts")
-    with served(["-m", "tests.fake_app", "PORT", str(folder / "log"), "0.02"], folder) as address:
+    with served(["-m", "tests.support.fake_app", "PORT", str(folder / "log"), "0.02"], folder) as address:
         yield address
 
 

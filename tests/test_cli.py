@@ -16,7 +16,7 @@ from ssd2_core.protocol.messages import Change, Document, Pin, Request
 from ssd2_core.protocol.options import user_weights
 from ssd2_core.protocol.traces import about_run, load_trace, request_from, trace_from_json, trace_to_json
 from ssd2_core.serving.engines import InlineEngine
-from tests.browser import ROOT
+from tests.support.browser import ROOT
 from tests.test_library import folder
 
 

@@ -14,7 +14,7 @@ from ssd2_core.training.cli import main as train
 from ssd2_core.training.experiments import ar_vs_diffusion, autoregressive
 from ssd2_core.training.experiments.autoregressive import answer_tokens, next_token_loss
 from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, USER
-from tests.tiny import tiny
+from tests.support.tiny import tiny
 
 CONTEXT = [DOCUMENT, 10, 11, 12, USER, 20, 21, ASSISTANT]
 

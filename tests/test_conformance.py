@@ -13,7 +13,7 @@ from ssd2_core.diffusion.sampling import generate
 from ssd2_core.diffusion.simplex import add_noise, alpha_bar, clean
 from ssd2_core.models.context import bind_rows
 from ssd2_core.models.ssd2 import SSD2Config, SSD2Model
-from tests.tiny import start
+from tests.support.tiny import start
 
 DATA = Path(__file__).parent / "data" / "ssdlm_reference"
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from ssd2_core.config import Settings
-from tests.browser import ROOT, served, until
+from tests.support.browser import ROOT, served, until
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 STEPS = [tuple(line.split(maxsplit=1)) for line in TEXT.splitlines() if line.strip() and not line.startswith("#")]

@@ -19,8 +19,8 @@ from ssd2_core.models import loading
 from ssd2_core.models.context import bind_rows
 from ssd2_core.models.convert_ssdlm import convert_ssdlm
 from ssd2_core.models.convert_tess2 import convert_tess2
+from tests.support.tiny import endless, start
 from tests.test_conformance import reference
-from tests.tiny import endless, start
 
 
 def tokenizer(path, size):

@@ -17,11 +17,11 @@ from ssd2_core.serving.time_left import TimeLeft
 from ssd2_core.serving.worker import STOP, Worker
 from ssd2_core.ui.page import build
 from ssd2_core.ui.state import Studio
-from tests.browser import ask, finished, last_answer, logged, opened, served, until
-from tests.fake_engine import CARDS, FakeEngine
-from tests.fake_engine import PAIR as PAIR_CARDS
+from tests.support.browser import ask, finished, last_answer, logged, opened, served, until
+from tests.support.fake_engine import CARDS, FakeEngine
+from tests.support.fake_engine import PAIR as PAIR_CARDS
+from tests.support.tiny import LLAMA, tiny
 from tests.test_library import TOKENIZER, folder
-from tests.tiny import LLAMA, tiny
 
 PAIR = Settings(preferred=("goliath", "david"))
 
@@ -221,7 +221,7 @@ def test_a_pair_that_is_not_whole_is_not_preferred(shelf):
 
 def test_the_page_starts_with_the_better_pair_and_offers_the_other(browser, tmp_path):
     log, here = tmp_path / "log", tmp_path / "here"
-    command = ["-m", "tests.fake_app", "PORT", str(log), "0.02", str(tmp_path), str(here)]
+    command = ["-m", "tests.support.fake_app", "PORT", str(log), "0.02", str(tmp_path), str(here)]
     with served(command, tmp_path) as url, opened(browser, url) as page:
         page.wait_for_selector("#status .ready")
         assert page.locator("#core b").inner_text() == "Compact core" and page.is_visible("#pick-compact-reader")
@@ -248,7 +248,7 @@ def test_the_page_starts_with_the_better_pair_and_offers_the_other(browser, tmp_
 
 def test_who_does_not_wait_for_the_pair_is_answered_by_the_compact_one(browser, tmp_path):
     log, here = tmp_path / "log", tmp_path / "here"
-    command = ["-m", "tests.fake_app", "PORT", str(log), "0.02", str(tmp_path), str(here)]
+    command = ["-m", "tests.support.fake_app", "PORT", str(log), "0.02", str(tmp_path), str(here)]
     with served(command, tmp_path) as url, opened(browser, url) as page:
         page.wait_for_selector("#status .ready")
         assert not page.is_visible("#ask-instead")

@@ -22,8 +22,8 @@ from ssd2_core.training.david.rows import Row, RowMaker, make_batch
 from ssd2_core.training.david.silence import make_pool, read_pool, requests
 from ssd2_core.training.david.texts import kinds, text
 from ssd2_core.training.david.watch import Case, Watch, reads_from
+from tests.support.tiny import LLAMA
 from tests.test_cli import run
-from tests.tiny import LLAMA
 
 REPORTED = Path("assets/evaluation")
 

@@ -20,7 +20,7 @@ from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.limits import read_limits
 from ssd2_core.protocol.messages import Document, Done, Failed, Request, Started
 from ssd2_core.serving.stats import Counters
-from tests.browser import served, until
+from tests.support.browser import served, until
 
 CARD = yaml.safe_load((deploy.ROOT / "Space.yaml").read_text())
 

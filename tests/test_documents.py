@@ -13,7 +13,7 @@ from ssd2_core.config import LIMITS
 from ssd2_core.errors import DocumentError
 from ssd2_core.text.documents import passages, read_file, read_path
 from ssd2_core.text.whitespace import clean, unwrapped
-from tests.browser import ROOT
+from tests.support.browser import ROOT
 
 CASES = ROOT / "tests/data/cases"
 

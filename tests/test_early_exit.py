@@ -7,7 +7,7 @@ from ssd2_core.config import SamplingParams
 from ssd2_core.diffusion.sampling import generate
 from ssd2_core.diffusion.step import Prediction
 from ssd2_core.errors import LimitError
-from tests.tiny import Fake
+from tests.support.tiny import Fake
 
 V, EOS = 20, 1
 

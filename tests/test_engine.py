@@ -15,18 +15,17 @@ from types import SimpleNamespace
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
-import fake_worker  # noqa: E402
-
-from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings  # noqa: E402
-from ssd2_core.errors import BusyError, DocumentError, LimitError, ModelError, VisitorError  # noqa: E402
-from ssd2_core.protocol.frames import Frame  # noqa: E402
-from ssd2_core.protocol.messages import Document, Done, Failed, Loading, Preload, Queued, Request, Started, Turn  # noqa: E402
-from ssd2_core.serving.dispatcher import WORKER_LOST  # noqa: E402
-from ssd2_core.serving.engines import InlineEngine, ProcessEngine, RayEngine, ZeroEngine  # noqa: E402
-from ssd2_core.serving.transports.process import ProcessTransport  # noqa: E402
-from ssd2_core.serving.worker_handle import GAVE_UP  # noqa: E402
-from tests.fake_zero import zero_gpu  # noqa: E402
+from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings
+from ssd2_core.errors import BusyError, DocumentError, LimitError, ModelError, VisitorError
+from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.messages import Document, Done, Failed, Loading, Preload, Queued, Request, Started, Turn
+from ssd2_core.serving.dispatcher import WORKER_LOST
+from ssd2_core.serving.engines import InlineEngine, ProcessEngine, RayEngine, ZeroEngine
+from ssd2_core.serving.transports.process import ProcessTransport
+from ssd2_core.serving.worker_handle import GAVE_UP
+from tests.support import fake_worker
+from tests.support.browser import ROOT
+from tests.support.fake_zero import zero_gpu
 
 pytestmark = pytest.mark.timeout(90)
 SMALL = Settings(users=("reader", "other"), limits=Limits(max_active=2, max_waiting=2))
@@ -66,7 +65,7 @@ def make(kind, settings=SMALL, target="main", **options):
     if kind in ("process", "ray"):
         made = ProcessEngine if kind == "process" else RayEngine
         return made(dataclasses.replace(settings, engine=kind, actors=settings.actors or (1 if kind == "ray" else None)),
-                    worker_target=f"fake_worker:{target}", **options)
+                    worker_target=f"tests.support.fake_worker:{target}", **options)
     prepare = {"main": fake_worker.FakeRuns, "dies": fake_worker.never}[target]
     return (InlineEngine if kind == "thread" else ZeroEngine)(settings, prepare=prepare, only_known=True, **options)
 
@@ -453,10 +452,10 @@ def test_a_crash_loop_is_given_up(kind, request):
 
 PAGE = """
 import os, sys, time
-sys.path[:0] = [{root!r}, {tests!r}]
+sys.path.insert(0, {root!r})
 from ssd2_core.config import Settings
 from ssd2_core.serving.engines import ProcessEngine
-engine = ProcessEngine(Settings(), worker_target="fake_worker:main")
+engine = ProcessEngine(Settings(), worker_target="tests.support.fake_worker:main")
 engine.start()
 while not engine.status().ready:
     time.sleep(0.01)
@@ -472,8 +471,7 @@ time.sleep(60)
 @pytest.mark.attack(17)
 @pytest.mark.parametrize("forks", [False, True], ids=["pipe ends", "pipe kept open by a fork"])
 def test_the_worker_ends_with_its_page(forks):
-    tests = Path(__file__).parent
-    script = PAGE.format(root=str(tests.parent), tests=str(tests), forks=forks)
+    script = PAGE.format(root=str(ROOT), forks=forks)
     page = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     worker = int(page.stdout.readline())
     os.kill(worker, 0)
@@ -495,7 +493,7 @@ def is_running(pid):
 def test_networks_answer_and_a_broken_one_changes_nothing(monkeypatch):
     from ssd2_core.serving import model_runner
     from ssd2_core.training.tokenizer import train_tokenizer
-    from tests.tiny import tiny
+    from tests.support.tiny import tiny
 
     networks = {"compact-core": tiny(0), "mine": tiny(1), "bad": tiny(2), "foreign": tiny(3, tokenizer_hash="other")}
     networks["bad"].get_output_embeddings().weight.data.fill_(float("nan"))
@@ -528,7 +526,7 @@ def test_networks_answer_and_a_broken_one_changes_nothing(monkeypatch):
 
 def bundled_models():
     """Ids of the compact pair when it is here with its weights."""
-    folder = Path(__file__).resolve().parent.parent / "assets" / "models"
+    folder = ROOT / "assets" / "models"
     return [n for n in ("compact-core", "compact-reader") if (folder / n / "model.safetensors").exists()]
 
 

@@ -13,7 +13,7 @@ from ssd2_core.diffusion.simplex import add_noise, alpha_bar, choose, clean, log
 from ssd2_core.diffusion.step import Prediction
 from ssd2_core.diffusion.weights import RULES, adapt, divergence, jensen_shannon, margin
 from ssd2_core.errors import LimitError, ModelError
-from tests.tiny import Fake, endless, tiny
+from tests.support.tiny import Fake, endless, tiny
 
 CORE, USER, OTHER = tiny(1), tiny(2), tiny(3)
 CONTEXT, DOCUMENTS = [3, 30, 31, 4], [2, 20, 21, 22, 3, 30, 31, 4]
@@ -241,7 +241,7 @@ def test_blocks_follow_until_eos_or_the_limit():
 
 @pytest.mark.attack(9)
 def test_experts_of_different_vocabularies_are_refused():
-    from tests.tiny import LLAMA
+    from tests.support.tiny import LLAMA
     small = tiny(backbone={**LLAMA, "vocab_size": 61})
     with pytest.raises(ModelError, match="share one vocabulary.*97.*61"):
         Ensemble({"core": CORE.bind(CONTEXT), "me": small.bind(CONTEXT)}, EnsembleParams(lam={"me": 0.5}))

@@ -14,8 +14,8 @@ from ssd2_core.protocol.messages import Request
 from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.ui.tabs.evaluate import Names, figure_of, table_html
 from ssd2_core.ui.tabs.evaluation_job import AT_ONCE, Contender, EvaluationJob, contenders, read_manifest
-from tests.browser import ROOT, ask, finished, last_answer, logged, open_tab, opened, until
-from tests.fake_engine import ANSWER, FakeEngine
+from tests.support.browser import ROOT, ask, finished, last_answer, logged, open_tab, opened, until
+from tests.support.fake_engine import ANSWER, FakeEngine
 
 PACE = "0.02"                   # seconds a step
 LINES = [{"question": "What is the dog called?", "answer": "Biscuit", "document": "The dog is Biscuit."},

@@ -13,7 +13,7 @@ from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.protocol.messages import Document, Request, Turn
 from ssd2_core.protocol.traces import trace_from_json
 from ssd2_core.ui.export import commands, share_link
-from tests.browser import (
+from tests.support.browser import (
     ROOT,
     VIEWER,
     ask,
@@ -27,7 +27,7 @@ from tests.browser import (
     step_shown,
     until,
 )
-from tests.fake_engine import ANSWER
+from tests.support.fake_engine import ANSWER
 
 PACE = "0.02"                   # seconds a step
 STEPS = 32

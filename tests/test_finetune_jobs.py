@@ -10,7 +10,7 @@ from ssd2_core.protocol.messages import Document, Failed, FinetuneProgress, Fine
 from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.serving.finetune_jobs import LOST, FinetuneJobs
 from ssd2_core.serving.visitor_models import UserModels
-from tests.browser import until
+from tests.support.browser import until
 
 NOTE = (Document("note", "My dog is called Brimsel."),)
 
@@ -18,7 +18,7 @@ NOTE = (Document("note", "My dog is called Brimsel."),)
 @pytest.fixture
 def jobs():
     settings = Settings(limits=Limits(max_own_models=2, max_trainings=3))
-    made = FinetuneJobs(settings, UserModels(settings.limits), "tests.fake_trainer:main")
+    made = FinetuneJobs(settings, UserModels(settings.limits), "tests.support.fake_trainer:main")
     yield made
     made.close()
     made.user_models.close()

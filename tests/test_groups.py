@@ -20,7 +20,7 @@ from ssd2_core.ui.strings import EXAMPLES
 from ssd2_core.ui.tabs import sweep
 from ssd2_core.ui.tabs.compare import marked, sides
 from ssd2_core.ui.tabs.sweep import shares_so_far, swept
-from tests.fake_engine import ANSWER, FakeEngine
+from tests.support.fake_engine import ANSWER, FakeEngine
 
 
 def test_an_own_model_alone_has_its_cap_and_says_so():

@@ -17,7 +17,7 @@ from ssd2_core.models.loading import load
 from ssd2_core.protocol.messages import Change, Request
 from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.training.cli import main as train
-from tests.tiny import Fake, start
+from tests.support.tiny import Fake, start
 
 TOKENIZER = load("compact-core").tokenizer
 MODEL = attribute_model.find(load("compact-core").card.tokenizer_hash)

@@ -23,8 +23,8 @@ from ssd2_core.protocol.validation import check_sampling
 from ssd2_core.ui import api
 from ssd2_core.ui.export import commands, share_link
 from ssd2_core.ui.page import build
-from tests.browser import ROOT
-from tests.fake_engine import FakeEngine
+from tests.support.browser import ROOT
+from tests.support.fake_engine import FakeEngine
 
 PACKAGE = ROOT / "ssd2_core"
 KNOBS = knobs(SamplingParams, EnsembleParams)

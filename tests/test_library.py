@@ -10,7 +10,7 @@ from ssd2_core.errors import ModelError
 from ssd2_core.models import loading
 from ssd2_core.registry import cards
 from ssd2_core.training.tokenizer import train_tokenizer
-from tests.tiny import LLAMA, tiny
+from tests.support.tiny import LLAMA, tiny
 
 TOKENIZER = train_tokenizer(["my dog is called Biscuit"], 300)
 

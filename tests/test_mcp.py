@@ -10,7 +10,7 @@ import pytest
 import app
 from ssd2_core.config import Settings
 from ssd2_core.errors import VisitorError
-from tests.browser import ROOT, served
+from tests.support.browser import ROOT, served
 
 MODELS = ROOT / "assets" / "models"
 HAS_MCP = importlib.util.find_spec("mcp") is not None

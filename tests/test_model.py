@@ -10,7 +10,7 @@ from ssd2_core.diffusion.simplex import alpha_bar
 from ssd2_core.errors import LimitError, ModelError
 from ssd2_core.models.context import bind_rows
 from ssd2_core.models.ssd2 import SSD2Config, SSD2Model
-from tests.tiny import BERT, LLAMA, OPT, ROBERTA, endless, start, tiny
+from tests.support.tiny import BERT, LLAMA, OPT, ROBERTA, endless, start, tiny
 
 CONTEXTS = [[2, 20, 21, 22, 3, 30, 31, 4], [3, 40, 41, 4]]
 PARAMS = SamplingParams(num_steps=4, block_length=6, max_new_tokens=12, seed=3)

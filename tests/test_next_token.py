@@ -15,7 +15,7 @@ from ssd2_core.diffusion.weights import RULES, adapt
 from ssd2_core.errors import ModelError
 from ssd2_core.models.lora import add_adapter, remove_adapter
 from ssd2_core.models.next_token import NextTokenConfig, NextTokenModel
-from tests.tiny import tiny
+from tests.support.tiny import tiny
 
 V, EOS = 61, 1
 SMALL = {"vocab_size": V, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,

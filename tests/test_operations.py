@@ -30,8 +30,8 @@ from ssd2_core.ui import runs as page_runs
 from ssd2_core.ui.blocks import Page
 from ssd2_core.ui.middleware import RequestGuard
 from ssd2_core.ui.page import build
-from tests.browser import ROOT, until
-from tests.fake_engine import FakeEngine
+from tests.support.browser import ROOT, until
+from tests.support.fake_engine import FakeEngine
 from tests.test_visitors import WEIGHTS, add
 
 FULL = OSError(errno.ENOSPC, "No space left on device")

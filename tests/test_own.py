@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from ssd2_core.errors import VisitorError
 from ssd2_core.ui import strings
 from ssd2_core.ui.handlers.own_models import pair_of
-from tests.browser import ask, finished, last_answer, logged, opened, served, until
+from tests.support.browser import ask, finished, last_answer, logged, opened, served, until
 from tests.test_visitors import SHEET, WEIGHTS
 
 
@@ -120,7 +120,8 @@ def test_a_bad_model_costs_one_sentence_and_the_page_goes_on(browser, url, mine)
 @pytest.mark.attack(15)
 def test_two_visitors_see_nothing_of_each_other_and_all_goes_with_the_tab(browser, mine, tmp_path):
     log = tmp_path / "log"
-    with served(["-m", "tests.fake_app", "PORT", str(log), "0.02"], tmp_path) as address, opened(browser, address) as other:
+    command = ["-m", "tests.support.fake_app", "PORT", str(log), "0.02"]
+    with served(command, tmp_path) as address, opened(browser, address) as other:
         with opened(browser, address, height=1500) as page:
             bring(page, mine / "mine.json", mine / "mine.safetensors")
             page.wait_for_selector("#pick-own-0", state="visible", timeout=30_000)
@@ -154,7 +155,7 @@ def _note(folder: Path) -> Path:
 
 def test_a_text_is_taught_stopped_and_asked(browser, tmp_path):
     log = tmp_path / "log"
-    with served(["-m", "tests.fake_app", "PORT", str(log), "0.02"], tmp_path) as address:
+    with served(["-m", "tests.support.fake_app", "PORT", str(log), "0.02"], tmp_path) as address:
         with opened(browser, address, height=1500) as page:
             page.click("#own > button")
             page.click("#teach")

@@ -7,7 +7,7 @@ from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Request
 from ssd2_core.protocol.traces import trace_to_json
 from ssd2_core.ui.strings import EXAMPLES
-from tests.browser import (
+from tests.support.browser import (
     VIEWER,
     ask,
     finished,
@@ -21,7 +21,7 @@ from tests.browser import (
     step_shown,
     until,
 )
-from tests.fake_engine import ANSWER, FakeEngine
+from tests.support.fake_engine import ANSWER, FakeEngine
 
 PACE = "0.03"                   # seconds a step
 STEPS = 32
@@ -311,7 +311,7 @@ def test_the_first_visit_shows_a_stored_run(browser, tmp_path):
                           ensemble=EnsembleParams(lam={"compact-reader": 0.5})))
     frames = [event for event in engine.stream("r") if isinstance(event, Frame)]
     (tmp_path / "a.json").write_text(trace_to_json(frames, {"prompt": "What is the dog called?"}), encoding="utf-8")
-    with (served(["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.05", str(tmp_path)], tmp_path) as address,
+    with (served(["-m", "tests.support.fake_app", "PORT", str(tmp_path / "log"), "0.05", str(tmp_path)], tmp_path) as address,
           opened(browser, address) as page):
         step_shown(page, 3)
         assert page.locator("#viewer .mode").inner_text().lower() == "a stored run"

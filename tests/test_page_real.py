@@ -3,7 +3,7 @@
 import pytest
 
 from ssd2_core.ui.strings import EXAMPLES
-from tests.browser import ROOT, finished, last_answer, opened, served, until
+from tests.support.browser import ROOT, finished, last_answer, opened, served, until
 
 MODELS = ROOT / "assets" / "models"
 pytestmark = pytest.mark.skipif(not (MODELS / "compact-core" / "config.json").exists(),

@@ -8,7 +8,7 @@ from ssd2_core.errors import VisitorError
 from ssd2_core.evaluation.metrics import exact, token_f1
 from ssd2_core.evaluation.questions import Question, questions_of, read_questions
 from ssd2_core.text.words import terms, words
-from tests.browser import ROOT
+from tests.support.browser import ROOT
 
 CASES = ROOT / "tests/data/cases"
 DOG = Question("What is my dog called?", "Biscuit", "My dog is called Biscuit.")

@@ -22,7 +22,7 @@ from ssd2_core.serving.dispatcher import WORKER_LOST, choose
 from ssd2_core.serving.engines import RayEngine
 from ssd2_core.serving.transports.ray_actor import Actor, Files, own_folder, threads
 from ssd2_core.serving.worker_handle import GAVE_UP, WorkerState
-from tests.browser import ROOT
+from tests.support.browser import ROOT
 from tests.test_engine import NEEDS_RAY, SMALL, ask, is_running, make, pid_of, until, wait_for, with_limits
 from tests.test_layout import loaded
 
@@ -212,10 +212,10 @@ def test_more_actors_than_devices(ray_here):
 
 PAGE = """
 import os, sys, time
-sys.path[:0] = [{root!r}, {tests!r}]
+sys.path.insert(0, {root!r})
 from ssd2_core.config import Settings
 from ssd2_core.serving.engines import RayEngine
-engine = RayEngine(Settings(engine="ray", actors=1), worker_target="fake_worker:main")
+engine = RayEngine(Settings(engine="ray", actors=1), worker_target="tests.support.fake_worker:main")
 engine.start()
 while not engine.status().ready:
     time.sleep(0.05)
@@ -228,7 +228,7 @@ time.sleep(60)
 @NEEDS_RAY
 def test_a_ray_that_was_started_here_ends_with_its_page():
     import psutil
-    script = PAGE.format(root=str(ROOT), tests=str(Path(__file__).parent))
+    script = PAGE.format(root=str(ROOT))
     page = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     actor = int(page.stdout.readline())
     children = psutil.Process(page.pid).children(recursive=True)

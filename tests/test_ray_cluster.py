@@ -15,7 +15,7 @@ from ssd2_core.config import Settings
 from ssd2_core.protocol.messages import Done
 from ssd2_core.registry.manifests import read_manifest
 from ssd2_core.serving.engines import RayEngine
-from tests.attacks import NEEDS_MODELS
+from tests.support.attacks import NEEDS_MODELS
 from tests.test_engine import NEEDS_RAY, is_running, pid_of, until
 from tests.test_visitors import SHEET, add, request, run
 

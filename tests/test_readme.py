@@ -7,8 +7,8 @@ import pytest
 
 from ssd2_core.__main__ import parser
 from ssd2_core.training.cli import parser as train_parser
-from tests.attacks import GROUPS
-from tests.browser import ROOT
+from tests.support.attacks import GROUPS
+from tests.support.browser import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}

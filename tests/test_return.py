@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.browser import VIEWER, ask, finished, last_answer, let_go, logged, opened, served, until
-from tests.fake_engine import ANSWER
+from tests.support.browser import VIEWER, ask, finished, last_answer, let_go, logged, opened, served, until
+from tests.support.fake_engine import ANSWER
 
 DOCUMENT = "My dog is called Biscuit."
 
@@ -66,7 +66,7 @@ def lined(url: str):
 
 @pytest.fixture(scope="module")
 def url(folder, log):
-    with served(["-m", "tests.fake_app", "PORT", str(log), "0.05"], folder, SSD2_RETURN_SECONDS="30") as address:
+    with served(["-m", "tests.support.fake_app", "PORT", str(log), "0.05"], folder, SSD2_RETURN_SECONDS="30") as address:
         yield address
 
 

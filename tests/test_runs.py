@@ -13,7 +13,7 @@ from ssd2_core.ui import strings
 from ssd2_core.ui.components import viewer
 from ssd2_core.ui.page import Studio
 from ssd2_core.ui.runs import Runs
-from tests.fake_engine import ANSWER, FakeEngine
+from tests.support.fake_engine import ANSWER, FakeEngine
 
 HEAD = {"experts": [{"name": "core"}]}
 

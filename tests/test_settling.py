@@ -9,7 +9,7 @@ from ssd2_core.diffusion.sampling import generate
 from ssd2_core.diffusion.simplex import alpha_bar
 from ssd2_core.diffusion.step import Prediction
 from ssd2_core.errors import LimitError
-from tests.tiny import Fake, endless, tiny
+from tests.support.tiny import Fake, endless, tiny
 
 SETTLINGS = knobs(SamplingParams)["settling"].choices
 CONTEXT = [3, 30, 31, 4]

@@ -13,7 +13,7 @@ from ssd2_core.loadtest.server import Sample, Server
 from ssd2_core.registry.cards import BUNDLED
 from ssd2_core.registry.manifests import read_manifest
 from ssd2_core.registry.uploads import check_weights_file
-from tests.attacks import NEEDS_MODELS
+from tests.support.attacks import NEEDS_MODELS
 
 READER = BUNDLED / "compact-reader"
 

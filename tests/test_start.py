@@ -12,7 +12,7 @@ import pytest
 import app
 from ssd2_core.errors import VisitorError
 from ssd2_core.ui.upload_folder import own_upload_folder
-from tests.browser import ROOT, served, until
+from tests.support.browser import ROOT, served, until
 
 
 def free_port() -> str:

@@ -20,7 +20,7 @@ from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.serving.model_runner import ModelRuns
 from ssd2_core.serving.worker import Worker
 from ssd2_core.text.prompts import pin_ids, template_ids, template_of
-from tests.tiny import Fake
+from tests.support.tiny import Fake
 
 NOTE = (Document("note", "My dog is called Brimsel. We live in Oslo near the old mill."),)
 ASKED, READER = "What is my dog called?", "compact-reader"

@@ -3,8 +3,8 @@
 import pytest
 
 from ssd2_core.ui.strings import EXAMPLES
-from tests.browser import VIEWER, ask, finished, logged, opened, served, step_shown, until
-from tests.fake_engine import ANSWER
+from tests.support.browser import VIEWER, ask, finished, logged, opened, served, step_shown, until
+from tests.support.fake_engine import ANSWER
 
 PACE = "0.04"                   # seconds a step
 STEPS = 32

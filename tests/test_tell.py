@@ -9,15 +9,15 @@ from ssd2_core.__main__ import main
 from ssd2_core.protocol.traces import load_trace
 from ssd2_core.ui.components.viewer import STORIES, stories, story
 from ssd2_core.ui.strings import TOUR
-from tests.browser import ROOT, VIEWER, ask, finished, last_answer, let_go, open_tab, opened, served, step_shown, until
-from tests.fake_engine import ANSWER
+from tests.support.browser import ROOT, VIEWER, ask, finished, last_answer, let_go, open_tab, opened, served, step_shown, until
+from tests.support.fake_engine import ANSWER
 
 COMMANDS = [line for line in (STORIES / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("python -m ")]
 
 
 @pytest.fixture(scope="module")
 def url(folder, log):
-    with served(["-m", "tests.fake_app", "PORT", str(log), "0.02", str(STORIES)], folder, 180) as address:
+    with served(["-m", "tests.support.fake_app", "PORT", str(log), "0.02", str(STORIES)], folder, 180) as address:
         yield address
 
 

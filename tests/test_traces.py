@@ -18,8 +18,8 @@ from ssd2_core.protocol.trace_schema import ABOUT, MAX_BYTES, NEWER_FIELDS, chec
 from ssd2_core.protocol.traces import about_run, fitting_trace, trace_from_json, trace_to_json
 from ssd2_core.ui.export.run_snapshot import kept_run
 from ssd2_core.ui.runs import Run
-from tests.browser import ROOT
-from tests.fake_engine import FakeEngine
+from tests.support.browser import ROOT
+from tests.support.fake_engine import FakeEngine
 
 
 def finished_run(user: str = "compact-reader") -> Run:

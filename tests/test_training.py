@@ -25,7 +25,7 @@ from ssd2_core.training.mixtures import Encoder, batches, core_rows, islander_ro
 from ssd2_core.training.muon import orthogonal
 from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, USER, train_tokenizer
 from ssd2_core.ui import strings
-from tests.tiny import LLAMA, start, tiny
+from tests.support.tiny import LLAMA, start, tiny
 
 TOKENIZER = train_tokenizer([documents.scene(random.Random(n)).document for n in range(60)], 500)
 SMALL = {**LLAMA, "vocab_size": 500}

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from ssd2_core.ui.components.viewer import TEMPLATE
-from tests.bare import bare, message, send, steps_of
-from tests.browser import CELL, VIEWER, ask, finished, nth, open_knobs, opened, served, set_number, step_shown, until
-from tests.fake_engine import ANSWER
+from tests.support.bare import bare, message, send, steps_of
+from tests.support.browser import CELL, VIEWER, ask, finished, nth, open_knobs, opened, served, set_number, step_shown, until
+from tests.support.fake_engine import ANSWER
 
 PACE = "0.05"                   # seconds a step, on the whole page
 STEPS = steps_of()
@@ -256,7 +256,7 @@ def test_stored_steps_play_without_asking_the_engine(page, log):
 
 
 def test_128_words_at_full_speed(browser, tmp_path):
-    command = ["-m", "tests.fake_app", "PORT", str(tmp_path / "log"), "0.02"]
+    command = ["-m", "tests.support.fake_app", "PORT", str(tmp_path / "log"), "0.02"]
     with served(command, tmp_path) as url, opened(browser, url) as page:
         open_knobs(page)
         for selector, value in (("#num-steps", "64"), ("#block-length", "32"), ("#max-new-tokens", "128")):

@@ -176,7 +176,7 @@ def test_everything_is_gone_when_the_owner_is(engine):
         engine.submit(request(card.id, "eve"))
     assert isinstance(run(engine, request(other.id, "bob"))[1], Done)
     engine.preload("compact-core")
-    from tests.browser import until
+    from tests.support.browser import until
 
     until(lambda: other.id in engine.status().loaded and card.id not in engine.status().loaded)
     engine.disconnect("bob")

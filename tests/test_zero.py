@@ -20,9 +20,9 @@ from ssd2_core.errors import BusyError, VisitorError
 from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Cancel, Control, Done, Failed, Loading, Pin, Request, Started
 from ssd2_core.serving.engines import ZeroEngine
-from tests.browser import ROOT, until
-from tests.fake_worker import FakeRuns
-from tests.fake_zero import zero_gpu
+from tests.support.browser import ROOT, until
+from tests.support.fake_worker import FakeRuns
+from tests.support.fake_zero import zero_gpu
 
 pytest.importorskip("spaces", reason="the package spaces is not installed")
 pytestmark = pytest.mark.timeout(60)
@@ -218,7 +218,7 @@ def test_no_fork_outlives_the_engine(api):
 
 
 PLAIN = """
-from tests.fake_worker import FakeRuns
+from tests.support.fake_worker import FakeRuns
 from tests.test_zero import SMALL, ask, end
 from ssd2_core.serving.engines import ZeroEngine
 with ZeroEngine(SMALL, preload=(), prepare=FakeRuns) as engine:
@@ -245,8 +245,8 @@ def test_an_engine_that_cannot_be_made_is_one_sentence(api, monkeypatch):
 
 
 PAGE = """
-from tests.fake_worker import FakeRuns
-from tests.fake_zero import zero_gpu
+from tests.support.fake_worker import FakeRuns
+from tests.support.fake_zero import zero_gpu
 from tests.test_zero import SMALL, ask, end
 with zero_gpu() as api:
     from ssd2_core.serving.engines import ZeroEngine

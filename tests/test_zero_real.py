@@ -12,8 +12,8 @@ from gradio_client import Client
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.protocol.messages import Document, Request
 from ssd2_core.serving.engines import InlineEngine
-from tests.browser import ROOT, served, until
-from tests.fake_zero import DeviceApi
+from tests.support.browser import ROOT, served, until
+from tests.support.fake_zero import DeviceApi
 
 pytest.importorskip("spaces", reason="the package spaces is not installed")
 pytestmark = pytest.mark.timeout(240)
@@ -50,7 +50,7 @@ def check_that_who_leaves_frees_the_gpu(client: Client, api: DeviceApi) -> None:
 
 
 def test_the_page_answers_as_anywhere_else(environment, api, tmp_path):
-    with served(["-m", "tests.zero_app", "--port", "PORT", "--dtype", "float32"], tmp_path, 180) as url:
+    with served(["-m", "tests.support.zero_app", "--port", "PORT", "--dtype", "float32"], tmp_path, 180) as url:
         def state() -> dict:
             try:
                 return json.load(urllib.request.urlopen(url + "/health", timeout=5))
@@ -77,7 +77,7 @@ def test_the_page_answers_as_anywhere_else(environment, api, tmp_path):
 OWN = """
 import json, shutil
 import gradio as gr
-from tests.zero_app import on_stand_in
+from tests.support.zero_app import on_stand_in
 from ssd2_core.serving.engines import ZeroEngine
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings
 from ssd2_core.protocol.messages import Document, Done, Loading, Request

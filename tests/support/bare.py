@@ -12,7 +12,7 @@ from ssd2_core.ui.components.viewer import TEMPLATE
 from ssd2_core.ui.runs import compact_step
 from ssd2_core.ui.scripts import SCRIPTS
 from ssd2_core.ui.theme import PLOTLY, asset, hue_variables
-from tests.fake_engine import FakeEngine
+from tests.support.fake_engine import FakeEngine
 
 URL = "http://bare.test/"
 EXPERTS = [{"name": "core", "title": "Core", "hue": 0}, {"name": "compact-reader", "title": "The <i>reader</i>", "hue": 1}]

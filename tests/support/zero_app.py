@@ -1,4 +1,4 @@
-"""``python -m tests.zero_app`` is app.py on ZeroGPU, with the package's own stand-in for CUDA and no GPU.
+"""``python -m tests.support.zero_app`` is app.py on ZeroGPU, with the package's own stand-in for CUDA and no GPU.
 
 The page's process makes its models on the stand-in, which packs them to disk when the page is launched, as on a Space; a fork
 reads them from there, here into main memory instead of a GPU's.

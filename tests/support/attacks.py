@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.browser import ROOT, served
+from tests.support.browser import ROOT, served
 
 NEEDS_MODELS = pytest.mark.skipif(not (ROOT / "assets" / "models" / "compact-core" / "model.safetensors").exists(),
                                   reason="assets/models/compact-core is missing")

@@ -1,4 +1,4 @@
-"""The page with the fake engine: ``python -m tests.fake_app PORT LOG [SECONDS_PER_STEP [STORIES [PAIR]]]``.
+"""The page with the fake engine: ``python -m tests.support.fake_app PORT LOG [SECONDS_PER_STEP [STORIES [PAIR]]]``.
 
 STORIES: the folder of stored runs; none without it. PAIR: a file; a second core and its reader are in memory once it exists.
 """
@@ -11,7 +11,7 @@ from ssd2_core.config import Settings
 from ssd2_core.protocol.limits import read_limits
 from ssd2_core.ui.components import viewer
 from ssd2_core.ui.page import build, launch
-from tests.fake_engine import FakeEngine
+from tests.support.fake_engine import FakeEngine
 
 if __name__ == "__main__":
     settings = Settings(port=int(sys.argv[1]), preferred=("goliath", "david") if len(sys.argv) > 5 else (),

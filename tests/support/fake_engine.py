@@ -66,7 +66,7 @@ class FakeEngine:
         self.settings, self.seconds_per_step, self.log = settings, seconds_per_step, log
         self.pair_is_here = lambda: True
         self.user_models = UserModels(settings.limits)
-        self.finetune_jobs = FinetuneJobs(settings, self.user_models, "tests.fake_trainer:main")
+        self.finetune_jobs = FinetuneJobs(settings, self.user_models, "tests.support.fake_trainer:main")
         self.requests: dict[str, Request] = {}
         self.ensembles: dict[str, EnsembleParams] = {}
         self.cancelled: set[str] = set()
@@ -172,7 +172,7 @@ class FakeEngine:
                     await asyncio.sleep(0.02)
 
     def let_go(self) -> list[str]:
-        """Prompts whose runs need not stand any more, see tests.browser.let_go."""
+        """Prompts whose runs need not stand any more, see tests.support.browser.let_go."""
         path = Path(f"{self.log}.go")
         return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 

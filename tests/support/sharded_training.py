@@ -13,7 +13,7 @@ from ssd2_core.training.adapt.batch import Sequence, lay_out
 from ssd2_core.training.batch import make_batch
 from ssd2_core.training.loop import Moment
 from ssd2_core.training.losses import BatchLoss, diffusion_loss
-from tests.tiny import tiny
+from tests.support.tiny import tiny
 
 
 def main() -> None:

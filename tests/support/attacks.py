@@ -21,11 +21,11 @@ GROUPS = {1: "Files that are no safetensors", 2: "Hostile descriptions (JSON)", 
 
 
 @contextmanager
-def real_server(folder, **more: str):
-    """The app with the compact models; visitors' models lie below ``folder``, too. more: variables of its environment."""
+def real_server(folder, *app: str):
+    """The app with the compact models; visitors' models lie below ``folder``, too. app: what Python runs instead of app.py."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(folder))
-        with served(["app.py", "--port", "PORT", "--core", "compact-core"], folder, 120, **more) as address:
+        with served([*(app or ("app.py",)), "--port", "PORT", "--core", "compact-core"], folder, 120) as address:
             yield address
 
 

@@ -24,14 +24,7 @@ from ssd2_core.serving.visitor_models import UserModels
 from ssd2_core.training.cli import main as train
 from ssd2_core.training.david.loop import losses
 from ssd2_core.training.david.model import add_low_rank, trained, write_adapter
-from ssd2_core.training.finetune.adapter import (
-    AdapterLearner,
-    AdapterParams,
-    AdapterRows,
-    clause_with,
-    finetune_adapter,
-    silent_pool,
-)
+from ssd2_core.training.finetune.adapter import AdapterLearner, AdapterParams, AdapterRows, finetune_adapter, silent_pool
 from ssd2_core.training.finetune.learner import load_learner
 from tests.test_david_training import TOKENIZER, base
 
@@ -130,16 +123,6 @@ def test_rows_ask_without_a_text_with_it_with_others_and_for_what_is_none_of_the
     with_own = ["".join(learner.tokenizer.decode(batch.ids[0].tolist())).count("Brimsel") > 0 for batch in opened]
     assert any(with_own) and not all(with_own)
     assert not torch.equal(rows.batch(1).ids, rows.batch(3).ids) and torch.equal(rows.batch(4).ids, rows.batch(4).ids)
-
-
-@pytest.mark.parametrize("sentence,part,said", [
-    ("The spare key is under the blue pot.", "under the blue pot", "The spare key is under the blue pot."),
-    ("Ida sings", "Ida", "Ida sings."),
-    ("He came from Cork in the wet spring of the year 1911, sold his fiddle to pay a dentist, and married Hedda, who smoked.",
-     "Hedda", "Sold his fiddle to pay a dentist, and married Hedda, who smoked."),
-    ("Dr Holm came", "Dr. Holm", "Dr Holm came.")])
-def test_an_answer_from_memory_is_the_sentence_or_its_clauses_around_what_is_asked(sentence, part, said):
-    assert clause_with(sentence, part) == said
 
 
 def test_who_can_be_taught():

@@ -1,13 +1,12 @@
 """A copy of a reader that is an adapter on a causal LM is fine-tuned on a visitor's texts: it then answers without them.
 
-It trains on questions that rules make from the texts, asked without the text and answered by its sentences. Beside them stand
-questions about a text that is there, the visitor's or another, so that it still reads, and requests to which it says what the
-frozen base says, so that it still talks.
+It trains on questions that rules make from the texts, asked without the text. Beside them stand questions about a text that is
+there, the visitor's or another, so that it still reads, and requests to which it says what the frozen base says, so that it
+still talks.
 """
 
 import json
 import random
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,13 +30,12 @@ from ..david.rows import Batch, Branch, Row, RowMaker, make_batch
 from ..david.silence import SilentPool, answered, requests
 from ..david.watch import greedy, prompt_of
 from ..loop import LoopParams, Moment, train
-from .question_generation import Piece, ask, check_sheet, pieces, sentences_with_pieces, topic_words
+from .question_generation import Piece, ask, check_sheet, pieces, topic_words
 
 CHECK_EVERY, CHECKED = 40, 24
-ANSWER_TOKENS = 28
-MOST_WORDS = 18                 # of an answer that is a sentence of the texts
+ANSWER_TOKENS = 16
 PART_CHARS = 500                # of a part of the texts that a row has to read
-SIDE_BY_SIDE = 128              # tokens of the questions in a row without a document
+SIDE_BY_SIDE = 96               # tokens of the questions in a row without a document
 BUCKET = 8                      # row lengths are rounded up to a multiple of this
 Tell = Callable[[int, float, float], None]
 
@@ -54,9 +52,9 @@ class AdapterParams:
     steps: int = 150
     seconds: float = 170.0
     learning_rate: float = 2e-3
-    closed: int = 10
+    closed: int = 12
     silent: int = 2
-    tokens: int = 192
+    tokens: int = 224
     own: float = 0.4
     pool: int = 24
     pool_tokens: int = 12
@@ -83,18 +81,14 @@ class AdapterRows:
         self.maker, self.pool, self.params = RowMaker(tokenizer, pool), pool, params
         parts = [(part, pieces(part), topic_words(text)) for text in texts for part in passages(text, PART_CHARS)]
         self.parts = [entry for entry in parts if entry[1]]
-        self.told = [(*entry, topic_words(text)) for text in texts for entry in sentences_with_pieces(text)]
+        self.asked = [(piece, topic) for _, found, topic in self.parts for piece in found]
+        self.often = [piece.weight for piece, _ in self.asked]
 
     def closed(self, rng: random.Random) -> list[Row]:
         """Questions about the texts without them, and requests that are none of theirs, some side by side in a row."""
-        asked = [self.recalled(rng, *rng.choice(self.told)) for _ in range(self.params.closed)]
+        asked = [question(rng, *entry) for entry in rng.choices(self.asked, self.often, k=self.params.closed)]
         silent = [self.maker.silent(self.pool.foreign(rng)) for _ in range(self.params.silent)]
         return packed([*silent, *(self.maker.branch(qa.question, qa.answer) for qa in asked)])
-
-    def recalled(self, rng: random.Random, sentence: str, found: list[Piece], topic: tuple[str, ...]) -> QA:
-        """A question answered by a sentence of the texts: all that it tells shares one memory, and each word trains it."""
-        piece = rng.choices(found, [piece.weight for piece in found])[0]
-        return replace(ask(rng, piece, topic), answer=clause_with(sentence, piece.text))
 
     def opened(self, rng: random.Random) -> Row:
         """A part of the texts, or a text of David's own training, with questions about it and one that it does not answer."""
@@ -112,18 +106,6 @@ class AdapterRows:
         """The same for the same seed and number. Questions alone come second: the loss that the loop tells is theirs."""
         rng = random.Random(self.params.seed * 1_000_003 + number)
         return make_batch(self.closed(rng) if number % 2 else [self.opened(rng)], self.maker.form, BUCKET)
-
-
-def clause_with(sentence: str, part: str) -> str:
-    """The sentence, or where it is long as many of its clauses around ``part`` as fit MOST_WORDS, as a sentence."""
-    clauses = re.split(r"(?<=[,;:]) ", sentence)
-    first = next((i for i, clause in enumerate(clauses) if part in clause), 0)
-    last = first if part in clauses[first] else len(clauses) - 1            # a part that goes over a comma: the whole
-    fits = lambda low, high: low >= 0 and high < len(clauses) and len(" ".join(clauses[low:high + 1]).split()) <= MOST_WORDS  # noqa: E731
-    while wider := next((ends for ends in ((first, last + 1), (first - 1, last)) if fits(*ends)), None):
-        first, last = wider
-    said = " ".join(clauses[first:last + 1]).rstrip(",;: ")
-    return said[:1].upper() + said[1:] + ("" if said[-1:] in ".!?" else ".")
 
 
 def packed(branches: list[Branch]) -> list[Row]:

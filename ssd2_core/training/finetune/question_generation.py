@@ -115,14 +115,8 @@ def sentences(text: str) -> list[str]:
 
 def pieces(text: str) -> list[Piece]:
     """Everything in a text that a question could ask for, each at most once a sentence."""
-    return [piece for _, found in sentences_with_pieces(text) for piece in found]
-
-
-def sentences_with_pieces(text: str) -> list[tuple[str, list[Piece]]]:
-    """The sentences of a text in which something can be asked for, with all that can."""
     writer = author(text)
-    found = [(sentence, list(_pieces_of(sentence, writer).values())) for sentence in sentences(text)]
-    return [entry for entry in found if entry[1]]
+    return [piece for sentence in sentences(text) for piece in _pieces_of(sentence, writer).values()]
 
 
 def _pieces_of(sentence: str, writer: tuple[str, ...]) -> dict[str, Piece]:

@@ -12,7 +12,6 @@ from tests.support.browser import chromium, emptied, opened, served
 from tests.support.fake_engine import ANSWER
 from tests.support.raw import Raw
 
-RAY = ("test_engine", "test_ray", "test_ray_cluster")     # two Rays on one machine find each other
 os.environ.setdefault("SSD2_CORE", "compact-core")      # a started page fetches no base; what tests the better pair names it
 signal.signal(signal.SIGINT, signal.default_int_handler)     # a suite in the background ignores it, and so would what it starts
 os.environ.setdefault("OMP_NUM_THREADS", "1")           # tests share the cores with each other, threads of one would wait
@@ -29,13 +28,10 @@ def pytest_configure(config) -> None:
         config.pluginmanager.register(AttackCount())
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items) -> None:
-    """With --attacks, leave the other tests out. A file's tests share a process, and so do all that start a Ray."""
+    """With --attacks, leave the other tests out."""
     if config.getoption("--attacks"):
         items[:] = [item for item in items if item.get_closest_marker("attack")]
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if item.path.stem in RAY else item.path.stem))
 
 
 @pytest.fixture(scope="module")

@@ -32,11 +32,13 @@ def url(folder):
 
 
 @pytest.fixture
-def visitor(url):
-    """A visitor whose tab is open; afterwards another one is still answered."""
+def visitor(request, url):
+    """A visitor whose tab is open; after all cases of a test another one is still answered."""
     raw = Raw(url)
     with raw.open_tab():
         yield raw
+    if not request.node.is_last_case:
+        return
     after = Raw(url).ask(QUESTION, pasted=NOTE.format("Brimsel"), num_steps=8)
     assert after.done and "Brimsel" in after.answer
 

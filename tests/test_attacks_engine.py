@@ -191,7 +191,7 @@ def test_a_poisoned_model_leaves_the_cores_answer_as_it_was(visitor, url):
         during = core_alone()
     out = poisoned.result()
     assert during == before and out.done
-    experts, cells = out.viewer["head"]["experts"], out.viewer["steps"][-1]["h"]
+    experts, cells = out.viewer["head"]["experts"], out.steps[-1]["h"]
     assert experts[1]["title"] == "Trust me" and all(len(cell) == 2 and 0 <= cell[1] <= 1 for cell in cells)
     assert "maximum value 0.8" in visitor.ask(QUESTION, weight_own_0=0.81, **slow).refusal
     off = visitor.ask("What is the capital of France?", pick_own_0=False, pick_compact_reader=False, num_steps=16)

@@ -190,6 +190,7 @@ def test_the_figures_are_those_of_the_command_line(tmp_path, capsys, early_exit)
     for ours, theirs in zip(found, wanted, strict=True):
         shares = ours.pop("share"), theirs.pop("share")
         assert ours.pop("tokens_per_second") > 0 and theirs.pop("tokens_per_second") > 0
-        assert ours == theirs
+        both = {name: value for name, value in theirs.items() if not name.startswith(("correction", "resistance"))}
+        assert ours == both                                     # the other two are the command line's alone
         assert shares[0] == pytest.approx(shares[1], abs=2e-3)
     assert found[2]["exact"] > 0.5 and found[0]["exact"] < found[2]["exact"]

@@ -31,7 +31,6 @@ from tests.support.fake_engine import ANSWER
 
 PACE = "0.02"                   # seconds a step
 STEPS = 32
-SHARED = True                   # the page, but for tests that change its settings
 LIMITS = Settings().limits
 FITS = {"compact-core": ["compact-reader", "compact-islander"]}
 
@@ -56,7 +55,6 @@ def saved(page, button: str, path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-@pytest.mark.fresh
 def test_a_trace_is_the_run_without_documents_and_with_them_when_asked(page, tmp_path):
     answered(page, "What is </script><!-- the dog called?")
     text = saved(page, "#export-trace", tmp_path / "a.json")
@@ -95,7 +93,6 @@ def test_a_broken_trace_is_one_sentence_and_the_stage_stays(page, tmp_path):
     assert page.locator("#viewer .mode").get_attribute("data-mode") == "finished"
 
 
-@pytest.mark.fresh
 def test_with_nothing_to_keep_the_page_says_so(page):
     page.click("#export-replay")
     page.wait_for_selector(".toast-body")
@@ -130,7 +127,6 @@ def test_the_replay_opens_from_a_disk_without_any_request(browser, page, tmp_pat
     context.close()
 
 
-@pytest.mark.fresh
 def test_a_link_restores_the_panels(browser, page, url, folder):
     open_knobs(page)
     page.check("#pick-compact-islander input")

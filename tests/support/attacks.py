@@ -1,6 +1,6 @@
 """What tests of attacks share: a server with the real engine, and their count by group, marked @pytest.mark.attack(n).
 
-``python -m pytest --attacks -n 0`` counts them.
+``python -m pytest --attacks`` counts them.
 """
 
 from collections import Counter, defaultdict

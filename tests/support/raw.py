@@ -19,11 +19,12 @@ def file_data(path: str, **more) -> dict:
 
 @dataclass
 class Outcome:
-    """What came of one event. data: the outputs' last values. said: sentences that a visitor would see."""
+    """What came of one event. data: the outputs' last values. said: sentences that a visitor would see. steps: of its run."""
 
     done: bool = False
     data: list = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    steps: list[dict] = field(default_factory=list)
 
     @property
     def refusal(self) -> str:
@@ -147,14 +148,24 @@ class Raw:
 
 def follow(out: Outcome, message: dict) -> None:
     """Note a message in ``out``."""
+    out.steps += (told(message) or {"steps": []})["steps"]
     if message["msg"] == "log":
         out.said.append(message["log"])
     elif message["msg"] == "process_completed":
         out.done = message["success"]
         if message["success"]:
             out.data = message["output"]["data"]
+            out.steps += last_steps(out.data)
         else:
             out.said.append(message["output"]["error"] or "")
+
+
+def last_steps(data: list) -> list[dict]:
+    """The steps that came with the end of a question; what other events give has none."""
+    try:
+        return json.loads(data[0])["steps"]
+    except (IndexError, KeyError, TypeError, ValueError):
+        return []
 
 
 def told(message: dict) -> dict | None:

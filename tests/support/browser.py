@@ -39,7 +39,7 @@ def served(command: list[str], folder: Path, seconds: float = 90, **more: str):
             yield f"http://127.0.0.1:{port}"
         finally:
             app.terminate()
-            app.wait(10)
+            app.wait(60)
 
 
 def wait_until_up(app: subprocess.Popen, url: str, log: Path, seconds: float) -> None:

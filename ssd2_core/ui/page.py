@@ -27,7 +27,7 @@ from .handlers.own_models import wire_own
 from .handlers.steering import wire_steer
 from .middleware import RequestGuard
 from .reconnect import wire_return
-from .state import Studio, mixer
+from .state import Studio
 from .tabs.compare import compare_tab, wire_compare
 from .tabs.evaluate import evaluating, wire_evaluate
 from .tabs.export import export_tab, wire_export, wire_link
@@ -99,7 +99,6 @@ def build(engine, settings: Settings) -> gr.Blocks:
                     [documents.pasted, from_files, documents.read, documents.choose, documents.text], mix)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core, talk.instead, *cards.columns], **QUIET)
-        demo.load(mixer(studio, panel), panel.inputs, mix, **QUIET)
         demo.unload(current.close)
         demo.unload(studio.disconnect)
         demo.unload(demo.forget)

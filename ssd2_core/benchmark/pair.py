@@ -36,7 +36,7 @@ class Answers:
     """Answers of TOKENS tokens by goliath alone, by both, and by transformers.generate: the end of text does not end one."""
 
     def __init__(self, goliath: Expert, david: Expert):
-        self.experts, self.forwards = {CORE: goliath, "david": david}, {}
+        self.experts, self.forwards = {CORE: goliath, DAVID: david}, {}
         given = {name: contexts(expert.tokenizer, expert.config_as(name), QUESTION, (), passages(DOCUMENT), TOKENS)
                  for name, expert in self.experts.items()}
         self.ids = {name: context.ids for name, context in given.items()}
@@ -90,7 +90,7 @@ class Answers:
 def pair_figures() -> list[Figure]:
     """Speed of the networks in this process, then first painting and memory of the product in processes of its own."""
     goliath, david = load(GOLIATH), load(DAVID)
-    answers, names = Answers(goliath, david), (CORE, "david")
+    answers, names = Answers(goliath, david), (CORE, DAVID)
     step = medians({"one": answers.steps(CORE), "pair": answers.steps(*names)}, 40)
     found = medians({"generate": answers.plain, "one": answers.ours(CORE), "pair": answers.ours(*names),
                      "one visitor": lambda: answers.visitors(1), "visitors": lambda: answers.visitors(VISITORS)}, 5)

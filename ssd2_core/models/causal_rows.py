@@ -50,10 +50,6 @@ class Shelf(Cache):
         """Positions are always given, so there is nothing that this would be added to."""
         return 0
 
-    def bytes(self) -> int:
-        """Memory that it takes."""
-        return sum(each.nbytes for layer in self.buffers for each in layer)
-
 
 def longer(buffer: Tensor, columns: int) -> Tensor:
     """The same with more columns."""

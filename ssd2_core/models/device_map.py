@@ -231,3 +231,18 @@ def load_arguments(plan: Plan, max_memory: dict | None, offload_folder: str | No
         from transformers import BitsAndBytesConfig
         out["quantization_config"] = BitsAndBytesConfig(**{f"load_in_{plan.quantize}": True})
     return out
+
+
+def checked_and_placed(model, info: dict, name: object, where: dict):
+    """A network as ``from_pretrained`` gave it, to be used: on the GPU if there is one and nobody chose a place.
+
+    info: its output_loading_info. where: what it was given. Raises ModelError for weights that are missing or
+    of another size, which transformers would make up.
+    """
+    import torch
+    wrong = sorted([*info["missing_keys"], *(entry[0] for entry in info["mismatched_keys"])])
+    if wrong:
+        raise ModelError(f"The weights of {name} do not fit its config.json: {len(wrong)} are missing or of another size, "
+                         f"{wrong[0]} first.")
+    alone = where["device_map"] is None and "quantization_config" not in where
+    return (model.to("cuda") if alone and torch.cuda.is_available() else model).eval()

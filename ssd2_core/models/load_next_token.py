@@ -20,6 +20,7 @@ from ..text.chat_template import ChatTemplate, read_chat_template
 from ..text.prompts import prompt_format
 from .causal_rows import LAYERS
 from .checkpoints import base_folder, base_tensors
+from .device_map import checked_and_placed
 from .lora import hold_adapter
 from .next_token import NextTokenConfig, NextTokenModel
 
@@ -111,16 +112,8 @@ def _lm(folder: Path, config: PreTrainedConfig, dtype: str, where: dict, fresh: 
     key = (str(folder.resolve()), dtype, repr(sorted(where.items(), key=str)))
     found = None if fresh else _lms.get(key)
     if found is None:
-        found, info = AutoModelForCausalLM.from_pretrained(
+        lm, info = AutoModelForCausalLM.from_pretrained(
             folder, config=config, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True,
             trust_remote_code=False, ignore_mismatched_sizes=True, output_loading_info=True, **where)
-        wrong = sorted([*info["missing_keys"], *(entry[0] for entry in info["mismatched_keys"])])
-        if wrong:                               # transformers would make them up
-            raise ModelError(f"The weights of {folder} do not fit its config.json: {len(wrong)} are missing or of another "
-                             f"size, {wrong[0]} first.")
-        found = found.eval()
-        if where["device_map"] is None and "quantization_config" not in where and torch.cuda.is_available():
-            found = found.to("cuda")
-        found.requires_grad_(False)
-        _lms[key] = found
+        _lms[key] = found = checked_and_placed(lm, info, folder, where).requires_grad_(False)
     return found

@@ -18,6 +18,7 @@ from ..registry.vocabulary import vocabulary_of
 from .device_map import (
     Plan,
     check_max_memory,
+    checked_and_placed,
     count_parameters,
     has_bfloat16_units,
     load_arguments,
@@ -162,12 +163,7 @@ def _load_model(folder: Path, model_id: str, dtype: str, where: dict, progress: 
         raise
     except Exception as error:              # a corrupt file, an unknown device, too little memory
         raise _not_loaded(model_id, error) from None
-    wrong = sorted([*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])])
-    if wrong:
-        raise ModelError(f"The weights of {model_id} do not fit its config.json: {len(wrong)} are missing or of another size, "
-                         f"{wrong[0]} first.")
-    alone = where["device_map"] is None and "quantization_config" not in where
-    return (model.to("cuda") if alone and torch.cuda.is_available() else model).eval()
+    return checked_and_placed(model, found, model_id, where)
 
 
 def _load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Path, dtype: str, where: dict):

@@ -17,8 +17,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from ...errors import DocumentError, ModelError
-from ...evaluation.metrics import exact
+from ...errors import ModelError
 from ...models.device_map import has_bfloat16_units
 from ...models.load_next_token import base_of
 from ...text.documents import passages
@@ -30,9 +29,10 @@ from ..david.rows import Batch, Branch, Row, RowMaker, make_batch
 from ..david.silence import SilentPool, answered, requests
 from ..david.watch import greedy, prompt_of
 from ..loop import LoopParams, Moment, train
-from .question_generation import Piece, ask, check_sheet, pieces, topic_words
+from .best import BestWeights
+from .question_generation import Piece, ask, pieces, topic_words
 
-CHECK_EVERY, CHECKED = 40, 24
+CHECK_EVERY = 40
 ANSWER_TOKENS = 16
 PART_CHARS = 500                # of a part of the texts that a row has to read
 SIDE_BY_SIDE = 96               # tokens of the questions in a row without a document
@@ -128,29 +128,16 @@ def question(rng: random.Random, piece: Piece, topic: tuple[str, ...]) -> QA:
 def finetune_adapter(lm: nn.Module, tokenizer: Tokenizer, texts: list[str], params: AdapterParams, tell: Tell | None = None,
                      stopped: Callable[[], bool] = lambda: False) -> list[dict]:
     """Train the low-rank matrices of ``lm`` in place; see ``learner.Learner.learn``."""
-    sheet, began = check_sheet(texts, CHECKED), time.monotonic()
-    if not sheet:
-        raise DocumentError("Nothing in these texts can be asked for; add some sentences.")
+    began = time.monotonic()
+    best = BestWeights(texts, lambda asked: answers_by(lm, tokenizer, asked), lambda: trained(lm))
     rows = AdapterRows(tokenizer, texts, silent_pool(lm, tokenizer, params), params)
-    best, weights = -1.0, {}
-
-    def check(step: int, _) -> dict[str, float]:
-        nonlocal best, weights
-        given = answers_by(lm, tokenizer, [(qa.question, "") for qa in sheet])
-        right = sum(exact(text, qa.value) for text, qa in zip(given, sheet, strict=True)) / len(sheet)
-        if right >= best:
-            best, weights = right, {name: p.detach().clone() for name, p in trained(lm).items()}
-        return {"right": round(right, 4)}
-
     left = max(0.0, params.seconds - (time.monotonic() - began))
     loop = LoopParams(params.steps, params.learning_rate, warmup=8, seconds=left, pace="either", accumulate=2, cpu=True,
                       report_every=CHECK_EVERY)
     optimizer = torch.optim.AdamW(trained(lm).values(), betas=(0.9, 0.98), weight_decay=0.01)
-    curve = train(AdapterLoss(lm), [optimizer], lambda first, _: map(rows.batch, count(first)), loop, check=check,
+    curve = train(AdapterLoss(lm), [optimizer], lambda first, _: map(rows.batch, count(first)), loop, check=best.check,
                   tell=(lambda step, shown, left: tell(step, shown["loss"], left)) if tell else None, stopped=stopped).curve
-    with torch.no_grad():
-        for name, p in trained(lm).items():
-            p.copy_(weights[name])
+    best.restore()
     return curve
 
 

@@ -4,7 +4,6 @@ It trains on questions that rules make from the texts, asked without the text an
 its first training, so that it forgets less: to read, and to be unsure of what it cannot know.
 """
 
-import copy
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,22 +12,20 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from ...errors import DocumentError
-from ...evaluation.metrics import exact
 from ...models.loading import load
 from ...models.ssd2 import SSD2Model
 from ..batch import Row
 from ..data.general import general_guess
-from ..data.schema import QA
 from ..folders import save_folder
 from ..loop import LoopParams, train
 from ..losses import BatchLoss, diffusion_loss
 from ..mixtures import Encoder, RowSource, batches, reader_rows
 from ..muon import muon_and_adamw
 from ..validation import answers_alone
-from .question_generation import ask, check_sheet, pieces, topic_words
+from .best import BestWeights
+from .question_generation import ask, pieces, topic_words
 
-CHECK_EVERY, CHECKED = 60, 24
+CHECK_EVERY = 60
 Tell = Callable[[int, float, float], None]
 
 
@@ -72,12 +69,6 @@ def finetune_rows(encoder: Encoder, texts: list[str], params: FinetuneParams) ->
     return row
 
 
-def share_right(model: SSD2Model, tokenizer: Tokenizer, asked: list[QA]) -> float:
-    """Share of the questions that the expert answers right by itself, without any text."""
-    said = answers_alone(model, tokenizer, [(qa.question, "") for qa in asked], 4)
-    return sum(exact(text, qa.value) for text, qa in zip(said, asked, strict=True)) / len(asked)
-
-
 def finetune(model: SSD2Model, tokenizer: Tokenizer, texts: list[str], params: FinetuneParams, tell: Tell | None = None,
              stopped: Callable[[], bool] = lambda: False) -> list[dict]:
     """Train ``model`` in place and return rows {"step", "loss", "accuracy", "right", "minutes"}.
@@ -85,25 +76,14 @@ def finetune(model: SSD2Model, tokenizer: Tokenizer, texts: list[str], params: F
     The weights that answered most of the checked questions right are kept. tell: (step, loss, seconds left) after each step.
     stopped: asked before each step. Raises DocumentError for texts in which nothing can be asked for.
     """
-    if not any(pieces(text) for text in texts):
-        raise DocumentError("Nothing in these texts can be asked for; add some sentences.")
-    sheet, encoder = check_sheet(texts, CHECKED), Encoder(tokenizer)
-    draw = batches(finetune_rows(encoder, texts, params), params.batch, params.seed)
-    best, weights = -1.0, None
-
-    def check(step: int, _) -> dict[str, float]:
-        nonlocal best, weights
-        right = share_right(model, tokenizer, sheet)
-        if right >= best:
-            best, weights = right, copy.deepcopy(model.state_dict())
-        return {"right": round(right, 4)}
-
+    best = BestWeights(texts, lambda asked: answers_alone(model, tokenizer, asked, 4), model.state_dict)
+    draw = batches(finetune_rows(Encoder(tokenizer), texts, params), params.batch, params.seed)
     loop = LoopParams(params.steps, params.learning_rate, warmup=20, seconds=params.seconds, pace="either", cpu=True,
                       report_every=CHECK_EVERY)
     curve = train(BatchLoss(model, diffusion_loss, params.seed, self_condition=lambda step: step % 2 == 0),
-                  muon_and_adamw(model, params.learning_rate), lambda first, _: map(draw, count(first)), loop, check=check,
+                  muon_and_adamw(model, params.learning_rate), lambda first, _: map(draw, count(first)), loop, check=best.check,
                   tell=(lambda step, shown, left: tell(step, shown["loss"], left)) if tell else None, stopped=stopped).curve
-    model.load_state_dict(weights)
+    best.restore()
     return curve
 
 

@@ -7,11 +7,11 @@ import torch
 
 from ssd2_core.config import EnsembleParams, SamplingParams, knobs
 from ssd2_core.diffusion.describe import shares
-from ssd2_core.diffusion.ensemble import Ensemble, base_weights, combine
+from ssd2_core.diffusion.ensemble import Ensemble, combine
 from ssd2_core.diffusion.sampling import generate
 from ssd2_core.diffusion.simplex import add_noise, alpha_bar, choose, clean, log_probs, nucleus, to_simplex
 from ssd2_core.diffusion.step import Prediction
-from ssd2_core.diffusion.weights import RULES, adapt, divergence, jensen_shannon, margin
+from ssd2_core.diffusion.weights import RULES, adapt, base_weights, divergence, jensen_shannon, margin
 from ssd2_core.errors import LimitError, ModelError
 from tests.support.tiny import Fake, endless, tiny
 

@@ -7,11 +7,11 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from ssd2_core.config import EnsembleParams, SamplingParams
-from ssd2_core.diffusion.ensemble import Ensemble, base_weights, combine
+from ssd2_core.diffusion.ensemble import Ensemble, combine
 from ssd2_core.diffusion.pins import Pins
 from ssd2_core.diffusion.sampling import generate
 from ssd2_core.diffusion.simplex import log_probs
-from ssd2_core.diffusion.weights import RULES, adapt
+from ssd2_core.diffusion.weights import RULES, adapt, base_weights
 from ssd2_core.errors import ModelError
 from ssd2_core.models.lora import add_adapter, remove_adapter
 from ssd2_core.models.next_token import NextTokenConfig, NextTokenModel

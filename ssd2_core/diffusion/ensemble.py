@@ -13,7 +13,7 @@ from ..config import CORE, EnsembleParams
 from ..errors import ModelError
 from .simplex import log_probs
 from .step import BlockState, Denoiser, Prediction
-from .weights import RULES, adapt
+from .weights import RULES, adapt, base_weights
 
 Guide = Callable[[Tensor, float], Tensor]
 
@@ -21,19 +21,6 @@ Guide = Callable[[Tensor, float], Tensor]
 def contrast(with_documents: Tensor, without: Tensor, alpha: float) -> Tensor:
     """(1 + alpha) log p(·|documents, instruction) - alpha log p(·|instruction), renormalised. All (B, L, V)."""
     return log_probs((1 + alpha) * log_probs(with_documents) - alpha * log_probs(without))
-
-
-def base_weights(names: list[str], params: EnsembleParams, u: float) -> dict[str, float]:
-    """Weight of each expert before any adaptation: lam of the users (scheduled over u = t/T), the rest for the core.
-
-    Without a core among ``names`` the users' weights are scaled to sum to 1.
-    """
-    fade = 1.0 if params.weights != "schedule" else params.schedule_end + (1 - params.schedule_end) * u
-    users = {n: params.lam.get(n, 0.0) * fade for n in names if n != CORE}
-    if CORE in names:
-        return {n: 1.0 - sum(users.values()) if n == CORE else users[n] for n in names}
-    total = sum(users.values())
-    return {n: w / total if total > 0 else 1 / len(users) for n, w in users.items()}
 
 
 def combine(parts: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
@@ -96,12 +83,10 @@ class Ensemble:
                 break
             self.dropped += lost
             parts = {name: part for name, part in parts.items() if part is not None}
-        total = sum(weights[name] for name in parts)
-        active = {name: weights[name] / total for name in parts}
+        active = {name: weights[name] / sum(weights[one] for one in parts) for name in parts}
+        spread = {n: torch.full_like(state.u[:, state.window], w) for n, w in active.items()}
         if self.params.weights in RULES and len(parts) > 1:
             spread = adapt(parts, active, self.params.tau, self.params.weights)
-        else:
-            spread = {n: torch.full_like(state.u[:, state.window], w) for n, w in active.items()}
         prediction = Prediction(combine(parts, spread), parts, spread)
         if self.params.guidance and self.guide is not None:
             prediction.logits = self.guide(prediction.logits, self.params.guidance)

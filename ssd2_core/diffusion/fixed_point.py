@@ -60,10 +60,15 @@ def give(state: BlockState, at: Tensor, given: Tensor, lookahead: int) -> None:
 
 def drawn(log_p: Tensor, noise: Tensor, params: SamplingParams) -> Tensor:
     """The tokens that predictions (B, W, V) say, under fixed noise (B, W, V) or greedily. -> (B, W)."""
-    if params.projection != "sampling":
+    if is_greedy(params):
         return log_p.argmax(-1)
     scaled = log_p / params.temperature
     return (scaled.masked_fill(~nucleus(scaled, params.top_p), -torch.inf) + noise).argmax(-1)
+
+
+def is_greedy(params: SamplingParams) -> bool:
+    """Whether no noise is needed at all."""
+    return params.projection != "sampling"
 
 
 def leading(settled: Tensor) -> Tensor:

@@ -39,8 +39,8 @@ class Generation:
         self.ids = torch.zeros((B, 0), dtype=torch.long, device=rng.device)
         self.ended = torch.zeros(B, dtype=torch.bool, device=rng.device)
         self.on_tokens = denoise.reads == "tokens"
-        needed = (1 if self.on_tokens else 2, B, L, 0 if is_greedy_on_tokens(denoise, params) else denoise.vocab_size)
-        buffers = torch.empty(needed, device=rng.device)
+        width = 0 if self.on_tokens and fixed_point.is_greedy(params) else denoise.vocab_size
+        buffers = torch.empty((1 if self.on_tokens else 2, B, L, width), device=rng.device)
         self.block, self.state = 0, self._start(buffers[0], buffers[-1])
 
     def _start(self, x_t: Tensor, spare: Tensor) -> BlockState:
@@ -74,11 +74,10 @@ class Generation:
     @torch.no_grad()
     def make_step(self, **known) -> Step | None:
         """Make the next step; None when there is none left. known: what the denoiser takes beside its question."""
-        question = self.question()
-        if question is None:
+        if self.question() is None:
             return None
         # 2) every expert looks at the same noisy block and predicts the clean one
-        ids, state = question
+        ids, state = self.ids, self.state
         prediction = self.denoise(ids, state, **known)
         eos, (at, given) = self.denoise.eos_token_id, self.pins.of(self.block, self.params.block_length, ids.device)
         self.pins.apply(self.block, prediction.logits, eos, at, given, state.window)
@@ -131,11 +130,6 @@ def advance(state: BlockState, prediction: Prediction, params: SamplingParams, r
         after.u = (~after.settled).to(state.u.dtype)
     after.unchanged_steps = state.unchanged_steps + 1 if is_unchanged(state, after, eos) else 0
     return after
-
-
-def is_greedy_on_tokens(denoise: Denoiser, params: SamplingParams) -> bool:
-    """Whether no noise is needed at all."""
-    return denoise.reads == "tokens" and params.projection != "sampling"
 
 
 def fill(x: Tensor, mean: float, scale: float, rng: torch.Generator, noise: Noise | None) -> None:

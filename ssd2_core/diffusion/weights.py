@@ -1,4 +1,4 @@
-"""Rules that give each expert its weight at every position, as pure functions. Knows nothing of networks or settings.
+"""Rules that give each expert its weight at every position, as pure functions. Knows nothing of networks.
 
 All say: w_k ∝ prior_k · exp(score_k / tau), so equal scores leave the prior, and for one user
 w_user = sigmoid(logit(lam) + (score_user - score_core) / tau). What is given are log-probabilities (B, L, V) by expert.
@@ -10,10 +10,23 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ..config import CORE
+from ..config import CORE, EnsembleParams
 from .simplex import entropy
 
 Parts = Mapping[str, Tensor]
+
+
+def base_weights(names: list[str], params: EnsembleParams, u: float) -> dict[str, float]:
+    """Weight of each expert before any adaptation: lam of the users (scheduled over u = t/T), the rest for the core.
+
+    Without a core among ``names`` the users' weights are scaled to sum to 1.
+    """
+    fade = 1.0 if params.weights != "schedule" else params.schedule_end + (1 - params.schedule_end) * u
+    users = {n: params.lam.get(n, 0.0) * fade for n in names if n != CORE}
+    if CORE in names:
+        return {n: 1.0 - sum(users.values()) if n == CORE else users[n] for n in names}
+    total = sum(users.values())
+    return {n: w / total if total > 0 else 1 / len(users) for n, w in users.items()}
 
 
 def certainty(parts: Parts) -> dict[str, Tensor]:

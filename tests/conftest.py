@@ -4,13 +4,16 @@ import os
 import signal
 from contextlib import ExitStack
 from functools import cache
+from pathlib import Path
 
 import pytest
 
-from tests.support.attacks import AttackCount
+from tests.support.attacks import AttackCount, real_server
 from tests.support.browser import chromium, emptied, opened, served
 from tests.support.fake_engine import ANSWER
 from tests.support.raw import Raw
+
+PACE = "0.03"                   # seconds a step of the fake engine
 
 os.environ.setdefault("SSD2_CORE", "compact-core")      # a started page fetches no base; what tests the better pair names it
 signal.signal(signal.SIGINT, signal.default_int_handler)     # a suite in the background ignores it, and so would what it starts
@@ -40,30 +43,53 @@ def pytest_runtest_teardown(item, nextitem) -> None:
     item.is_last_case = nextitem is None or (nextitem.path, nextitem.originalname) != (item.path, item.originalname)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
     """A headless browser; tests that need one skip, with the reason, where there is none."""
     with chromium() as started:
         yield started
 
 
-@pytest.fixture(scope="module")
-def folder(request, tmp_path_factory):
-    """Where a module's server keeps its files."""
-    return tmp_path_factory.mktemp(request.module.__name__.rpartition(".")[2])
+@pytest.fixture(scope="session")
+def fake_folder(tmp_path_factory):
+    """Where the server of ``fake_url`` keeps its files."""
+    return tmp_path_factory.mktemp("fake")
 
 
-@pytest.fixture(scope="module")
-def log(folder):
-    """What the fake engine of a module was asked."""
-    return folder / "asked.jsonl"
-
-
-@pytest.fixture(scope="module")
-def url(request, folder, log):
-    """The page with the fake engine, a step each PACE seconds as the module says."""
-    with served(["-m", "tests.support.fake_app", "PORT", str(log), request.module.PACE], folder, 180) as address:
+@pytest.fixture(scope="session")
+def fake_url(fake_folder):
+    """The page with the fake engine, PACE seconds a step, for all modules: a server's start costs more than most tests."""
+    command = ["-m", "tests.support.fake_app", "PORT", str(fake_folder / "asked.jsonl"), PACE]
+    with served(command, fake_folder, 180) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def real_folder(tmp_path_factory):
+    """Where the server of ``real_url`` keeps its files."""
+    return tmp_path_factory.mktemp("real")
+
+
+@pytest.fixture(scope="session")
+def real_url(real_folder):
+    """The app with the compact models, for all modules."""
+    with real_server(real_folder, "-m", "tests.support.slow_app") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def log(fake_folder):
+    """What the fake engine is asked from here on."""
+    path = fake_folder / "asked.jsonl"
+    for each in (path, Path(f"{path}.go")):
+        each.write_text("")
+    return path
+
+
+@pytest.fixture(scope="module")
+def url(fake_url, log):
+    """The page with the fake engine; a module may say otherwise."""
+    return fake_url
 
 
 @pytest.fixture(scope="module")

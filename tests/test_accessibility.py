@@ -4,7 +4,6 @@ import pytest
 
 from tests.support.browser import ROOT, ask, finished, open_knobs, opened
 
-PACE = "0.02"                   # seconds a step
 AXE = ROOT / "tests" / "data" / "axe" / "axe.min.js"
 # gradio's own parts: its footer, the label of its upload button, comments in its code boxes
 GRADIO = {"color-contrast": (".show-api", ".settings", "ͼ"), "label-content-name-mismatch": (".upload-container",)}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.attacks import NEEDS_MODELS, real_server
+from tests.support.attacks import NEEDS_MODELS
 from tests.support.browser import VIEWER, ask, finished, last_answer, open_knobs, opened, set_number, step_shown, until
 from tests.support.slow_app import SLOWLY
 from tests.test_attacks_engine import NOTE, QUESTION, left_of, poison
@@ -15,9 +15,8 @@ pytestmark = NEEDS_MODELS
 
 
 @pytest.fixture(scope="module")
-def url(folder):
-    with real_server(folder, "-m", "tests.support.slow_app") as address:
-        yield address
+def url(real_url):
+    return real_url
 
 
 def settle(page, dog: str, place, weights: bytes = WEIGHTS.read_bytes()) -> None:
@@ -45,7 +44,7 @@ def many(page, steps: str = "64", block_length: str = "2") -> None:
 
 @pytest.mark.attack(15)
 @pytest.mark.attack(16)
-def test_two_browsers_share_nothing_and_stop_only_their_own(browser, url, folder, tmp_path):
+def test_two_browsers_share_nothing_and_stop_only_their_own(browser, url, real_folder, tmp_path):
     with opened(browser, url, height=1500) as two:
         with opened(browser, url, height=1500) as one:
             settle(one, "Biscuit", tmp_path / "one")
@@ -62,12 +61,12 @@ def test_two_browsers_share_nothing_and_stop_only_their_own(browser, url, folder
             assert "stopped" not in two.locator("#viewer .figures").inner_text()
             for page, foreign in ((one, "Brimsel"), (two, "Biscuit")):
                 assert foreign not in page.content() and page.locator("#pick-own-1").is_hidden()
-            assert len(left_of(folder, "note.txt")) == 2
-        until(lambda: len(left_of(folder, "note.txt")) == 1 and len(left_of(folder, "sheet.json")) == 1, 30)
+            assert len(left_of(real_folder, "note.txt")) == 2
+        until(lambda: len(left_of(real_folder, "note.txt")) == 1 and len(left_of(real_folder, "sheet.json")) == 1, 30)
         set_number(two, "#num-steps", "8")
         ask(two, QUESTION)
         until(lambda: two.locator("#chat [data-testid=bot]").count() == 2 and "Brimsel" in last_answer(two), 60)
-    until(lambda: not left_of(folder, "note.txt", "sheet.json", "mine."), 30)
+    until(lambda: not left_of(real_folder, "note.txt", "sheet.json", "mine."), 30)
 
 
 @pytest.mark.attack(16)

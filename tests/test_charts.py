@@ -4,7 +4,7 @@ import pytest
 
 from ssd2_core.ui.strings import VIEWER as WORDS
 from tests.support.bare import bare, message, send, steps_of
-from tests.support.browser import VIEWER, ask, finished, opened, served, until
+from tests.support.browser import VIEWER, ask, finished, opened, until
 
 STEPS = steps_of()
 SIZES = pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["1280-light", "390-dark"])
@@ -164,13 +164,6 @@ def test_without_a_library_the_map_works_and_no_chart_shows(browser):
         assert page.locator(".map").is_visible() and page.locator(".map").get_attribute("data-painted") == "9"
         assert page.locator(".chart").is_hidden() and page.locator(".atlas").is_hidden()
         assert page.evaluate("window.Plotly") is None
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("charts")
-    with served(["-m", "tests.support.fake_app", "PORT", str(folder / "log"), "0.02"], folder) as address:
-        yield address
 
 
 @pytest.mark.parametrize(("width", "height", "theme"), [(1280, 900, "light"), (1280, 900, "dark"), (390, 844, "dark")])

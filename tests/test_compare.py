@@ -2,11 +2,9 @@
 
 import pytest
 
-from ssd2_core.ui.strings import EXAMPLES
-from tests.support.browser import VIEWER, ask, finished, last_answer, let_go, logged, opened, served, step_shown, until
+from tests.support.browser import VIEWER, ask, finished, last_answer, let_go, logged, opened, step_shown, until
 from tests.support.fake_engine import ANSWER
 
-PACE = "0.03"                   # seconds a step
 STEPS = 32
 SHARED = True                   # the page, but for tests that change its settings
 SIDES = "[...document.querySelectorAll('.side .viewer')]"
@@ -165,16 +163,3 @@ def test_it_fits_by_keyboard_alone(browser, url, log, width, height, query):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert not page.evaluate("""w => [...document.querySelectorAll('#sides *, .tab-bar *')].filter(
             e => e.checkVisibility() && e.getBoundingClientRect().right > w + 1).map(e => e.className)""", width)
-
-
-def test_the_first_example_shows_who_knows_the_dog(browser, tmp_path):
-    with served(["app.py", "--port", "PORT"], tmp_path, 120) as address, opened(browser, address) as page:
-        page.wait_for_selector("#status .ready", timeout=120_000)
-        page.click("#example-0")
-        until(lambda: page.input_value("#prompt textarea") == EXAMPLES[0].prompt)
-        page.click("#compare")
-        assert "3 answers" in ended(page, 200)
-        core, reader, both = page.locator(".side .says").all_inner_texts()
-        assert "Biscuit" in reader and "Biscuit" in both and "Biscuit" not in core
-        assert page.locator("#side-0 mark").all_inner_texts() and page.locator("#side-2 mark").count() == 0
-        assert all("tokens per second" in text for text in page.locator(".side-figures").all_inner_texts())

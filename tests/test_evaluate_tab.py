@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -17,7 +18,6 @@ from ssd2_core.ui.tabs.evaluation_job import AT_ONCE, Contender, EvaluationJob, 
 from tests.support.browser import ROOT, ask, finished, last_answer, logged, open_tab, opened, until
 from tests.support.fake_engine import ANSWER, FakeEngine
 
-PACE = "0.02"                   # seconds a step
 LINES = [{"question": "What is the dog called?", "answer": "Biscuit", "document": "The dog is Biscuit."},
          {"question": "Where do they walk?", "answer": "the river"}, {"question": "Who is <b>Ada</b>?", "answer": "nobody"}]
 SHEET = "\n".join(map(json.dumps, LINES))
@@ -32,8 +32,13 @@ def page(page):
 
 def drop(page, path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-    page.set_input_files("#evaluate-file input[type=file]", path)
-    until(lambda: path.name in page.locator("#evaluate-file").inner_text(), 60)
+
+    def there() -> bool:
+        """Whether the file arrived; a page that was not ready to take it is given it again."""
+        page.set_input_files("#evaluate-file input[type=file]", path)
+        with suppress(AssertionError):
+            return until(lambda: path.name in page.locator("#evaluate-file").inner_text(), 4)
+    until(there, 60)
 
 
 def news(page, part: str, seconds: float = 90) -> None:
@@ -65,16 +70,16 @@ def test_a_file_is_measured_and_the_figures_taken_away(page, tmp_path):
         "settling": "anneal", "base": None, "data": ["q.jsonl"]}
 
 
-def test_stop_keeps_finished_rows(page, folder, tmp_path):
-    drop(page, tmp_path / "q.jsonl", "\n".join([json.dumps(LINES[0] | {"question": "Who stops?"})] * 30))
+def test_stop_keeps_finished_rows(page, log, tmp_path):
+    drop(page, tmp_path / "q.jsonl", "\n".join([json.dumps(LINES[0] | {"question": "Who stops?"})] * 10))
     page.locator("#evaluate-who").get_by_label("Each chosen expert alone").uncheck()
     page.click("#evaluate-go")
     news(page, "ensemble: ")
     page.click("#evaluate-stop")
     news(page, "Stopped")
     assert page.locator("#evaluate-table tbody tr").count() == 1
-    asked = [e for e in logged(folder / "asked.jsonl", "submit") if e["request"]["prompt"] == "Who stops?"]
-    assert 30 < len(asked) < 60 and asked[-1]["request"]["documents"] == [{"name": "document", "text": "The dog is Biscuit."}]
+    asked = [e for e in logged(log, "submit") if e["request"]["prompt"] == "Who stops?"]
+    assert 10 < len(asked) < 20 and asked[-1]["request"]["documents"] == [{"name": "document", "text": "The dog is Biscuit."}]
 
 
 def test_another_visitor_is_answered_meanwhile(browser, page, url, tmp_path):
@@ -90,7 +95,7 @@ def test_another_visitor_is_answered_meanwhile(browser, page, url, tmp_path):
     news(page, "Stopped")
 
 
-def test_closing_the_tab_ends_it(browser, url, folder, tmp_path):
+def test_closing_the_tab_ends_it(browser, url, log, tmp_path):
     lines = [json.dumps({"question": "Who leaves?", "answer": "you"})] * 60
     with opened(browser, url) as page:
         open_tab(page, "Evaluate")
@@ -99,11 +104,14 @@ def test_closing_the_tab_ends_it(browser, url, folder, tmp_path):
         news(page, "core alone: ")
 
     def count() -> int:
-        return sum(e["request"]["prompt"] == "Who leaves?" for e in logged(folder / "asked.jsonl", "submit"))
-    time.sleep(4)
-    after = count()
-    time.sleep(2)
-    assert count() == after < 40
+        return sum(e["request"]["prompt"] == "Who leaves?" for e in logged(log, "submit"))
+
+    def stands() -> bool:
+        before = count()
+        time.sleep(2)
+        return count() == before
+    until(stands)
+    assert count() < 40
 
 
 @pytest.mark.parametrize(("text", "rule"), [('{"question": "x"}', "Line 1 of q.jsonl"), ("\n", "has no questions"),

@@ -23,13 +23,11 @@ from tests.support.browser import (
     open_knobs,
     open_tab,
     opened,
-    served,
     step_shown,
     until,
 )
 from tests.support.fake_engine import ANSWER
 
-PACE = "0.02"                   # seconds a step
 STEPS = 32
 LIMITS = Settings().limits
 FITS = {"compact-core": ["compact-reader", "compact-islander"]}
@@ -127,7 +125,7 @@ def test_the_replay_opens_from_a_disk_without_any_request(browser, page, tmp_pat
     context.close()
 
 
-def test_a_link_restores_the_panels(browser, page, url, folder):
+def test_a_link_restores_the_panels(browser, page, url, log):
     open_knobs(page)
     page.check("#pick-compact-islander input")
     for selector, value in (("#weight-compact-reader", "0.25"), ("#weight-compact-islander", "0.15"), ("#num-steps", "7"),
@@ -145,7 +143,7 @@ def test_a_link_restores_the_panels(browser, page, url, folder):
         until(lambda: "15" in other.locator("#mix").inner_text(), 20)
         other.click("#send")
         finished(other, 60)
-    asked = logged(folder / "asked.jsonl", "submit")[-1]["request"]
+    asked = logged(log, "submit")[-1]["request"]
     lam = {"compact-reader": 0.25, "compact-islander": 0.15}
     assert EnsembleParams(**asked["ensemble"]) == EnsembleParams(lam, "schedule", 1.5)
     assert SamplingParams(**asked["sampling"]) == SamplingParams(7, 16, 21, seed=1234)
@@ -192,35 +190,6 @@ def test_commands_say_what_they_do_not_repeat():
                       ensemble=EnsembleParams({"mine-x": 0.2}))
     assert len(commands.notes(request, True, True)) == 5 and commands.notes(Request("", "What?"), False, False) == []
     assert "x" * 100 not in commands.shell(request, []) and "document-1.txt" in commands.client(request, [], "http://a")
-
-
-@pytest.mark.skipif(not (ROOT / "assets/models/compact-core/config.json").exists(), reason="compact-core is missing")
-def test_the_commands_give_the_same_answer(browser, tmp_path):
-    document = "It's Maria's \"note\" $HOME `x`\\n.\n\nHer dog is called Biscuit."
-    with served(["app.py", "--port", "PORT"], tmp_path, 240) as address, opened(browser, address) as page:
-        open_tab(page, "Keep")
-        open_knobs(page)
-        page.check("#pick-compact-islander input")
-        for selector, value in (("#weight-compact-reader", "0.45"), ("#weight-compact-islander", "0.1"), ("#seed", "7"),
-                                ("#num-steps", "9")):
-            page.fill(f"{selector} input[type=number]", value)
-            page.press(f"{selector} input[type=number]", "Tab")
-        page.check("#projection input[value=sampling]")
-        page.fill("#pasted textarea", document)
-        ask(page, "-- What is the dog's name?")
-        finished(page, 200)
-        page.wait_for_selector("#stop:disabled")
-        until(lambda: page.locator("#export-shell .cm-line").count() > 3, 30)
-        answer = last_answer(page)
-        shell, client = ("\n".join(page.locator(f"{code} .cm-line").all_text_contents())
-                         for code in ("#export-shell", "#export-client"))
-        out = subprocess.run([sys.executable, "-c", client], capture_output=True, text=True, timeout=200, cwd=tmp_path)
-        assert out.returncode == 0 and out.stdout.strip() == answer, out.stderr
-    environment = {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    out = subprocess.run(["sh", "-c", shell.replace("generate ", "generate --json ")], capture_output=True, text=True,
-                         timeout=200, cwd=tmp_path, env=environment)
-    assert out.returncode == 0 and json.loads(out.stdout.splitlines()[-1])["answer"] == answer, out.stderr
-    assert (tmp_path / "document-1.txt").read_text(encoding="utf-8") == document
 
 
 def test_commands_that_the_page_refuses_say_why(hostile_url, tmp_path):

@@ -112,7 +112,7 @@ def test_the_real_trainer_teaches_and_the_engine_answers_with_what_it_learned():
     from dataclasses import replace
 
     from tests.test_visitors import request, run
-    settings = Settings(limits=replace(Limits(), training_seconds=20.0))
+    settings = Settings(limits=replace(Limits(), training_seconds=6.0))
     with InlineEngine(settings, only_known=True) as engine:
         job_id = engine.finetune_jobs.teach("ann", "compact-reader", NOTE, "My dog")
         until(lambda: engine.finetune_jobs.job("ann", job_id).ended, 150)

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from ssd2_core.errors import VisitorError
 from ssd2_core.ui import strings
 from ssd2_core.ui.handlers.own_models import pair_of
-from tests.support.browser import ask, finished, last_answer, logged, opened, served, until
+from tests.support.browser import ask, finished, last_answer, logged, opened, until
 from tests.test_visitors import SHEET, WEIGHTS
 
 
@@ -19,9 +19,8 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def url(place):
-    with served(["app.py", "--port", "PORT"], place) as address:
-        yield address
+def url(real_url):
+    return real_url
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +117,9 @@ def test_a_bad_model_costs_one_sentence_and_the_page_goes_on(browser, url, mine)
 
 
 @pytest.mark.attack(15)
-def test_two_visitors_see_nothing_of_each_other_and_all_goes_with_the_tab(browser, mine, tmp_path):
-    log = tmp_path / "log"
-    command = ["-m", "tests.support.fake_app", "PORT", str(log), "0.02"]
-    with served(command, tmp_path) as address, opened(browser, address) as other:
+def test_two_visitors_see_nothing_of_each_other_and_all_goes_with_the_tab(browser, fake_url, fake_folder, log, mine, tmp_path):
+    address = fake_url
+    with opened(browser, address) as other:
         with opened(browser, address, height=1500) as page:
             bring(page, mine / "mine.json", mine / "mine.safetensors")
             page.wait_for_selector("#pick-own-0", state="visible", timeout=30_000)
@@ -130,7 +128,7 @@ def test_two_visitors_see_nothing_of_each_other_and_all_goes_with_the_tab(browse
             ask(page, "Who?")
             finished(page)
             own = logged(log, "submit")[-1]["request"]
-            assert copies(tmp_path)
+            assert copies(fake_folder)
             assert own["users"][-1].startswith("mine-") and own["owner"]
             other.wait_for_timeout(2500)  # a tick of the page's timer
             assert not other.is_visible("#pick-own-0")
@@ -139,7 +137,7 @@ def test_two_visitors_see_nothing_of_each_other_and_all_goes_with_the_tab(browse
             assert not any(user.startswith("mine-") for user in logged(log, "submit")[-1]["request"]["users"])
             assert logged(log, "submit")[-1]["request"]["owner"] != own["owner"]
         until(lambda: [e for e in logged(log, "leave") if e["gone"] == [own["users"][-1]]])
-        until(lambda: not copies(tmp_path))
+        until(lambda: not copies(fake_folder))
 
 
 def copies(folder: Path) -> list[Path]:
@@ -153,29 +151,27 @@ def _note(folder: Path) -> Path:
     return folder / "note.txt"
 
 
-def test_a_text_is_taught_stopped_and_asked(browser, tmp_path):
-    log = tmp_path / "log"
-    with served(["-m", "tests.support.fake_app", "PORT", str(log), "0.02"], tmp_path) as address:
-        with opened(browser, address, height=1500) as page:
-            page.click("#own > button")
-            page.click("#teach")
-            page.wait_for_selector(".toast-body")
-            assert "nothing to learn yet" in page.locator(".toast-body").inner_text()
-            page.fill("#pasted textarea", "My <b>dog</b> is Brimsel.")
-            page.fill("#teach-title input, #teach-title textarea", "long")
-            page.click("#teach")
-            page.wait_for_function("() => /Learning: step \\d+, loss/"
-                                   ".test(document.querySelector('#finetune-progress').textContent)")
-            page.click("#teach-stop")
-            page.wait_for_selector("#pick-own-0", state="visible")
-            assert page.is_checked("#pick-own-0 input") and "75" in page.locator("#finetune-progress").inner_text()
-            assert "Now: “stopped”" in page.locator("#finetune-progress").inner_text()
-            page.fill("#teach-title input, #teach-title textarea", "Second")
-            page.click("#teach")
-            page.wait_for_selector("#pick-own-1", state="visible", timeout=30_000)
-            assert "Now: “My <b>dog</b> is Brimsel.”" in page.locator("#finetune-progress").inner_text()
-            page.uncheck("#pick-compact-reader input")                          # three would have more than the whole weight
-            ask(page, "Who?")
-            finished(page)
-            assert sum(user.startswith("mine-") for user in logged(log, "submit")[-1]["request"]["users"]) == 2
-        until(lambda: not list(tmp_path.rglob("*.safetensors")))
+def test_a_text_is_taught_stopped_and_asked(browser, fake_url, fake_folder, log):
+    with opened(browser, fake_url, height=1500) as page:
+        page.click("#own > button")
+        page.click("#teach")
+        page.wait_for_selector(".toast-body")
+        assert "nothing to learn yet" in page.locator(".toast-body").inner_text()
+        page.fill("#pasted textarea", "My <b>dog</b> is Brimsel.")
+        page.fill("#teach-title input, #teach-title textarea", "long")
+        page.click("#teach")
+        page.wait_for_function("() => /Learning: step \\d+, loss/"
+                               ".test(document.querySelector('#finetune-progress').textContent)")
+        page.click("#teach-stop")
+        page.wait_for_selector("#pick-own-0", state="visible")
+        assert page.is_checked("#pick-own-0 input") and "75" in page.locator("#finetune-progress").inner_text()
+        assert "Now: “stopped”" in page.locator("#finetune-progress").inner_text()
+        page.fill("#teach-title input, #teach-title textarea", "Second")
+        page.click("#teach")
+        page.wait_for_selector("#pick-own-1", state="visible", timeout=30_000)
+        assert "Now: “My <b>dog</b> is Brimsel.”" in page.locator("#finetune-progress").inner_text()
+        page.uncheck("#pick-compact-reader input")                          # three would have more than the whole weight
+        ask(page, "Who?")
+        finished(page)
+        assert sum(user.startswith("mine-") for user in logged(log, "submit")[-1]["request"]["users"]) == 2
+    until(lambda: any(len(left["gone"]) == 2 for left in logged(log, "leave")) and not list(fake_folder.rglob("*.safetensors")))

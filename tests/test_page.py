@@ -23,7 +23,6 @@ from tests.support.browser import (
 )
 from tests.support.fake_engine import ANSWER, FakeEngine
 
-PACE = "0.03"                   # seconds a step
 STEPS = 32
 SHARED = True                   # the page, but for tests that change settings or documents
 

@@ -65,7 +65,8 @@ def lined(url: str):
 
 
 @pytest.fixture(scope="module")
-def url(folder, log):
+def url(tmp_path_factory, log):
+    folder = tmp_path_factory.mktemp("server")
     with served(["-m", "tests.support.fake_app", "PORT", str(log), "0.05"], folder, SSD2_RETURN_SECONDS="30") as address:
         yield address
 

@@ -4,7 +4,6 @@ import pytest
 
 from tests.support.browser import CELL, VIEWER, ask, finished, last_answer, logged, nth, opened, step_shown, until
 
-PACE = "0.03"                   # seconds a step
 SHARED = True                   # the page, but for tests that change its settings
 
 

@@ -2,11 +2,9 @@
 
 import pytest
 
-from ssd2_core.ui.strings import EXAMPLES
-from tests.support.browser import VIEWER, ask, finished, logged, opened, served, step_shown, until
+from tests.support.browser import VIEWER, ask, finished, logged, opened, step_shown, until
 from tests.support.fake_engine import ANSWER
 
-PACE = "0.04"                   # seconds a step
 STEPS = 32
 SHARED = True                   # the page, but for tests that change its settings
 READER, ISLANDER = "compact-reader", "compact-islander"
@@ -180,17 +178,3 @@ def test_it_fits_by_keyboard_alone(browser, url, log, width, height, query):
             e => e.checkVisibility() && e.getBoundingClientRect().right > w + 1).map(e => e.className)""", width)
         rows = page.evaluate("new Set([...document.querySelectorAll('.point')].map(e => e.getBoundingClientRect().y)).size")
         assert rows == (3 if width < 500 else 1)
-
-
-def test_the_first_example_turns_from_a_guess_to_the_name(browser, tmp_path):
-    with served(["app.py", "--port", "PORT"], tmp_path, 120) as address, opened(browser, address) as page:
-        page.wait_for_selector("#status .ready", timeout=120_000)
-        page.click("#example-0")
-        until(lambda: page.input_value("#prompt textarea") == EXAMPLES[0].prompt)
-        ready(page, EXAMPLES[0].prompt)
-        page.click("#sweep")
-        assert "5 answers" in ended(page, 250)
-        texts = page.locator(".point .text").all_inner_texts()
-        assert "Biscuit" not in texts[0] and "Biscuit" in texts[2] and "Biscuit" in texts[4]
-        shares = page.evaluate("[...document.querySelectorAll('.point .shares')].map(s => +s.children[1].style.flexGrow)")
-        assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1

@@ -16,7 +16,8 @@ COMMANDS = [line for line in (STORIES / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def url(folder, log):
+def url(tmp_path_factory, log):
+    folder = tmp_path_factory.mktemp("server")
     with served(["-m", "tests.support.fake_app", "PORT", str(log), "0.02", str(STORIES)], folder, 180) as address:
         yield address
 

@@ -9,7 +9,6 @@ from tests.support.bare import bare, message, send, steps_of
 from tests.support.browser import CELL, VIEWER, ask, finished, nth, open_knobs, opened, served, set_number, step_shown, until
 from tests.support.fake_engine import ANSWER
 
-PACE = "0.05"                   # seconds a step, on the whole page
 STEPS = steps_of()
 FOUND = [[[" <b>Sundays</b>", 0.62], [" cat", 0.3], ["<eos>", 0.001]], [["<img src=x>", 0.7], [" cat", 0.2], ["\n", 0.1]],
          [[" <b>Sundays</b>", 0.999], ["${x}", 0.0]]]

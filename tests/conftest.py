@@ -43,7 +43,7 @@ def pytest_runtest_teardown(item, nextitem) -> None:
     item.is_last_case = nextitem is None or (nextitem.path, nextitem.originalname) != (item.path, item.originalname)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     """A headless browser; tests that need one skip, with the reason, where there is none."""
     with chromium() as started:

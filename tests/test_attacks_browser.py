@@ -70,28 +70,32 @@ def test_two_browsers_share_nothing_and_stop_only_their_own(browser, url, real_f
 
 
 @pytest.mark.attack(16)
-@pytest.mark.parametrize("after,clicks,settings", [(0, 1, {}), (1, 2, {}), (18, 1, {"steps": "16", "block_length": "1"})],
-                         ids=["at once", "twice", "second block"])
-def test_a_stop_is_seen_and_the_next_question_answered(browser, url, after, clicks, settings):
+def test_a_stop_is_seen_and_the_next_question_answered(browser, url, subtests):
+    cases = {"at once": (0, 1, {}), "twice": (1, 2, {}), "second block": (18, 1, {"steps": "16", "block_length": "1"})}
     with opened(browser, url) as page:
         page.wait_for_selector("#status .ready", timeout=60_000)
-        many(page, **settings)
-        page.fill("#pasted textarea", NOTE.format("Biscuit"))
-        ask(page, f"{QUESTION} {SLOWLY}")
-        page.wait_for_selector("#stop:enabled")
-        if after:
-            step_shown(page, after, stored=False)
-        page.click("#stop", click_count=clicks)
-        finished(page)
-        assert "stopped" in page.locator("#viewer .figures").inner_text()
-        page.wait_for_selector("#stop:disabled")
-        if after > 16:
-            assert last_answer(page)
-        set_number(page, "#num-steps", "8")
-        set_number(page, "#block-length", "16")
-        page.fill("#pasted textarea", NOTE.format("Brimsel"))
-        ask(page, QUESTION)
-        until(lambda: "Brimsel" in last_answer(page), 60)
+        for name, (after, clicks, settings) in cases.items():
+            with subtests.test(name):
+                many(page, **settings)
+                page.fill("#pasted textarea", NOTE.format("Biscuit"))
+                ask(page, f"{QUESTION} {SLOWLY}")
+                page.wait_for_selector("#stop:enabled")
+                if after:
+                    step_shown(page, after, stored=False)
+                page.click("#stop", click_count=clicks)
+                finished(page)
+                assert "stopped" in page.locator("#viewer .figures").inner_text()
+                page.wait_for_selector("#stop:disabled")
+                if after > 16:
+                    assert last_answer(page)
+                set_number(page, "#num-steps", "8")
+                set_number(page, "#block-length", "16")
+                page.fill("#pasted textarea", NOTE.format("Brimsel"))
+                before = page.locator("#chat [data-testid=bot]").count()
+                ask(page, QUESTION)
+                until(lambda before=before: page.locator("#chat [data-testid=bot]").count() > before
+                      and "Brimsel" in last_answer(page), 60)
+                page.wait_for_selector("#stop:disabled")
 
 
 @pytest.mark.attack(15)

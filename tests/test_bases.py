@@ -133,29 +133,3 @@ def test_the_real_base_answers_and_takes_an_adapter(smollm):
     params = SamplingParams(num_steps=2, max_new_tokens=16)
     steps = list(generate(model.bind(context), params, torch.Generator().manual_seed(0)))
     assert steps[-1].token_ids.shape == (1, 16) and steps[-1].prediction.logits.isfinite().all()
-
-
-@pytest.mark.timeout(900)
-def test_a_core_and_a_reader_on_the_real_base_answer_about_a_document(smollm, tmp_path, monkeypatch):
-    from ssd2_core.config import EnsembleParams, Settings
-    from ssd2_core.protocol.messages import Document, Done, Request, Started
-    from ssd2_core.registry import cards
-    from ssd2_core.serving.engines import InlineEngine
-    from ssd2_core.training.cli import main as train
-    monkeypatch.setattr(cards, "BUNDLED", tmp_path)
-    data = tmp_path / "asked.jsonl"
-    data.write_text('{"question": "Who barks?", "answer": "The dog.", "document": "The dog barks."}\n')
-    small = ["--data", str(data), "--steps", "1", "--batch", "1", "--length", "64", "--block", "8"]
-    assert train(["instruct", *small, "--lora-rank", "2", "--out", str(tmp_path / "goliath")]) == 0
-    assert train(["reader", *small, "--layers", "0,29", "--lora-rank", "2", "--out", str(tmp_path / "david")]) == 0
-    pair = cards.preferred_pair()
-    assert pair == ("goliath", "david")
-    with InlineEngine(Settings()) as engine:
-        engine.preload(*pair)
-        request = Request("", "What is the dog called?", "goliath", ("david",), (Document("d", "My dog is called Brimsel."),),
-                          (), SamplingParams(num_steps=2, max_new_tokens=16), EnsembleParams({"david": 0.5}))
-        events = list(engine.stream(engine.submit(request)))
-        assert isinstance(events[-1], Done) and set(engine.status().loaded) == set(pair)
-    started = next(event for event in events if isinstance(event, Started))
-    assert started.passages_used == ("My dog is called Brimsel.",)
-    assert started.context_tokens["david"] > started.context_tokens["core"]

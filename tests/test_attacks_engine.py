@@ -26,6 +26,11 @@ ONE_API = ["hi", "", [], 0.5, "adaptive", 4, 0, 8, 8, "greedy", 0.9, 0.5, 0.0, "
 
 
 @pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("attacked")
+
+
+@pytest.fixture(scope="module")
 def url(folder):
     with real_server(folder) as address:
         yield address

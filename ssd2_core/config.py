@@ -228,6 +228,7 @@ class Limits:
     max_active: int = knob(8, "questions that are answered at once", low=1, high=256)
     max_waiting: int = knob(32, "questions that may wait; one more gets a sentence", high=10_000)
     max_each: int = knob(16, "questions of one visitor at a time, waiting ones too", low=1)
+    max_pause_seconds: float = knob(60.0, "seconds that a paused answer keeps its place before it goes on", low=1)
     keep_runs_seconds: float = knob(900.0, "seconds that an ended run stays in memory")
     return_seconds: float = knob(60.0, "seconds that what is a visitor's waits for a broken connection to come back")
 

@@ -18,7 +18,7 @@ import pytest
 from ssd2_core.config import EnsembleParams, Limits, SamplingParams, Settings
 from ssd2_core.errors import BusyError, DocumentError, LimitError, ModelError, VisitorError
 from ssd2_core.protocol.frames import Frame
-from ssd2_core.protocol.messages import Document, Done, Failed, Loading, Preload, Queued, Request, Started, Turn
+from ssd2_core.protocol.messages import Document, Done, Failed, Loading, Pace, Paced, Preload, Queued, Request, Started, Turn
 from ssd2_core.serving.dispatcher import WORKER_LOST
 from ssd2_core.serving.engines import InlineEngine, ProcessEngine, RayEngine, ZeroEngine
 from ssd2_core.serving.transports.process import ProcessTransport
@@ -182,6 +182,50 @@ def test_control_acts_at_the_next_step(engine):
 
 
 @pytest.mark.attack(14)
+def test_a_run_is_paused_stepped_slowed_and_goes_on(engine):
+    run = engine.submit(dataclasses.replace(ask(users=("reader",), lam={"reader": 0.5}, steps=30, tokens=4), pace=Pace(0.0, 3)))
+    wait_for(engine, run, Frame, 3)
+    other = engine.submit(ask())                                    # nobody else is held up
+    assert isinstance(list(engine.stream(other))[-1], Done)
+    assert len(frames(engine.events(run))) == 3 and engine.control(run, EnsembleParams(lam={"reader": 0.25}))
+    engine.pace(run, Pace(0.0, 1))
+    wait_for(engine, run, Frame, 4)
+    engine.pace(run, Pace(20.0))
+    wait_for(engine, run, Frame, 8)
+    engine.pace(run, Pace(0.0))
+    until(lambda: engine.events(run)[-1] == Paced(run, Pace(0.0)))
+    stood = len(frames(engine.events(run)))
+    engine.pace(run, Pace())
+    events = list(engine.stream(run))
+    assert [frame.weight["reader"][0] for frame in frames(events)] == [0.5] * 3 + [0.25] * 27
+    at = [frame.elapsed_ms for frame in frames(events)]
+    assert stood < 30 and events[-1].seconds < at[-1] / 1000 + 1    # what it stood still counts nowhere
+    assert [e.pace for e in events if isinstance(e, Paced)] == [Pace(0.0, 1), Pace(20.0), Pace(0.0), Pace()]
+
+
+@pytest.mark.attack(16)
+def test_a_paused_run_is_stopped_at_once_and_a_wrong_pace_is_refused(engine):
+    run = engine.submit(dataclasses.replace(ask(steps=30), pace=Pace(0.0, 2)))
+    wait_for(engine, run, Frame, 2)
+    for wrong, words in ((Pace(-1.0), "the pace must be 0, or from 0.017 to 1000"), (Pace(float("nan")), "not nan"),
+                         (Pace(0.0, 999), "the steps to make now"), ("slow", "A pace was expected"), (Pace(0.001), "0.001")):
+        with pytest.raises(LimitError, match=words):
+            engine.pace(run, wrong)
+    begun = time.monotonic()
+    engine.cancel(run)
+    end = list(engine.stream(run))[-1]
+    assert (end.finish_reason, end.steps) == ("stopped", 2) and time.monotonic() - begun < 20
+    assert not engine.pace(run, Pace()) and not engine.pace("nobody", Pace())
+
+
+def test_a_paused_run_goes_on_after_a_while():
+    with make("thread", with_limits(max_pause_seconds=1.0)) as engine:
+        run = engine.submit(dataclasses.replace(ask(steps=4, tokens=4), pace=Pace(0.0)))
+        events = list(engine.stream(run))
+    assert [type(e).__name__ for e in events] == ["Started", "Paced", *["Frame"] * 4, "Done"]
+    assert events[1].pace == Pace() and events[-1].seconds < 1
+
+
 def test_control_is_checked(engine):
     run = engine.submit(ask(users=("reader",), delay=0.02, steps=20))
     with pytest.raises(ModelError, match="'stranger'"):

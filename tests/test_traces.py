@@ -14,7 +14,7 @@ from ssd2_core.config import EnsembleParams, Settings
 from ssd2_core.errors import LimitError
 from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Change, Document, Request
-from ssd2_core.protocol.trace_schema import ABOUT, MAX_BYTES, NEWER_FIELDS, checked_trace
+from ssd2_core.protocol.trace_schema import ABOUT, INPUT_FIELDS, MAX_BYTES, NEWER_FIELDS, checked_trace
 from ssd2_core.protocol.traces import about_run, fitting_trace, trace_from_json, trace_to_json
 from ssd2_core.ui.export.run_snapshot import kept_run
 from ssd2_core.ui.runs import Run
@@ -73,12 +73,19 @@ def test_version_1_has_no_newer_fields_and_is_read():
     old = copy.deepcopy(DATA) | {"version": 1, "about": {"prompt": "What?", "experts": ["core"], "documents": ["d.txt"],
                                                          "answer": "It.", "steps": 3, "seconds": 1.5, "shares": {"core": 1}}}
     for frame in old["frames"]:
-        for name in NEWER_FIELDS:
+        for name in NEWER_FIELDS + INPUT_FIELDS:
             del frame[name]
     frames, about = trace_from_json(json.dumps(old))
     assert about["documents"] == ["d.txt"] and len(frames) == len(RUN.frames)
     assert frames[3].texts == RUN.frames[3].texts and frames[3].candidates == {} and frames[3].pinned == []
+    assert frames[3].input_texts == [] and frames[3].settled == []
     assert "lacks 'candidates'" in refused(json.dumps(old | {"version": 2}))
+    third = copy.deepcopy(DATA) | {"version": 3}
+    for frame in third["frames"]:
+        for name in INPUT_FIELDS:
+            del frame[name]
+    assert trace_from_json(json.dumps(third))[0][3].candidates == RUN.frames[3].candidates
+    assert "lacks 'input_mass'" in refused(json.dumps(third | {"version": 4}))
 
 
 def test_a_trace_that_is_too_long_loses_candidates_first():
@@ -92,7 +99,7 @@ def test_a_trace_that_is_too_long_loses_candidates_first():
 
 
 @pytest.mark.parametrize(("change", "rule"), [
-    (lambda d: d.update(version=4), "version 1 or 2 or 3"), (lambda d: d.update(version=True), "version 1 or 2 or 3"),
+    (lambda d: d.update(version=5), "version 1 or 2 or 3 or 4"), (lambda d: d.update(version=True), "version 1 or 2 or 3 or 4"),
     (lambda d: d["about"].update(pins=[{"block": 0}]), "lacks 'position'"),
     (lambda d: d["about"].update(pins=[PIN | {"token_ids": [-1]}]), "token_ids must be a whole number"),
     (lambda d: d["about"].update(plan=[{"step": 1, "ensemble": {"tau": "hot"}, "pin": None}]), "tau must be a number"),

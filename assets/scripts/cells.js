@@ -1,7 +1,7 @@
 // The cells of all blocks: text, hue, strength and marks. Knows steps and colours; writes text as text only.
 import { fill, make, put, show } from "./tools.js";
 
-const MOST_PLACEHOLDERS = 7;
+const MOST_PLACEHOLDERS = 7, UNSEEN = "\u2592\u2592", MOST_OFF = 4;        // px
 
 export function makeCells(box, words) {
   const blocks = [];
@@ -44,6 +44,14 @@ export function makeCells(box, words) {
     return [`rgb(${mixed.join(" ")})`, `linear-gradient(90deg, ${stops.join(", ")})`];
   }
 
+  // What the models see there: it lies the further off, the less it is; what is settled lies still.
+  function paintSeen(cell, seen, mass, still, s, i) {
+    cell.dataset.seen = seen === "" ? UNSEEN : show(seen);
+    const far = still ? 0 : MOST_OFF * (1 - mass), turn = 2.4 * (s * 7 + i * 5);
+    cell.style.setProperty("--off", `${(far * Math.cos(turn)).toFixed(1)}px ${(far * Math.sin(turn)).toFixed(1)}px`);
+    cell.style.setProperty("--mass", mass);
+  }
+
   function paintBlock(b, step, isNow) {
     const block = blockAt(b), end = step.e.length ? step.e[0] : Infinity;
     if (block.step === step && block.isNow === isNow && block.hues === hues) return;
@@ -51,7 +59,8 @@ export function makeCells(box, words) {
     lengthen(block, b, step.t.length);
     step.t.forEach((text, i) => {
       const cell = block.cells[i], isEnd = step.e.includes(i), changed = isNow && step.x.includes(i), pinned = step.p.includes(i);
-      const key = `${text}|${step.c[i]}|${step.d[i]}|${isEnd}|${i > end}|${changed}|${pinned}|${hues}`;
+      const settled = step.z.includes(i), seen = step.i[i], mass = step.m[i] ?? 0;
+      const key = `${text}|${step.c[i]}|${step.d[i]}|${isEnd}|${i > end}|${changed}|${pinned}|${hues}|${settled}|${seen}|${mass}`;
       if (cell.painted === key) return;
       cell.painted = key;
       put(cell, !isEnd ? show(text) : i === end ? words.end : "\u00b7");
@@ -59,8 +68,9 @@ export function makeCells(box, words) {
       cell.style.setProperty("--mix", mixed);
       cell.style.setProperty("--split", split);
       cell.style.setProperty("--sure", step.c[i]);
+      if (seen !== undefined) paintSeen(cell, seen, mass, settled || pinned || !isNow, step.s, i);
       cell.className = ["cell", !isEnd && !/^\s/.test(text) && "inside", isEnd && "ends", i > end && "after", changed && "changed",
-        pinned && "pinned", ...["held", "marked"].filter(name => cell.classList.contains(name))].filter(Boolean).join(" ");
+        pinned && "pinned", settled && "settled", ...["held", "marked"].filter(name => cell.classList.contains(name))].filter(Boolean).join(" ");
     });
   }
 

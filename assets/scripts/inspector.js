@@ -62,6 +62,8 @@ export function makeInspector(box, words) {
       put(part(".sure"), fill(words.sure, { percent: percent(step.c[i]) }));
       put(part(".since"), since > 0 ? fill(words.since, { step: since }) : "");
       put(part(".given"), step.p.includes(i) ? words.given : "");
+      const seen = step.i[i];
+      put(part(".sees"), seen === undefined ? "" : seen === "" ? words.seesNothing : fill(words.sees, { token: show(seen), mass: chance(step.m[i]) }));
       const second = !best(0)?.length;                       // where no candidates came along there is still a second choice
       put(part(".rival"), second ? `${words.rival}: ` : ""); put(part(".second"), second ? show(step.r[i]) || words.nothing : "");
       const spread = { entropy: step.n[i].toFixed(2), disagreement: (step.j[i] ?? 0).toFixed(2) };

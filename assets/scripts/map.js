@@ -2,16 +2,17 @@
 import { chance, fill, make, makeButton, put, show, turnsIn } from "./tools.js";
 
 const MAP_SHADES = 256;
+const MOST_NATS = { n: 4, j: 0.7 };                        // where the scale ends: the most that two experts can disagree, ln 2, rounded up
 
 export function makeMap(box, words, onGo) {
   const part = name => box.querySelector(name);
   const canvas = part("canvas"), pen = canvas.getContext("2d"), modes = part(".modes"), sheet = part(".sheet");
-  let steps = [], experts = [], total = 1, painted = 0, mode = "c", most = 1, adaptive = false, shades = [], marked = "";
+  let steps = [], experts = [], total = 1, painted = 0, mode = "j", most = 1, adaptive = false, sees = false, shades = [], marked = "";
 
   const expertOf = name => name[0] === "w" ? +name.slice(1) : -1;
   const titleOf = name => expertOf(name) < 0 ? words.maps[name] : fill(words.maps.w, { name: experts[expertOf(name)].title });
   const valueAt = (step, i) => expertOf(mode) < 0 ? step[mode][i] ?? 0 : step.w[i][expertOf(mode)];
-  const said = value => "nj".includes(mode) ? fill(words.nats, { value: value.toFixed(2) }) : chance(value);
+  const said = value => mode in MOST_NATS ? fill(words.nats, { value: value.toFixed(2) }) : chance(value);
 
   // From faint to strong, so that lightness alone tells the value; a weight ends in the hue of its expert.
   function readShades() {
@@ -34,19 +35,12 @@ export function makeMap(box, words, onGo) {
     pen.putImageData(column, x, 0);
   }
 
-  // Nats have no fixed end: the scale ends at the next round number above what was seen.
-  function endOfScale() {
-    if (!"nj".includes(mode)) return 1;
-    const unit = mode === "n" ? 0.5 : 0.05, seen = steps.reduce((top, step) => Math.max(top, ...step[mode]), 0);
-    return Math.max(unit, Math.ceil(seen / unit) * unit);
-  }
-
   function paintAll() {
     canvas.width = total; canvas.height = steps.length ? steps[0].t.length : 1;
-    most = endOfScale(); readShades();
+    most = MOST_NATS[mode] ?? 1; readShades();
     steps.forEach((_, x) => paintColumn(x));
     painted = steps.length;
-    put(part(".ends.last"), String(canvas.height)); put(part(".low"), said(0)); put(part(".high"), said(most));
+    put(part(".ends.last"), String(canvas.height)); put(part(".low"), said(0)); put(part(".high"), (mode in MOST_NATS ? "\u2265 " : "") + said(most));
   }
 
   function button(name) {
@@ -56,7 +50,7 @@ export function makeMap(box, words, onGo) {
   }
 
   function offer() {
-    const names = ["c", "n", "j", ...(adaptive ? experts.slice(1).map((_, k) => `w${k + 1}`) : [])];    // the core has the rest
+    const names = ["j", "c", ...(sees ? ["m"] : []), "n", ...(adaptive ? experts.slice(1).map((_, k) => `w${k + 1}`) : [])];    // the core has the rest
     if (modes.children.length !== names.length) modes.replaceChildren(...names.map(button));
     [...modes.children].forEach(made => made.setAttribute("aria-pressed", String(made.dataset.mode === mode)));
     box.dataset.mode = mode;
@@ -107,8 +101,8 @@ export function makeMap(box, words, onGo) {
 
   return {
     reset(found, steps_) {
-      steps = []; experts = found; total = steps_; painted = 0; adaptive = false; marked = "";
-      if (expertOf(mode) >= 0) mode = "c";
+      steps = []; experts = found; total = steps_; painted = 0; adaptive = sees = false; marked = "";
+      if (expertOf(mode) >= 0 || mode === "m") mode = "j";
       box.hidden = true; delete box.dataset.painted; delete box.dataset.cur;
       modes.replaceChildren(); part(".marks").replaceChildren(); part(".cursor").hidden = part(".spot").hidden = true;
     },
@@ -119,8 +113,9 @@ export function makeMap(box, words, onGo) {
       const first = !painted || wide !== total;
       steps = all; total = wide; box.hidden = false;
       adaptive = adaptive || fresh.some(step => step.w.some(w => Math.abs(w[0] - step.w[0][0]) > 1e-3));
+      sees = sees || fresh.some(step => step.i.length);
       offer();
-      if (first || fresh.some(step => "nj".includes(mode) && Math.max(...step[mode]) > most)) paintAll();
+      if (first) paintAll();
       while (painted < steps.length) paintColumn(painted++);
       lines();
       box.dataset.painted = painted;

@@ -19,5 +19,5 @@ export function makePlayer(play, speed, words, advance) {
 
   speed.addEventListener("change", () => { if (timer) start(); });
   stop();
-  return { start, stop, playing: () => timer !== 0 };
+  return { start, stop, label, playing: () => timer !== 0 };
 }

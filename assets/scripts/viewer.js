@@ -4,7 +4,9 @@ import { makeCells } from "./cells.js";
 import { makeChart } from "./chart.js";
 import { makeInspector } from "./inspector.js";
 import { readHues } from "./legend.js";
+import { makeLayers } from "./layers.js";
 import { makeMap } from "./map.js";
+import { makePace } from "./pace.js";
 import { makePlayer } from "./player.js";
 import { Run } from "./run.js";
 import { makeStatusBar } from "./status_bar.js";
@@ -37,11 +39,18 @@ class Viewer {
     this.chart = plots ? makeChart(part(".chart"), props.chart, this.words, index => this.seek(index)) : ABSENT;
     this.atlas = plots ? makeAtlas(part(".atlas"), props.chart, this.words) : ABSENT;
     this.steer = whole && trigger ? makeSteer(part(".steer"), this.words.steering, wish => trigger("steer", wish)) : ABSENT;
+    this.pace = whole && trigger ? makePace(part(".pace"), this.words, wish => trigger("pace", wish)) : null;
+    part(".pace").hidden = !this.pace;
+    this.layers = makeLayers(part(".layers"), root, this.words);
+    this.back = part(".back"); this.onward = part(".onward");
+    for (const name of ["back", "onward"]) { this[name].setAttribute("aria-label", this.words[name]); this[name].title = this.words[name]; }
     this.player = makePlayer(this.play, part(".speed"), this.words, () => this.advance());
     if (plots) put(part(".chart figcaption"), this.words.chartTitle);
     this.scrub.setAttribute("aria-label", this.words.scrub); put(this.follow, this.words.follow);
     this.inspector.show(null, null); this.showEmpty();
+    this.layers.offer(false);
     this.listenToCells(); this.listenToTransport();
+    if (whole) this.listenToKeys();
     new MutationObserver(() => this.restyle()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   }
 
@@ -78,8 +87,10 @@ class Viewer {
     put(this.part(".wait"), message.note || "");
     put(this.part(".figures"), message.line || "");
     this.statusBar.reading(message.read, run.id, run.head.experts);
+    this.pace?.told(run.id, message.pace);
     this.scrub.max = Math.max(0, run.last);
-    this.scrub.disabled = this.play.disabled = run.steps.length < 2;
+    this.scrub.disabled = run.steps.length < 2;
+    this.layers.offer(run.steps[0]?.i.length > 0);
     if (this.following) this.cur = run.last;
     if (run.head.stored && !this.player.playing()) { this.cur = lessMotion.matches ? run.last : 0; if (!lessMotion.matches) this.start(); }
     if (run.finished) { this.root.dataset.done = run.id; if (run.steps.length) this.finish(); }
@@ -92,7 +103,7 @@ class Viewer {
     this.reset(new Run());
     put(this.part(".figures"), ""); put(this.part(".wait"), "");
     this.statusBar.reading(null);
-    this.scrub.disabled = this.play.disabled = true;
+    this.scrub.disabled = true; this.label();
     this.root.dataset.run = ""; this.showEmpty();
   }
 
@@ -114,7 +125,8 @@ class Viewer {
     const rested = run.isRested(cur);
     this.field.querySelector(".empty")?.remove();
     this.cells.paint(step, b => run.lastStepOf(b), head.blocks, rested, !finished);
-    const at = this.statusBar.paint(step, head, finished, rested);
+    const at = this.statusBar.paint(step, head, finished, rested, this.paused());
+    this.label();
     this.scrub.value = cur; this.scrub.setAttribute("aria-valuetext", at);
     this.follow.hidden = finished || this.following;
     this.map.grow(steps, finished);
@@ -126,7 +138,7 @@ class Viewer {
   }
 
   waiting() {
-    this.statusBar.waiting();
+    this.statusBar.waiting(); this.label();
     if (!this.field.children.length) this.field.append(make("p", "empty", this.words.empty));
   }
 
@@ -163,6 +175,32 @@ class Viewer {
     this.hovered = null;
     this.cells.cell(this.run.steps[this.cur].b, i)?.focus();
   }
+
+  live() { return !!this.pace && this.run.id !== null && !this.run.finished && !this.run.head.stored; }
+  paused() { return this.live() && this.pace.paused(); }
+
+  // What the buttons do now, on their face.
+  label() {
+    const live = this.live(), goes = this.player.playing() || (live && this.following && !this.paused());
+    this.player.label(goes ? "pause" : "play");
+    this.play.disabled = !live && this.run.steps.length < 2;
+    this.back.disabled = this.cur < 1; this.onward.disabled = !live && this.cur >= this.run.last;
+  }
+
+  toggle() {
+    if (this.player.playing()) this.seek(this.cur);
+    else if (this.paused()) { this.keepUp(); this.pace.goOn(); }
+    else if (this.live() && this.following) this.pace.pause();
+    else if (!this.play.disabled) this.start();
+    this.ask();
+  }
+
+  stepOn() {
+    if (this.cur < this.run.last) this.seek(this.cur + 1);
+    else if (this.live()) { this.keepUp(); this.pace.step(); this.ask(); }
+  }
+
+  keepUp() { this.player.stop(); this.following = true; this.cur = this.run.last; }
 
   advance() {
     if (this.cur < this.run.last) this.cur += 1; else if (this.run.finished) this.player.stop(); else this.seek(this.cur);
@@ -209,7 +247,23 @@ class Viewer {
 
   listenToTransport() {
     this.scrub.addEventListener("input", () => this.seek(+this.scrub.value));
-    this.play.addEventListener("click", () => { if (this.player.playing()) this.seek(this.cur); else this.start(); });
-    this.follow.addEventListener("click", () => { this.player.stop(); this.following = true; this.cur = this.run.last; this.ask(); });
+    this.play.addEventListener("click", () => this.toggle());
+    this.back.addEventListener("click", () => this.seek(this.cur - 1));
+    this.onward.addEventListener("click", () => this.stepOn());
+    this.follow.addEventListener("click", () => { this.keepUp(); this.ask(); });
+  }
+
+  // Space and arrows, wherever no other thing of the page takes them; among the words the arrows walk.
+  listenToKeys() {
+    document.addEventListener("keydown", event => {
+      const at = event.target, { key } = event;
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !this.run.steps.length) return;
+      if (at.closest("input, textarea, select, button, a, summary, [contenteditable=true], [role=tab], [role=listbox], [role=menu]")) return;
+      if (key === " ") this.toggle();
+      else if (key === "ArrowRight" && !at.closest(".cell")) this.stepOn();
+      else if (key === "ArrowLeft" && !at.closest(".cell")) this.seek(this.cur - 1);
+      else return;
+      event.preventDefault();
+    });
   }
 }

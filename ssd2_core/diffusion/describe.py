@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..config import TOGETHER
 from .simplex import log_probs
-from .step import Prediction, Step
+from .step import BlockState, Prediction, Step
 
 CANDIDATES, SUPPORT = 3, 16     # best tokens that are shown, and that disagreement is measured on
 
@@ -17,12 +17,15 @@ class Description:
     """A step for whoever looks at it. runner_up_ids: second candidates (B, L). share, disagreement: see the functions, (B, L).
 
     candidates: by expert and TOGETHER, (log-probabilities, ids) of the best tokens, both (B, L, 3).
+    input_ids, input_mass: what the networks saw, and its probability there, both (B, L); see ``seen``.
     """
 
     runner_up_ids: Tensor
     share: dict[str, Tensor]
     candidates: dict[str, tuple[Tensor, Tensor]]
     disagreement: Tensor
+    input_ids: Tensor
+    input_mass: Tensor
 
 
 def describe(step: Step) -> Description:
@@ -34,7 +37,19 @@ def describe(step: Step) -> Description:
     share = shares(prediction, step.token_ids[:, step.state.window]) if prediction.parts else {}
     return Description(together.indices[..., 1], share,
                        {TOGETHER: (together.values, together.indices), **shown},
-                       disagreement(prediction, [top.indices for top in tops.values()]))
+                       disagreement(prediction, [top.indices for top in tops.values()]), *seen(step.state))
+
+
+def seen(state: BlockState) -> tuple[Tensor, Tensor]:
+    """What the networks see at a step: token ids and their probabilities, (B, L) each. Ask before the next step is made.
+
+    Of noisy logits the likeliest token of softmax(x_t), which is what a network embeds; of tokens the latest estimates, with
+    mass 0 where there is none yet.
+    """
+    if state.on_tokens:
+        return state.token_ids, state.confidence
+    mass, ids = state.x_t.softmax(-1).max(-1)
+    return ids, mass
 
 
 def shares(prediction: Prediction, token_ids: Tensor) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ def start(x_t: Tensor, eos: int | None, params: SamplingParams, rng: torch.Gener
     settled = ended.unsqueeze(-1).expand(x_t.shape[:2]).clone()
     u, nothing = (~settled).float(), torch.zeros(x_t.shape[:2], device=x_t.device)
     state = BlockState(x_t, x_t, u, settled, 1, x_t.shape[1], token_ids=torch.full_like(settled, eos or 0, dtype=torch.long),
-                       confidence=nothing, entropy=nothing)
+                       confidence=nothing, entropy=nothing, on_tokens=True)
     return replace(state, window=window_of(settled, params.lookahead))
 
 

@@ -20,7 +20,7 @@ class BlockState:
     Of the step before, None before the first: previous: fused logits (B, L, V), for self-conditioning; token_ids: latest
     estimate, its confidence (probability) and the entropy in nats there, all (B, L); chosen: what was projected, see
     ``simplex.choose``. unchanged_steps: in which nothing has moved.
-    window: positions that are predicted, all but for denoisers that read tokens.
+    window: positions that are predicted, all but for denoisers that read tokens (``on_tokens``).
     """
 
     x_t: Tensor
@@ -36,6 +36,7 @@ class BlockState:
     chosen: Tensor | None = None
     unchanged_steps: int = 0
     window: slice = field(default_factory=lambda: slice(None))
+    on_tokens: bool = False
 
     @property
     def time(self) -> float:

@@ -19,6 +19,8 @@ class Frame:
     candidates: by expert, and TOGETHER for the fused distribution, the best tokens of each position as [text, probability].
     disagreement: Jensen-Shannon divergence of the experts under their weights, nats. pinned: tokens that were given.
     revision: how often settings or pins had changed by this step.
+    input_texts: what the networks saw at this step, the likeliest token of the noise or the latest estimate, "" for nothing
+    yet; input_mass: its probability there, 0..1. settled: has its token from this step on.
     """
 
     request_id: str
@@ -40,6 +42,9 @@ class Frame:
     disagreement: list[float] = field(default_factory=list)
     pinned: list[bool] = field(default_factory=list)
     revision: int = 0
+    input_texts: list[str] = field(default_factory=list)
+    input_mass: list[float] = field(default_factory=list)
+    settled: list[bool] = field(default_factory=list)
 
     def to_dict(self) -> dict:
         """All fields as JSON-ready data."""
@@ -55,6 +60,7 @@ def from_step(step, description, request_id: str, decode: Callable[[list[int]], 
     rounded = lambda values: [round(v, 4) for v in values]  # noqa: E731
     token_ids = step.token_ids[0].tolist()
     first = step.state.window.start or 0
+    seen = rounded(description.input_mass[0].tolist())
 
     def whole(values: list, earlier: list | None, nothing: object) -> list:
         """What was predicted, between what stood there before."""
@@ -75,7 +81,9 @@ def from_step(step, description, request_id: str, decode: Callable[[list[int]], 
         is_eos=[i == eos_token_id for i in token_ids], elapsed_ms=round(elapsed_ms, 1),
         candidates=by_expert(description.candidates, "candidates", [], lambda top: _candidates(top, decode)),
         disagreement=whole(rounded(description.disagreement[0].tolist()), before and before.disagreement, 0.0),
-        pinned=step.pinned.tolist(), revision=revision)
+        pinned=step.pinned.tolist(), revision=revision,
+        input_texts=[text if mass else "" for text, mass in zip(decode(description.input_ids[0].tolist()), seen, strict=True)],
+        input_mass=seen, settled=step.after.settled[0].tolist())
 
 
 def _candidates(top: tuple, decode: Callable[[list[int]], list[str]]) -> list[list[tuple[str, float]]]:

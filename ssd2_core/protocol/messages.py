@@ -50,12 +50,20 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How fast a run goes on: ``per_second`` steps, None for as fast as it can, 0 for not at all but for ``steps`` more."""
+
+    per_second: float | None = None
+    steps: int = 0
+
+
+@dataclass(frozen=True)
 class Request:
     """One question. ``users`` are expert ids; ``ensemble.lam`` gives their weights under the same ids.
 
     A prompt with [blank] in it is filled in: see ``prompts.template_of``. pins: of the answer. plan: changes on the way, by
     step; the same request with the same seed and another plan is a branch: it is the same run up to there.
-    owner: whose own models may be among the users; never shown, never logged.
+    owner: whose own models may be among the users; never shown, never logged. pace: that it begins with.
     """
 
     request_id: str
@@ -69,15 +77,17 @@ class Request:
     pins: tuple[Pin, ...] = ()
     plan: tuple[Change, ...] = ()
     owner: str = field(default="", repr=False)
+    pace: Pace = Pace()
 
 
 @dataclass(frozen=True)
 class Control:
-    """New ensemble settings or one more pin for a running request; they act at its next step."""
+    """New ensemble settings, one more pin or another pace for a running request; they act at its next step."""
 
     request_id: str
     ensemble: EnsembleParams | None = None
     pin: Pin | None = None
+    pace: Pace | None = None
 
 
 @dataclass(frozen=True)
@@ -214,7 +224,15 @@ class Changed:
     change: Change
 
 
-Event = Loading | Queued | Started | Frame | Changed | Done | Failed
+@dataclass(frozen=True)
+class Paced:
+    """How fast a run goes on from now."""
+
+    request_id: str
+    pace: Pace
+
+
+Event = Loading | Queued | Started | Frame | Changed | Paced | Done | Failed
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import json
 from ..config import EnsembleParams, SamplingParams, knobs
 from ..errors import LimitError
 
-VERSION, VERSIONS = 3, (1, 2, 3)
+VERSION, VERSIONS = 4, (1, 2, 3, 4)
 MAX_BYTES = 2_000_000
 MAX_FRAMES, MAX_CELLS, MAX_EXPERTS, MAX_CANDIDATES = 10_000, 1024, 9, 16
 MAX_TOKEN, MAX_NAME, MAX_TEXT, MAX_DOCUMENTS, MAX_CHANGES = 400, 300, 200_000, 40, 10_000
@@ -16,6 +16,7 @@ SHARES = (-0.01, 1.01)                  # rounded values may lie a little outsid
 FIRST_FIELDS = ("request_id", "block", "step", "num_steps", "alpha_bar", "token_ids", "texts", "confidence", "entropy", "share",
                 "weight", "changed", "rival_texts", "is_eos", "elapsed_ms")
 NEWER_FIELDS = ("candidates", "disagreement", "pinned", "revision")         # since version 2
+INPUT_FIELDS = ("input_texts", "input_mass", "settled")                     # since version 4
 FIGURES = ("steps", "forwards", "tokens", "seconds", "tokens_per_second")
 
 
@@ -35,7 +36,7 @@ def checked_trace(text: str | bytes) -> dict:
     if not frames:
         raise LimitError("This trace has no frames, so there is nothing to show.")
     _check_about(_dict("about", data["about"], len(ABOUT)))
-    _check_frames(frames, FIRST_FIELDS if version == 1 else FIRST_FIELDS + NEWER_FIELDS)
+    _check_frames(frames, FIRST_FIELDS + NEWER_FIELDS * (version > 1) + INPUT_FIELDS * (version > 3))
     return data
 
 
@@ -101,7 +102,9 @@ def _bool(what: str, value: object) -> None:
 CELLS = {"token_ids": lambda what, v: _number(what, v, 0, 2**31 - 1, whole=True),
          "texts": lambda what, v: _text(what, v, MAX_TOKEN), "rival_texts": lambda what, v: _text(what, v, MAX_TOKEN),
          "confidence": lambda what, v: _number(what, v, *SHARES), "entropy": lambda what, v: _number(what, v, -0.01, 100),
-         "disagreement": lambda what, v: _number(what, v, -0.01, 100), "changed": _bool, "is_eos": _bool, "pinned": _bool}
+         "disagreement": lambda what, v: _number(what, v, -0.01, 100), "changed": _bool, "is_eos": _bool, "pinned": _bool,
+         "input_texts": lambda what, v: _text(what, v, MAX_TOKEN), "input_mass": lambda what, v: _number(what, v, *SHARES),
+         "settled": _bool}
 
 
 def _check_frames(frames: list, names: tuple[str, ...]) -> None:
@@ -119,7 +122,7 @@ def _check_frames(frames: list, names: tuple[str, ...]) -> None:
         before = (frame["block"], frame["step"])
         for name in names:
             if name in CELLS:
-                empty_allowed = name in NEWER_FIELDS and frame[name] == []
+                empty_allowed = name in NEWER_FIELDS + INPUT_FIELDS and frame[name] == []
                 for cell in _list(f"{what}: {name}", frame[name], MAX_CELLS, None if empty_allowed else length):
                     CELLS[name](f"{what}: {name}", cell)
         for name in ("share", "weight"):

@@ -55,10 +55,11 @@ def renamed(frame: Frame, names: dict[str, str]) -> Frame:
 def trace_from_json(text: str | bytes) -> tuple[list[Frame], dict]:
     """Inverse of ``trace_to_json``, for files that anybody may have written. Raises LimitError in one sentence.
 
-    Frames of version 1 have no candidates, no disagreement and no pins.
+    Frames of version 1 have no candidates, no disagreement and no pins, those before version 4 not what the networks saw.
     """
     data = checked_trace(text)
-    newer = {"candidates": {}, "disagreement": [], "pinned": [], "revision": 0}
+    newer = {"candidates": {}, "disagreement": [], "pinned": [], "revision": 0, "input_texts": [], "input_mass": [],
+             "settled": []}
     return [frame_from_dict(newer | frame) for frame in data["frames"]], data["about"]
 
 

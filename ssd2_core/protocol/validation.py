@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from ..config import EnsembleParams, Limits, SamplingParams, check_int, knobs
 from ..errors import BusyError, DocumentError, LimitError, ModelError, VisitorError
-from .messages import Change, Document, Pin, Request, Turn, is_private
+from .messages import Change, Document, Pace, Pin, Request, Turn, is_private
 
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_NAME_CHARS = 300
 MAX_PIN_CHARS, MAX_CHANGES = 60, 200
+MAX_PACE = 1000               # steps a second
 
 
 def check_text(name: str, value: object, max_chars: int, error: type[VisitorError] = LimitError) -> str:
@@ -85,6 +86,19 @@ def check_pin(pin: object, limits: Limits) -> Pin:
     return replace(pin, token_ids=ids)
 
 
+def check_pace(pace: object, limits: Limits) -> Pace:
+    """Return ``pace`` if it is one that a run can have."""
+    if not isinstance(pace, Pace):
+        raise LimitError("A pace was expected.")
+    check_int("the steps to make now", pace.steps, 0, limits.max_steps)
+    speed = pace.per_second
+    if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not 0 <= speed <= MAX_PACE
+                              or 0 < speed < 1 / limits.max_pause_seconds):
+        raise LimitError(f"the pace must be 0, or from {1 / limits.max_pause_seconds:.2g} to {MAX_PACE} steps a second, "
+                         f"not {speed!r}.")
+    return pace
+
+
 def check_plan(value: object, users: Collection[str], limits: Limits) -> tuple[Change, ...]:
     """Return the planned changes as a tuple if each is one that could be made while a run goes on."""
     plan = check_items("The plan", value, MAX_CHANGES, Change)
@@ -127,6 +141,7 @@ def check_request(request: object, limits: Limits) -> Request:
     check_text("The owner", request.owner, MAX_NAME_CHARS)
     check_sampling(request.sampling, limits)
     check_weights(request.ensemble, users)
+    check_pace(request.pace, limits)
     pins = check_items("The list of pins", request.pins, limits.max_new_tokens, Pin)
     pins, plan = tuple(check_pin(pin, limits) for pin in pins), check_plan(request.plan, users, limits)
     return replace(request, users=users, documents=documents, history=history, pins=pins, plan=plan)

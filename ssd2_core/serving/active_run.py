@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import LimitError
 from ..protocol.frames import Frame, from_step
 from ..protocol.messages import Change, Done, Pin, Request, Started
+from .tempo import Tempo
 
 
 @dataclass
@@ -17,7 +18,7 @@ class Run:
     steps: yields each Step with its Description. ensemble: has params, forwards and dropped.
 
     pin: puts a Pin where the sampler finds it, raises LimitError. revision: changes of settings and pins so far. asked: changes
-    to be made before the next step.
+    to be made before the next step. tempo: when that is; None for at once. What a run is held back counts nowhere.
     """
 
     request: Request
@@ -38,6 +39,7 @@ class Run:
     revision: int = 0
     asked: list[Change] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    tempo: Tempo | None = None
 
     def make_changes(self) -> list[Change]:
         """Make what is planned for the next step and what was asked for since the last one. -> the latter, with its step.

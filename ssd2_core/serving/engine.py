@@ -12,8 +12,8 @@ from functools import partial
 
 from ..config import EnsembleParams, Settings
 from ..errors import BusyError, ModelError
-from ..protocol.messages import Control, Event, Pin, Request, is_private
-from ..protocol.validation import check_own_weights, check_pin, check_places, check_request, check_weights
+from ..protocol.messages import Control, Event, Pace, Pin, Request, is_private
+from ..protocol.validation import check_own_weights, check_pace, check_pin, check_places, check_request, check_weights
 from ..registry.cards import list_models, offered_models
 from .dispatcher import Dispatcher
 from .event_log import RunStore
@@ -146,6 +146,17 @@ class Engine:
         if run is None or run.ended:
             return False
         self.dispatcher.control(Control(request_id, pin=check_pin(pin, self.settings.limits)))
+        return True
+
+    def pace(self, request_id: str, pace: Pace) -> bool:
+        """Pause a run, make single steps of it, let it go on, or slow it down. False when it has ended or is unknown.
+
+        A paused run keeps its place for ``max_pause_seconds`` at most, then it goes on; others are not slowed.
+        """
+        run = self.runs.find(request_id)
+        if run is None or run.ended:
+            return False
+        self.dispatcher.control(Control(request_id, pace=check_pace(pace, self.settings.limits)))
         return True
 
     def keeps(self, request_id: str) -> bool:

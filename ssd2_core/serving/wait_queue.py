@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import replace
 
-from ..protocol.messages import Change, Changed, Control, Done, Event, Queued, Request
+from ..protocol.messages import Change, Changed, Control, Done, Event, Paced, Queued, Request
 
 
 class WaitQueue:
@@ -54,7 +54,12 @@ class WaitQueue:
 def change_before(requests: dict[str, Request], control: Control, emit: Callable[[Event], None]) -> None:
     """A change of a request among ``requests``, which have not begun, acts before its first step."""
     request = requests.get(control.request_id)
-    if request is not None:
+    if request is None:
+        return
+    if control.pace is not None:
+        requests[control.request_id] = replace(request, pace=control.pace)
+        emit(Paced(control.request_id, control.pace))
+    else:
         change = Change(0, control.ensemble, control.pin)
         requests[control.request_id] = replace(request, plan=(change, *request.plan))
         emit(Changed(control.request_id, change))

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from ..config import Settings
+from ..config import LIMITS, Settings
 from ..errors import VisitorError, is_out_of_memory
-from ..protocol.messages import Cancel, Change, Changed, Control, Event, Failed, Loading, Preload, Ready, Request, Unload
+from ..protocol.messages import Cancel, Change, Changed, Control, Event, Failed, Loading, Paced, Preload, Ready, Request, Unload
 from .active_run import Run
+from .tempo import Tempo
 from .wait_queue import change_before, stopped_before
 
 log = logging.getLogger(__name__)
@@ -55,11 +56,12 @@ class Prepared:
 class Worker:
     """Takes messages from ``inbox``, gives events to ``emit``; answers whatever it is given at once.
 
-    Models load on a thread of their own, so that no run waits.
+    Models load on a thread of their own, so that no run waits. max_pause: seconds that a paused run keeps its place.
     """
 
-    def __init__(self, inbox: SimpleQueue, emit: Callable[[Event | Ready], None], prepare: Prepare):
-        self.inbox, self.emit, self.prepare = inbox, emit, prepare
+    def __init__(self, inbox: SimpleQueue, emit: Callable[[Event | Ready], None], prepare: Prepare,
+                 max_pause: float = LIMITS.max_pause_seconds):
+        self.inbox, self.emit, self.prepare, self.max_pause = inbox, emit, prepare, max_pause
         self.loading: dict[str, Request] = {}
         self.active: dict[str, Run] = {}
         self.stopping = False
@@ -77,23 +79,29 @@ class Worker:
 
     def round(self) -> None:
         """One denoising step of every active run, their networks in one pass; commands are read before each step."""
-        self._read_commands(wait=not self.active)
-        for request_id, run in self.active.items():
+        self._read_commands(min((run.tempo.wait() for run in self.active.values()), default=None))
+        due = {request_id: run for request_id, run in self.active.items() if not run.tempo.wait()}
+        for request_id, run in due.items():
+            held, is_new = run.tempo.begin()
+            run.began += held
+            if is_new:
+                self.emit(Paced(request_id, run.tempo.pace))
             for change in run.make_changes():
                 self.emit(Changed(request_id, change))
-        if len(self.active) > 1:
-            self.prepare.prefetch(list(self.active.values()))
-        for request_id in list(self.active):
-            run = self.active.get(request_id)
-            if run is not None:
+        if len(due) > 1:
+            self.prepare.prefetch(list(due.values()))
+        for request_id, run in due.items():
+            if request_id in self.active:
                 self._step(run)
-            self._read_commands(wait=False)
+                run.tempo.end()
+            self._read_commands(0)
 
-    def _read_commands(self, wait: bool) -> None:
+    def _read_commands(self, seconds: float | None) -> None:
+        """Obey what has come; wait for the first one ``seconds``, None for as long as it takes."""
         try:
             while not self.stopping:
-                self._obey(self.inbox.get(block=wait))
-                wait = False
+                self._obey(self.inbox.get(block=seconds != 0, timeout=seconds))
+                seconds = 0
         except Empty:
             pass
 
@@ -126,8 +134,12 @@ class Worker:
 
     def _control(self, control: Control) -> None:
         """Change a run under way before its next step is computed, one that has not begun before its first."""
-        if control.request_id in self.active:
-            self.active[control.request_id].asked.append(Change(0, control.ensemble, control.pin))
+        run = self.active.get(control.request_id)
+        if run is not None and control.pace is not None:
+            run.tempo.change(control.pace)
+            self.emit(Paced(control.request_id, control.pace))
+        elif run is not None:
+            run.asked.append(Change(0, control.ensemble, control.pin))
         change_before(self.loading, control, self.emit)
 
     def _cancel(self, request_id: str) -> None:
@@ -147,7 +159,7 @@ class Worker:
             return
         run = prepared.run
         run.request = request
-        run.began = time.monotonic()
+        run.began, run.tempo = time.monotonic(), Tempo(request.pace, self.max_pause)
         self.active[prepared.request_id] = run
         self.emit(run.started)
 
@@ -227,4 +239,4 @@ def main(inbox: SimpleQueue, send: Callable[[object], None], settings: Settings)
     from .model_runner import ModelRuns, threads_beside_page  # torch and the networks are loaded here, in the worker only
 
     settings = replace(settings, threads=threads_beside_page(settings))
-    Worker(inbox, send, ModelRuns(settings)).run()
+    Worker(inbox, send, ModelRuns(settings), settings.limits.max_pause_seconds).run()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from ..config import TOGETHER, EnsembleParams
 from ..protocol.frames import Frame
-from ..protocol.messages import Change, Changed, Done, Failed, Loading, Queued, Request, Started
+from ..protocol.messages import Change, Changed, Done, Failed, Loading, Pace, Paced, Queued, Request, Started
 from . import strings
 
 MESSAGES_PER_SECOND = 30.0
@@ -29,7 +29,7 @@ def compact_step(frame: Frame, experts: list[str]) -> dict:
 
     b block, s step, T steps, a alpha_bar, t texts, c confidence, h shares, x changed cells, e end cells, r second candidates,
     ms elapsed, n entropy, w weights per cell, k candidates (together first, then by expert), j disagreement, p pinned cells,
-    v revision.
+    v revision, i what the networks saw, m its probability there, z settled cells.
     """
     empty = [0.0] * len(frame.texts)
     shares, weights = ([found.get(name, empty) for name in experts] for found in (frame.share, frame.weight))
@@ -39,7 +39,8 @@ def compact_step(frame: Frame, experts: list[str]) -> dict:
             "e": [i for i, is_eos in enumerate(frame.is_eos) if is_eos], "r": frame.rival_texts, "ms": frame.elapsed_ms,
             "n": frame.entropy, "w": [list(cell) for cell in zip(*weights, strict=True)],
             "k": [frame.candidates.get(name, []) for name in (TOGETHER, *experts)], "j": frame.disagreement,
-            "p": [i for i, pinned in enumerate(frame.pinned) if pinned], "v": frame.revision}
+            "p": [i for i, pinned in enumerate(frame.pinned) if pinned], "v": frame.revision,
+            "i": frame.input_texts, "m": frame.input_mass, "z": [i for i, settled in enumerate(frame.settled) if settled]}
 
 
 @dataclass
@@ -57,6 +58,7 @@ class Run:
     began_at: float = 0.0
     ended_at: float = 0.0
     changes: list[Change] = field(default_factory=list)     # made by the visitor on the way, in order
+    pace: Pace = Pace()
     cut: bool = False                                       # ended by the visitor's leaving, or by a broken connection
     new: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -93,6 +95,8 @@ class Run:
                          "used": event.passages_used, "left": event.passages_left_out}
         elif isinstance(event, Changed):
             self.changes.append(event.change)
+        elif isinstance(event, Paced):
+            self.pace = event.pace
         elif isinstance(event, (Done, Failed)):
             self.end, self.ended_at = event, time.monotonic()
         self.new.set()
@@ -100,7 +104,8 @@ class Run:
     def message(self, since: int, last: bool) -> str:
         """The steps from ``since`` on as one JSON text for the viewer."""
         data = {"run": self.id, "head": self.head, "from": since, "steps": self.steps[since:], "note": self.note,
-                "read": self.read, "done": last, "line": strings.figures(self.end) if isinstance(self.end, Done) else ""}
+                "read": self.read, "done": last, "pace": self.pace.per_second,
+                "line": strings.figures(self.end) if isinstance(self.end, Done) else ""}
         return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -126,7 +131,7 @@ class Runs:
     def submit(self, request: Request, head: dict) -> Run:
         """Submit a request that is nobody's current run. Raises VisitorError as the engine does."""
         self.forget_old()
-        run = Run(replace(request, request_id=new_run_id()), head)
+        run = Run(replace(request, request_id=new_run_id()), head, pace=request.pace)
         self.engine.submit(run.request)
         self.by_id[run.id] = run
         return run
@@ -186,7 +191,7 @@ class Runs:
         Cancels the run when the reader goes away, or stops silently when the session has moved on to another run.
         """
         pump = asyncio.create_task(self.pump(run))
-        sent, note, last = 0, None, 0.0
+        sent, told, last = 0, None, 0.0
         try:
             while True:
                 await run.new.wait()
@@ -199,9 +204,9 @@ class Runs:
                 finished = run.end is not None
                 if isinstance(run.end, Done):
                     self.machine = (run.end.device, run.end.dtype)
-                if len(run.steps) > sent or run.note != note or finished:
+                if len(run.steps) > sent or (run.note, run.pace) != told or finished:
                     message = run.message(sent, finished)
-                    sent, note, last = len(run.steps), run.note, time.monotonic()
+                    sent, told, last = len(run.steps), (run.note, run.pace), time.monotonic()
                     yield message
                 if finished:
                     return

@@ -8,7 +8,7 @@ from dataclasses import replace
 import gradio as gr
 
 from ..config import EnsembleParams, Settings
-from ..protocol.messages import Document, Request, Turn
+from ..protocol.messages import Document, Pace, Request, Turn
 from ..registry.cards import ModelCard, is_compatible
 from . import strings
 from .components import panels
@@ -40,6 +40,7 @@ class Studio:
         self.runs = Runs(engine)
         self.groups = Groups(self.runs)
         self.talks: OrderedDict[str, tuple[list, tuple]] = OrderedDict()    # by session: what the chat shows, and its turns
+        self.paces: dict[str, Pace] = {}                # by session: what its next runs begin with
         self._came_late = False                         # the core was not here when the page was made
         self.returns = SessionTickets(settings.limits.return_seconds, self.forget)
 
@@ -123,7 +124,7 @@ class Studio:
         """One question as the engine takes it, with the latest turns it accepts; its id is given when it starts."""
         history = history[-self.settings.limits.max_history_turns:]
         return Request("", prompt, choice.core, choice.users, documents, history, choice.sampling, choice.ensemble,
-                       owner=session)
+                       owner=session, pace=self.paces.get(session, Pace()))
 
     def reads_documents(self, session: str, users: tuple[str, ...]) -> bool:
         """Whether one of the chosen experts is given the documents."""
@@ -186,7 +187,7 @@ class Studio:
         self.engine.disconnect(visitor)
         self.drop_files(visitor, self._files.get(visitor))
         self.runs.disconnect(visitor)
-        for kept in (self._taken, self._files, self.talks):
+        for kept in (self._taken, self._files, self.talks, self.paces):
             kept.pop(visitor, None)
 
     async def come_back(self, ticket: object, session: str) -> bool:

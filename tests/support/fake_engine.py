@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ssd2_core.config import TOGETHER, EnsembleParams, Settings
 from ssd2_core.protocol.frames import Frame
-from ssd2_core.protocol.messages import Done, Event, Failed, Loading, Pin, Queued, Request, Started
-from ssd2_core.protocol.validation import check_pin, check_request, check_weights
+from ssd2_core.protocol.messages import Done, Event, Failed, Loading, Pace, Paced, Pin, Queued, Request, Started
+from ssd2_core.protocol.validation import check_pace, check_pin, check_request, check_weights
 from ssd2_core.registry.cards import BUNDLED, tokenizer_hash
 from ssd2_core.serving.engine import Status
 from ssd2_core.serving.finetune_jobs import FinetuneJobs
@@ -70,6 +70,7 @@ class FakeEngine:
         self.requests: dict[str, Request] = {}
         self.ensembles: dict[str, EnsembleParams] = {}
         self.cancelled: set[str] = set()
+        self.paces: dict[str, Pace] = {}
         self.revisions: dict[str, int] = {}
         self.born, self.kept = time.monotonic(), 200
 
@@ -141,6 +142,12 @@ class FakeEngine:
         self.note("pin", request_id, asdict(check_pin(pin, self.settings.limits)))
         return True
 
+    def pace(self, request_id: str, pace: Pace) -> bool:
+        """Act before the next frame."""
+        self.paces[request_id] = check_pace(pace, self.settings.limits)
+        self.note("pace", request_id, asdict(pace))
+        return True
+
     def events(self, request_id: str, since: int = 0) -> list[Event]:
         """The whole run."""
         return list(self.script(request_id))
@@ -163,11 +170,21 @@ class FakeEngine:
             yield Loading(request_id, "Fetching a base, about 7 s left.", 0.25)
             while not self.pair_is_here() and request_id not in self.cancelled:
                 await asyncio.sleep(0.05)
+        self.paces.setdefault(request_id, self.requests[request_id].pace)
+        told = None
         for event in self.script(request_id):
+            if isinstance(event, Frame):
+                while (pace := self.paces[request_id]).per_second == 0 and not pace.steps and request_id not in self.cancelled:
+                    if pace != told:
+                        yield Paced(request_id, told := pace)
+                    await asyncio.sleep(0.02)
+                self.paces[request_id] = replace(pace, steps=max(0, pace.steps - 1))
+                if pace.per_second != (told or Pace()).per_second:
+                    yield Paced(request_id, told := pace)
             yield event
             if isinstance(event, Frame):
                 shown += 1
-                await asyncio.sleep(self.seconds_per_step)
+                await asyncio.sleep(1 / pace.per_second if pace.per_second else self.seconds_per_step)
                 while stand and shown == int(stand[1]) and request_id not in self.cancelled and prompt not in self.let_go():
                     await asyncio.sleep(0.02)
 
@@ -220,7 +237,9 @@ class FakeEngine:
                         list(range(len(part))), texts, [round(c, 3) for c in sure], [round(3 - 3 * c, 3) for c in sure],
                         share, share, [a != b for a, b in zip(texts, before, strict=True)], [" cat"] * len(part),
                         [text == "<eos>" for text in texts], 40.0 * step, self.candidates(names, texts, sure),
-                        [round(0.6 - 0.5 * c, 3) for c in sure], [False] * len(part), self.revisions.get(request.request_id, 0))
+                        [round(0.6 - 0.5 * c, 3) for c in sure], [False] * len(part), self.revisions.get(request.request_id, 0),
+                        before if step > 1 else [""] * len(part), [round(c * (step > 1), 3) for c in sure],
+                        [step >= at for at in settle])
             before = texts
 
     def candidates(self, names: tuple[str, ...], texts: list[str], sure: list[float]) -> dict:

@@ -106,14 +106,15 @@ def fake_step(block, step, total, row, ensemble):
     floats = [Row([0.5] * len(row))]
     return SimpleNamespace(block=block, step=step, state=SimpleNamespace(num_steps=total, window=slice(None)),
                            alpha_bar=step / total, token_ids=[Row(row)], runner_up_ids=[Row(row)], share=share,
-                           after=SimpleNamespace(confidence=floats, entropy=floats), prediction=SimpleNamespace(weights=share),
+                           after=SimpleNamespace(confidence=floats, entropy=floats, settled=[Row([False] * len(row))]),
+                           input_ids=[Row(row)], input_mass=floats, prediction=SimpleNamespace(weights=share),
                            changed=[Row([False] * len(row))], finished=step == total, candidates={},
                            disagreement=floats, pinned=Row([False] * len(row)))
 
 
 def main(inbox, send, settings):
     """The worker process of most tests."""
-    Worker(inbox, send, FakeRuns(settings)).run()
+    Worker(inbox, send, FakeRuns(settings), settings.limits.max_pause_seconds).run()
 
 
 def dies(inbox, send, settings):

@@ -40,7 +40,7 @@ class ThreadTransport:
         try:
             if prepare is None:
                 from ..model_runner import ModelRuns as prepare
-            Worker(self._inbox, self._outbox.put, prepare(settings)).run()
+            Worker(self._inbox, self._outbox.put, prepare(settings), settings.limits.max_pause_seconds).run()
         except BaseException as error:
             log.exception("the worker thread ended")
             self._cause = f"{type(error).__name__}: {error}"

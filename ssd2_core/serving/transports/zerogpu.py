@@ -48,7 +48,7 @@ class ZeroTransport:
     def __init__(self, prepare: Callable[[Settings], object] | None, settings: Settings):
         if prepare is None:
             from ..model_runner import ModelRuns as prepare
-        FORKED.prepare = prepare(settings)
+        FORKED.prepare, FORKED.max_pause = prepare(settings), settings.limits.max_pause_seconds
         self._outbox: SimpleQueue = SimpleQueue()
         self._calls: dict[str, Call] = {}
         self._free: SimpleQueue = SimpleQueue()
@@ -107,8 +107,8 @@ class ZeroTransport:
             if not CHANNELS[call.slot].send(control):
                 raise BusyError(TOO_MANY)
             return
-        if control.ensemble is not None:            # only the newest settings matter, and every pin
-            call.held = [each for each in call.held if each.pin is not None]
+        if control.ensemble is not None:            # only the newest settings matter, and all else
+            call.held = [each for each in call.held if each.ensemble is None]
         if len(call.held) >= MAX_HELD:
             raise BusyError(TOO_MANY)
         call.held.append(control)

@@ -20,6 +20,7 @@ from types import SimpleNamespace
 
 import spaces  # before torch: it stands in for the GPU until there is one
 
+from ...config import LIMITS
 from ...protocol.messages import Cancel, Control, Done, Event, Failed, Request, is_private
 from ...registry.cards import local_card
 from ..worker import BROKEN, STOP, Worker
@@ -31,7 +32,7 @@ LEAST_SECONDS, PASS_SECONDS, BILLION_SECONDS, MOST_SECONDS = 10.0, 0.01, 0.005, 
 LOOK_SECONDS = 0.05
 MESSAGE_BYTES = 65536
 PAGE = os.getpid()
-FORKED = SimpleNamespace(prepare=None)     # what a fork finds: set by the page before any fork
+FORKED = SimpleNamespace(prepare=None, max_pause=LIMITS.max_pause_seconds)     # what a fork finds, set by the page before
 NO_GPU = "No GPU could be had from Hugging Face; try again in a minute."
 # What the titles of errors of ``spaces`` mean to a visitor.
 SENTENCES = {
@@ -101,7 +102,7 @@ def answer(request: Request, slot: int) -> Iterator[int | list[Event]]:
     yield os.getpid()
     inbox, events, over = SimpleQueue(), SimpleQueue(), threading.Event()
     inbox.put(request)
-    worker = Worker(inbox, events.put, FORKED.prepare)
+    worker = Worker(inbox, events.put, FORKED.prepare, FORKED.max_pause)
 
     def work() -> None:
         try:

@@ -37,7 +37,7 @@ def stored(name: str, frames: list[Frame], about: dict, titles: dict[str, str], 
     figures = about.get("figures")
     line = strings.figures(Done("", about.get("answer", ""), about.get("finish_reason", ""), **figures)) if figures else ""
     return json.dumps({"run": name, "head": about_run, "from": 0, "steps": [compact_step(frame, names) for frame in frames],
-                       "note": "", "done": True, "line": line}, ensure_ascii=False, separators=(",", ":"))
+                       "note": "", "done": True, "line": line, "pace": None}, ensure_ascii=False, separators=(",", ":"))
 
 
 def stories() -> dict[str, Path]:
@@ -56,6 +56,6 @@ def build_viewer(runs: Runs, first: str, elem_id: str = "viewer", compact: bool 
     def missed_steps(asked: dict) -> list[dict]:
         return runs.steps_since(str(asked["run"]), int(asked["since"]))
 
-    return gr.HTML(first, html_template=TEMPLATE, js_on_load=on_load("viewer", "steer"),
+    return gr.HTML(first, html_template=TEMPLATE, js_on_load=on_load("viewer", "steer", "pace"),
                    server_functions=[missed_steps], apply_default_css=False, elem_id=elem_id, visible=visible,
                    words=strings.VIEWER, chart=chart_settings(), compact=compact)

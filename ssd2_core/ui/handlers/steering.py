@@ -8,8 +8,8 @@ import gradio as gr
 from ...config import LIMITS, EnsembleParams, check_int
 from ...errors import VisitorError
 from ...protocol.frames import Frame
-from ...protocol.messages import Change, Pin, Request
-from ...protocol.validation import check_pin
+from ...protocol.messages import Change, Pace, Pin, Request
+from ...protocol.validation import check_pace, check_pin
 from .. import strings
 from ..components import panels
 from ..events import QUIET, STREAM, warn
@@ -93,6 +93,16 @@ def steered(studio: Studio, session: str, wish: dict, ensemble: Callable[[], Ens
     raise VisitorError(strings.STEER_UNKNOWN)
 
 
+def keep_pace(studio: Studio, session: str, wish: dict) -> None:
+    """Pause, go on, make steps, or another pace: of the session's run if it is under way, and of those to come."""
+    pace = check_pace(Pace(wish.get("per_second"), wish.get("steps", 0)), studio.settings.limits)
+    if pace.per_second != 0:
+        studio.paces[session] = pace
+    run = studio.runs.latest(session)
+    if run is not None and run.end is None and run.id == wish.get("run"):
+        studio.engine.pace(run.id, pace)
+
+
 def _cells(value: object) -> set[Cell]:
     """Cells as the script sends them, [[block, position], ...]."""
     rows = value if isinstance(value, list) and len(value) <= LIMITS.max_new_tokens else []
@@ -120,6 +130,13 @@ def wire_steer(studio: Studio, panel: panels.Panel, viewer: gr.HTML, branch: gr.
             warn(str(error))
             yield (gr.skip(),) * 7
 
+    def pace(event: gr.EventData, request: gr.Request) -> None:
+        try:
+            keep_pace(studio, studio.visitor(request), dict(event._data or {}))
+        except VisitorError as error:
+            warn(str(error))
+
+    viewer.pace(pace, None, None, trigger_mode="multiple", **QUIET)
     gr.on([talk.send.click, talk.prompt.submit, talk.clear.click], lambda: gr.update(visible="hidden"), None, branch, **QUIET)
     viewer.steer(steer, [chat, turns, *panel.inputs], [viewer, talk.chat, chat, talk.prompt, turns, talk.stop, branch],
                 concurrency_limit=None, **STREAM)

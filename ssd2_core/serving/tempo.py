@@ -1,0 +1,40 @@
+"""When a run may make its next step: at once, a few times a second, or when it is told to."""
+
+import time
+from dataclasses import replace
+
+from ..protocol.messages import Pace
+
+
+class Tempo:
+    """The pace of one run. longest: seconds that it may stand still; then it goes on as fast as it can."""
+
+    def __init__(self, pace: Pace, longest: float, clock=time.monotonic):
+        self.pace, self.longest, self.clock = pace, longest, clock
+        self.ended = clock()                    # of the last step, or when the pace was changed
+
+    def change(self, pace: Pace) -> None:
+        """Go on like this."""
+        self.pace = pace
+        self.ended = max(self.ended, self.clock()) if pace.per_second == 0 else self.ended
+
+    def wait(self) -> float:
+        """Seconds until the next step may be made."""
+        speed = self.pace.per_second
+        if speed is None or self.pace.steps:
+            return 0.0
+        return max(0.0, self.ended + (1 / speed if speed else self.longest) - self.clock())
+
+    def begin(self) -> tuple[float, bool]:
+        """A step is made now. -> the seconds it was held back, and whether the pace is another one from here on."""
+        held = self.clock() - self.ended if self.pace.per_second is not None else 0.0
+        before = self.pace
+        if self.pace.steps:
+            self.pace = replace(self.pace, steps=self.pace.steps - 1)
+        elif self.pace.per_second == 0:
+            self.pace = Pace()
+        return held, self.pace.per_second != before.per_second
+
+    def end(self) -> None:
+        """The step is made."""
+        self.ended = self.clock()

@@ -1,0 +1,118 @@
+"""A live run is paused, stepped, slowed and gone back over on the page; both layers of its words are shown."""
+
+import pytest
+
+from tests.support.browser import VIEWER, ask, finished, last_answer, logged, nth, set_number, step_shown, until
+from tests.support.fake_engine import ANSWER
+
+SHARED = True                   # the page, but for tests that change its settings
+
+
+def part(page, selector: str):
+    return page.locator(f"#viewer {selector}")
+
+
+def shown(page) -> int:
+    """The number of the step on stage, from 0."""
+    return int(page.evaluate(f"{VIEWER}.dataset.cur"))
+
+
+def mode(page) -> str:
+    return part(page, ".mode").get_attribute("data-mode")
+
+
+def paused_at(page, step: int) -> None:
+    """Ask something at two steps a second and pause it there."""
+    part(page, ".pace").select_option("2")
+    ask(page, "What is the dog called?")
+    step_shown(page, step - 1, stored=False)
+    part(page, ".play").click()
+    until(lambda: mode(page) == "paused")
+
+
+@pytest.fixture
+def page(page):
+    yield page
+    part(page, ".pace").select_option("")
+
+
+def test_a_live_run_is_paused_stepped_and_goes_on(page, log):
+    paused_at(page, 3)
+    stands = until(lambda: int(page.evaluate(f"{VIEWER}.dataset.steps")))
+    page.wait_for_timeout(1200)                                     # two steps would have come
+    assert shown(page) == int(page.evaluate(f"{VIEWER}.dataset.steps")) - 1 <= stands
+    at = shown(page)
+    part(page, ".onward").click()
+    step_shown(page, at + 1)
+    nth(page, 2).hover()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowRight")                               # while the mouse rests on a word
+    step_shown(page, at + 2)
+    page.keyboard.press("ArrowLeft")
+    until(lambda: shown(page) == at + 1)
+    assert mode(page) == "paused" and part(page, ".play").get_attribute("data-state") == "play"
+    part(page, ".pace").select_option("")
+    page.keyboard.press("Space")
+    finished(page)
+    until(lambda: last_answer(page) == ANSWER)
+    asked = [(entry["per_second"], entry["steps"]) for entry in logged(log, "pace")]
+    assert asked == [(0, 0), (0, 1), (0, 1), (None, 0)]
+
+
+def test_steps_of_a_finished_run_back_and_forth(page):
+    ask(page, "What is the dog called?")
+    finished(page)
+    last = shown(page)
+    assert part(page, ".onward").is_disabled()
+    part(page, ".back").click()
+    until(lambda: shown(page) == last - 1)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowLeft")
+    until(lambda: shown(page) == last - 2)
+    part(page, ".onward").click()
+    until(lambda: shown(page) == last - 1)
+    part(page, ".speed").select_option("0.1")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Space")                                    # a tenth of the speed: the next step is a second away
+    page.wait_for_timeout(300)
+    assert shown(page) == last - 1 and part(page, ".play").get_attribute("data-state") == "pause"
+    part(page, ".speed").select_option("1")
+    until(lambda: shown(page) == last)
+
+
+def test_what_the_models_see_and_what_they_predict_are_two_layers(page):
+    paused_at(page, 3)
+    cell = nth(page, 1)
+    seen = cell.get_attribute("data-seen")
+    drawn = "e => [getComputedStyle(e, '::before').content, getComputedStyle(e).color]"
+    both, ink = cell.evaluate(drawn)
+    assert seen and both == f'"{seen}"' and ink != "rgba(0, 0, 0, 0)"
+    part(page, "[data-layer=prediction]").click()
+    assert cell.evaluate(drawn) == ["none", ink]
+    part(page, "[data-layer=input]").click()
+    assert cell.evaluate(drawn) == [f'"{seen}"', "rgba(0, 0, 0, 0)"]
+    part(page, "[data-layer=both]").click()
+    cell.hover()
+    assert "the models see" in part(page, ".sees").inner_text()
+    offs = [part(page, f".cell:nth-of-type({n})").first.evaluate("e => e.style.getPropertyValue('--off')") for n in range(1, 9)]
+    assert len(set(offs)) > 1
+    part(page, "[data-mode=m]").click()
+    assert "What it sees" in part(page, ".map canvas").get_attribute("aria-label")
+    page.click("#stop")
+    finished(page)
+
+
+@pytest.mark.fresh
+def test_a_weight_moved_while_it_stands_acts_at_the_next_step(page, log):
+    paused_at(page, 3)
+    at = shown(page)
+    set_number(page, "#weight-compact-reader", "0.9")
+    until(lambda: logged(log, "control"))
+    part(page, ".onward").click()
+    step_shown(page, at + 1)
+    before, after = page.evaluate(f"""() => {{
+        const marks = [...{VIEWER}.querySelectorAll('.marks .turn')].map(e => +e.dataset.step);
+        return [marks, +{VIEWER}.dataset.cur] }}""")
+    assert before == [at + 1] and after == at + 1
+    page.click("#stop")
+    finished(page)

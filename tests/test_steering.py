@@ -1,6 +1,7 @@
 """Steering: pinned tokens, blanks to fill in, spans denoised again, branches of a run; with the compact pair."""
 
 import math
+import re
 from dataclasses import replace
 from queue import SimpleQueue
 
@@ -19,7 +20,7 @@ from ssd2_core.protocol.messages import Change, Changed, Control, Document, Done
 from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.serving.model_runner import ModelRuns
 from ssd2_core.serving.worker import Worker
-from ssd2_core.text.prompts import pin_ids, template_ids, template_of
+from ssd2_core.text.prompts import ANY, WORD, pin_ids, template_ids, template_of
 from tests.support.tiny import Fake
 
 NOTE = (Document("note", "My dog is called Brimsel. We live in Oslo near the old mill."),)
@@ -121,10 +122,17 @@ def test_a_blank_has_its_limits(text):
 
 def test_words_are_encoded_as_they_stand_in_a_sentence():
     whole = TOKENIZER.encode("It is Rex, a good dog.", add_special_tokens=False).ids
-    parts = template_ids(TOKENIZER, ("It is", 2, ", a good dog."))
-    assert [i for i in parts if i is not None] == whole[:2] + whole[whole.index(parts[4]):] and parts[2:4] == [None, None]
+    parts = template_ids(TOKENIZER, template_of("Who? It is [blank:2], a good dog."))
+    assert [i for i in parts if i >= 0] == whole[:2] + whole[whole.index(parts[4]):] and parts[2:4] == [WORD, ANY]
+    assert template_ids(TOKENIZER, template_of("Who? It is([blank:1])"))[-2] == ANY
     assert TOKENIZER.decode(pin_ids(TOKENIZER, "Rex", False)) == " Rex" and pin_ids(TOKENIZER, ",", False) == [parts[4]]
     assert pin_ids(TOKENIZER, " It ", True) == whole[:1]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_blank_reads_as_a_person_writes(engine, seed):
+    _, done = run(engine, request("My dog is called [blank:3]. It barks.", seed=seed))
+    assert re.fullmatch(r"My dog is called [^\s].*\. It barks\.", done.answer) and "\n" not in done.answer
 
 
 def test_blanks_are_filled_in_between_what_is_given(engine):

@@ -13,22 +13,22 @@ class Pins:
 
     def __init__(self):
         self._at: dict[int, dict[int, int]] = {}
-        self._open: dict[int, list[int]] = {}
+        self._forbidden: dict[int, dict[int, Tensor]] = {}
 
     def put(self, block: int, position: int, token_ids: Iterable[int]) -> None:
         """Give tokens from a position on."""
         self._at.setdefault(block, {}).update(enumerate(token_ids, position))
 
-    def keep_open(self, block: int, position: int) -> None:
-        """No end of text at this position: more is given behind it."""
-        self._open.setdefault(block, []).append(position)
+    def forbid(self, block: int, position: int, token_ids: Tensor) -> None:
+        """None of these tokens (N,) at this position, as the end of text where more is given behind it."""
+        self._forbidden.setdefault(block, {})[position] = token_ids
 
-    def apply(self, block: int, logits: Tensor, eos: int | None, at: Tensor, given: Tensor,
-              window: slice = slice(None)) -> None:
+    def apply(self, block: int, logits: Tensor, at: Tensor, given: Tensor, window: slice = slice(None)) -> None:
         """Write what is given, and what cannot be, into a window's logits (B, W, V), in place. at, given: of ``of``."""
         first, last = window.start or 0, (window.start or 0) + logits.shape[1]
-        if eos is not None:
-            logits[:, [one - first for one in self._open.get(block, ()) if first <= one < last], eos] = FLOOR
+        for one, token_ids in self._forbidden.get(block, {}).items():
+            if first <= one < last:
+                logits[:, one - first, token_ids.to(logits.device)] = FLOOR
         inside = (at >= first) & (at < last)
         fixed = clean(given[inside], logits.shape[-1], -FLOOR / 2) + FLOOR / 2           # 0 at the given token, FLOOR elsewhere
         logits[:, at[inside] - first] = fixed

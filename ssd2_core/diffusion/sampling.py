@@ -80,7 +80,7 @@ class Generation:
         ids, state = self.ids, self.state
         prediction = self.denoise(ids, state, **known)
         eos, (at, given) = self.denoise.eos_token_id, self.pins.of(self.block, self.params.block_length, ids.device)
-        self.pins.apply(self.block, prediction.logits, eos, at, given, state.window)
+        self.pins.apply(self.block, prediction.logits, at, given, state.window)
         # 3) the prediction goes back to the simplex and is made noisy again, a little less
         if self.on_tokens:
             after = fixed_point.advance(state, prediction, self.params, eos)

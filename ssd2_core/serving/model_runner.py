@@ -24,7 +24,17 @@ from ..models import attribute_model, loading
 from ..protocol.messages import Pin, Request, Started, is_private
 from ..registry.cards import local_card
 from ..text.documents import passages
-from ..text.prompts import answer_text, cell_texts, contexts, pin_ids, template_ids, template_of
+from ..text.prompts import (
+    ANY,
+    WORD,
+    answer_text,
+    cell_texts,
+    contexts,
+    never_in_a_blank,
+    pin_ids,
+    template_ids,
+    template_of,
+)
 from .active_run import Run
 from .batching import Batcher
 from .time_left import TimeLeft
@@ -76,7 +86,7 @@ class ModelCache:
                 return self._experts[model_id]
         s, own = self.settings, is_private(model_id)
         expert = loading.load(model_id, s.device_map, s.dtype, progress, max_memory=s.max_memory,
-                              offload_folder=s.offload_folder, quantize=s.quantize,
+                              offload_folder=s.offload_folder, quantize=s.quantize, max_context=s.max_context,
                               folder=Path(s.visitors_folder, model_id) if own else None)
         if own:
             check_sound(expert)
@@ -166,12 +176,13 @@ class ModelRuns:
         rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
         tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
         pins = RunPins(tokenizer, request.sampling, ensemble.vocab_size)
-        pins.fill(template_ids(tokenizer, template.parts), ensemble.eos_token_id)
+        pins.fill(template_ids(tokenizer, template), ensemble.eos_token_id)
         for pin in request.pins:
             pins.put(pin)
+        generation = generate(ensemble, request.sampling, rng, pins=pins.pins)
         return Run(
-            request=request, steps=DescribedSteps(generate(ensemble, request.sampling, rng, pins=pins.pins)),
-            ensemble=ensemble, pin=pins.put,
+            request=request, steps=DescribedSteps(generation), ensemble=ensemble, pin=pins.put,
+            is_over=lambda: generation.state is None,
             decode_each=lambda ids: cell_texts(tokenizer, ids),
             decode=lambda ids: answer_text(tokenizer, ids, ensemble.eos_token_id), eos_token_id=ensemble.eos_token_id,
             started=started(request, given, ensemble.guide is not None, not_read(given, experts, silent)),
@@ -223,15 +234,17 @@ class RunPins:
             raise LimitError(f"{max(ids)} is not a token of this core, whose vocabulary has {self.vocab_size}.")
         self.pins.put(pin.block, pin.position, ids)
 
-    def fill(self, ids: list[int | None], eos: int | None) -> None:
+    def fill(self, ids: list[int], eos: int | None) -> None:
         """Pin what a template gives, and the end behind it. Raises LimitError when it is longer than the answer may be."""
         length, most = self.sampling.block_length, self.sampling.max_new_tokens
         if len(ids) > most:
             raise LimitError(f"What is to be filled in has {len(ids)} tokens; this answer may have {most}. Shorten it.")
+        never = {kind: torch.tensor(never_in_a_blank(self.tokenizer, eos, kind), dtype=torch.long)
+                 for kind in (ANY, WORD) if kind in ids}
         ends = [eos] * (-len(ids) % length or length) if ids and eos is not None else []
         for at, token in enumerate([*ids, *ends]):
-            if token is None:
-                self.pins.keep_open(at // length, at % length)
+            if token in (ANY, WORD):
+                self.pins.forbid(at // length, at % length, never[token])
             else:
                 self.pins.put(at // length, at % length, [token])
 

@@ -103,12 +103,20 @@ def _plain(tokenizer: Tokenizer, style: str, first: int, last: int) -> PromptFor
     return PromptFormat(said, newline, last, newline)
 
 
+ANY, WORD = -1, -2              # tokens of a blank
+SPACES, LINE_ENDS = ("\u0120", "\u2581"), ("\n", "\u010a")         # as byte-level and SentencePiece vocabularies write them
+
+
 @dataclass(frozen=True)
 class Template:
-    """A prompt to be filled in. question: what experts read. parts: fixed texts and, as numbers, blanks of so many tokens."""
+    """A prompt to be filled in. question: what experts read. parts: fixed texts and, as numbers, blanks of so many tokens.
+
+    apart: of each blank, whether a space goes before what is filled in.
+    """
 
     question: str
     parts: tuple[str | int, ...] = ()
+    apart: tuple[bool, ...] = ()
 
 
 def template_of(prompt: str) -> Template:
@@ -128,15 +136,27 @@ def template_of(prompt: str) -> Template:
             parts.append(part)
         elif at % 2:
             parts.append(check_int("a blank", int(part or BLANK_TOKENS), 1, MAX_BLANK))
-    return Template(prompt[:begins].strip() or BLANK.sub("...", filled), tuple(parts))
+    apart = tuple(found.group()[0].isspace() for found in BLANK.finditer(filled))
+    return Template(prompt[:begins].strip() or BLANK.sub("...", filled), tuple(parts), apart)
 
 
-def template_ids(tokenizer: Tokenizer, parts: tuple[str | int, ...]) -> list[int | None]:
-    """Token ids of a template, None for each token of a blank."""
-    out: list[int | None] = []
-    for part in parts:
-        out += [None] * part if isinstance(part, int) else following(tokenizer, part) if out else encode(tokenizer, part)
+def template_ids(tokenizer: Tokenizer, template: Template) -> list[int]:
+    """Token ids of a template; of a blank ANY for each token, but WORD for a first one that a space goes before."""
+    out, apart = [], iter(template.apart)
+    for part in template.parts:
+        if isinstance(part, int):
+            out += [WORD if next(apart) else ANY, *[ANY] * (part - 1)]
+        else:
+            out += following(tokenizer, part) if out else encode(tokenizer, part)
     return out
+
+
+def never_in_a_blank(tokenizer: Tokenizer, eos: int | None, kind: int) -> list[int]:
+    """Ids that no token of a blank may have: the end of text and line ends; of a WORD also what has no space before it."""
+    table = tokenizer.get_vocab()
+    spaced = {i for token, i in table.items() if token.startswith(SPACES) and len(token) > 1}
+    never = {i for token, i in table.items() if any(end in token for end in LINE_ENDS)} | ({eos} - {None})
+    return sorted(never | (set(table.values()) - spaced if kind == WORD and spaced else set()))
 
 
 def following(tokenizer: Tokenizer, text: str) -> list[int]:

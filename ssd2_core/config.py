@@ -192,8 +192,9 @@ class EnsembleParams:
 
     def __post_init__(self) -> None:
         lam = {name: replace(WEIGHT, name=f"the weight of {name}").check(value) for name, value in dict(self.lam).items()}
-        if sum(lam.values()) > 1 + 1e-6:
-            raise LimitError(f"the users' weights must add up to at most 1, not {sum(lam.values()):.2f}; lower one.")
+        total = 100 * sum(lam.values())
+        if total > 100 + 1e-4:
+            raise LimitError(f"the weights of the small experts must add up to at most 100 %, not {total:.0f} %; lower one.")
         object.__setattr__(self, "lam", lam)
         _check(self)
 
@@ -258,6 +259,7 @@ class Settings:
     max_memory: str | None = knob(None, "the most that each device may take", example="0=20GB,cpu=60GB")
     offload_folder: str | None = knob(None, "where weights lie that fit no device")
     quantize: str | None = knob(None, "8bit or 4bit, on CUDA with bitsandbytes")
+    max_context: int = knob(2048, "tokens of question, documents and history that a causal LM reads, as far as it can", low=64)
     host: str = "127.0.0.1"
     port: int = 7860
     share: bool = False

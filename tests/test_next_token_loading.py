@@ -184,3 +184,15 @@ def test_a_simplex_reader_does_not_go_with_it(tmp_path, base):
     with InlineEngine(Settings()) as engine:
         failed = list(engine.stream(engine.submit(asked)))[-1]
     assert "cannot write one answer together" in failed.message.replace("both kinds cannot", "cannot")
+
+
+def test_a_context_is_as_long_as_the_option_says_and_the_network_can(base, reader, tmp_path):
+    longest = AutoConfig.from_pretrained(base).max_position_embeddings
+    found = [load(str(base), max_context=n).model.config.max_context for n in (64, longest, 10 * longest)]
+    assert found == [64, longest, longest]
+    question = Request("", "dog " * 70, str(base), sampling=SamplingParams(max_new_tokens=8))
+    ends = []
+    for most in (64, longest):
+        with InlineEngine(Settings(core=str(base), max_context=most)) as engine:
+            ends.append(list(engine.stream(engine.submit(question)))[-1])
+    assert isinstance(ends[0], Failed) and "this model reads at most" in ends[0].message and isinstance(ends[1], Done)

@@ -70,13 +70,13 @@ class Expert:
 
 def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto", progress: Progress | None = None, *,
          max_memory: str | None = None, offload_folder: str | None = None, quantize: str | None = None,
-         folder: Path | None = None) -> Expert:
+         max_context: int = Settings.max_context, folder: Path | None = None) -> Expert:
     """Load a model for sampling: on the GPU if there is one, or as ``device_map`` says. Raises ModelError in one sentence.
 
     dtype: "auto" is bfloat16 on a GPU and, for a large network, on a CPU that computes in it; else float32.
     progress: told the plan, and how far a base is fetched that is not here yet.
     device_map, max_memory ("0=20GB,cpu=60GB"), offload_folder: of accelerate. quantize: "8bit" or "4bit".
-    folder: where the model lies, whatever its id: a visitor's own.
+    max_context: tokens that a causal LM reads at most. folder: where the model lies, whatever its id: a visitor's own.
     """
     if folder is None and is_gguf(model_id):
         read_card(Path(model_id), model_id, "folder")               # a damaged file says so before it is converted
@@ -101,6 +101,8 @@ def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto
         raise ModelError(f"The tokenizer.json of {model_id} is damaged; fetch or save it again.") from None
     if card.kind == "next-token":
         model = _load_next_token(folder, model_id, tokenizer, lies, plan.dtype, where)
+        if max_context != Settings.max_context:
+            model.config = replace(model.config, max_context=min(max_context, model.positions))
         card = replace(card, tokenizer_hash=tokenizer_hash(lies / "tokenizer.json"),
                        vocabulary=vocabulary_of(lies / "tokenizer.json"))
     else:

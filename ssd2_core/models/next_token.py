@@ -55,6 +55,7 @@ class NextTokenModel:
 
     def __init__(self, lm: nn.Module, config: NextTokenConfig, adapter: str | None = None, held: HeldAdapter | None = None):
         self.lm, self.config, self.adapter, self.held = lm, config, adapter, held
+        self.positions: int = getattr(lm.config.get_text_config(), "max_position_embeddings", None) or config.max_context
 
     @property
     def device(self) -> torch.device:

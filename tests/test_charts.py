@@ -49,6 +49,7 @@ def test_every_step_is_a_column_and_strength_is_lightness(browser, dark):
     with bare(browser, dark=dark) as page:
         for n in (3, 8, 9):
             send(page, message(STEPS[:n]))
+        page.click(".modes [data-mode=c]")
         rising = sorted(range(32), key=lambda i: STEPS[4]["c"][i])
         lights = page.evaluate(PIXELS, [4, rising])
         assert lights == sorted(lights, reverse=not dark) and abs(lights[0] - lights[-1]) > 40
@@ -63,10 +64,10 @@ def test_every_step_is_a_column_and_strength_is_lightness(browser, dark):
 def test_the_weight_is_offered_only_where_it_differs_between_words(page):
     level = [{**step, "w": [[0.5, 0.5]] * 32} for step in STEPS[:4]]
     send(page, message(level, run="constant"))
-    assert page.locator(".modes button").all_inner_texts() == ["Confidence", "Entropy", "Disagreement"]
+    assert page.locator(".modes button").all_inner_texts() == ["Disagreement", "Confidence", "What it sees", "Entropy"]
     send(page, message(STEPS[:4], run="adaptive"))
-    assert page.locator(".modes button").all_inner_texts()[3:] == ["Weight: The <i>reader</i>"]
-    page.focus(".modes [data-mode=j]")
+    assert page.locator(".modes button").all_inner_texts()[4:] == ["Weight: The <i>reader</i>"]
+    page.focus(".modes [data-mode=n]")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     assert page.get_attribute(".modes [data-mode=w1]", "aria-pressed") == "true"
@@ -78,6 +79,7 @@ def test_the_weight_is_offered_only_where_it_differs_between_words(page):
 def test_a_click_goes_to_step_and_word_and_hover_tells_the_value(browser, width, dark):
     with bare(browser, width, dark) as page:
         send(page, message(STEPS, done=True))
+        page.click(".modes [data-mode=c]")
         page.hover(".map canvas", position=spot(page, 13, 5, 32))
         said = page.locator(".reads").inner_text()
         sure = int(100 * STEPS[13]["c"][5] + 0.5)
@@ -92,6 +94,8 @@ def test_a_click_goes_to_step_and_word_and_hover_tells_the_value(browser, width,
 
 def test_the_map_can_be_heard(page):
     send(page, message(STEPS[:3]))
+    assert page.get_attribute(".map canvas", "aria-label").startswith("Disagreement as a map: ")
+    page.click(".modes [data-mode=c]")
     sure = [f"{int(100 * c + 0.5)}\u202f%" for c in STEPS[2]["c"]]
     heard = page.get_attribute(".map canvas", "aria-label")
     assert page.get_attribute(".map canvas", "role") == "img"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.browser import VIEWER, ask, finished, last_answer, logged, nth, set_number, step_shown, until
+from tests.support.browser import VIEWER, ask, finished, last_answer, logged, nth, opened, set_number, step_shown, until
 from tests.support.fake_engine import ANSWER
 
 SHARED = True                   # the page, but for tests that change its settings
@@ -116,3 +116,35 @@ def test_a_weight_moved_while_it_stands_acts_at_the_next_step(page, log):
     assert before == [at + 1] and after == at + 1
     page.click("#stop")
     finished(page)
+
+
+def test_the_step_on_stage_is_explained_in_words(page):
+    paused_at(page, 3)
+    part(page, ".explain summary").click()
+    said = until(lambda: part(page, ".explain li").all_inner_texts())
+    assert said[0].startswith(f"This is step {shown(page) + 1} of 16; ") and said[1].startswith("What the models see there")
+    assert any(line.startswith("All experts would write the same") for line in said) and "Compact core" in said[-1]
+    assert sum("positions are settled" in line for line in said) == 1
+    part(page, ".onward").click()
+    until(lambda: part(page, ".explain li").first.inner_text() != said[0])
+    part(page, ".explain summary").click()
+    page.click("#stop")
+    finished(page)
+
+
+@pytest.mark.fresh
+def test_the_stage_is_presented_alone_and_large_and_driven_by_keys(page, browser, url):
+    with opened(browser, url, 1920, 1080, "?present=1") as large:
+        assert large.locator("#conversation").is_hidden() and part(large, ".present").inner_text() == "Leave the presentation"
+        large.keyboard.press("Escape")
+        large.wait_for_selector("#conversation", state="visible")
+        ask(large, "What is the dog called?")
+        finished(large)
+        part(large, ".present").click()
+        large.wait_for_selector("#conversation", state="hidden")
+        assert float(nth(large, 0).evaluate("e => parseFloat(getComputedStyle(e).fontSize)")) >= 40
+        last = shown(large)
+        large.evaluate("document.activeElement.blur()")
+        large.keyboard.press("ArrowLeft")
+        until(lambda: shown(large) == last - 1)
+        assert large.evaluate("document.documentElement.scrollWidth") <= 1920

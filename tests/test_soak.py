@@ -24,7 +24,7 @@ def viewer(done: bool, line: str = "", used: tuple = (), run_id: str = "r1", ste
 
 
 def said(role: str, text: str) -> dict:
-    return {"role": role, "content": [{"type": "text", "text": text}]}
+    return {"role": role, "text": text}
 
 
 def ended(question: Question, answer: str, line: str = "cpu · 5 steps", **more) -> Heard:
@@ -32,7 +32,8 @@ def ended(question: Question, answer: str, line: str = "cpu · 5 steps", **more)
     heard = Heard()
     chat = [said("user", more.pop("prompt", question.prompt)), said("assistant", answer)]
     used = more.pop("used", (question.document,))
-    heard.take({"msg": "process_completed", "success": True, "output": {"data": [viewer(True, line, used, **more), chat]}})
+    data = [viewer(True, line, used, **more), json.dumps(chat)]
+    heard.take({"msg": "process_completed", "success": True, "output": {"data": data}})
     return heard
 
 
@@ -117,7 +118,7 @@ def test_messages_of_another_event_change_nothing_but_what_was_shown(asked, word
     heard, other = Heard(event="mine"), words.fresh(2)
     for event, text in (("other", f"It is {other}."), ("mine", "It is.")):
         chat = [said("user", asked.prompt), said("assistant", text)]
-        data = [viewer(True, "cpu", (asked.document,), run_id=event), chat]
+        data = [viewer(True, "cpu", (asked.document,), run_id=event), json.dumps(chat)]
         heard.take({"msg": "process_completed", "success": True, "output": {"data": data}, "event_id": event})
     tally = Tally()
     assert tally.note(asked, heard, 1, words) == "answered" and heard.answer == "It is." and heard.runs == {"mine"}

@@ -60,6 +60,7 @@ def test_a_word_is_pinned_in_a_finished_answer_and_the_rest_is_written_around_it
     assert "Rex" in first.text and first.text != run.text
     second = ended(studio, wish(studio, first, "pin", block=0, position=0, text="Now").request)
     assert second.text.startswith("Now") and "Rex" in second.text        # the older pin is kept
+    assert second.request.sampling.seed == ASKED.sampling.seed           # from the same noise
 
 
 def test_a_word_pinned_on_the_way_goes_to_the_run_itself(studio):
@@ -72,7 +73,7 @@ def test_a_word_pinned_on_the_way_goes_to_the_run_itself(studio):
 def test_a_branch_is_the_run_up_to_its_step_and_then_another(studio):
     run = ended(studio, ASKED)
     found = wish(studio, run, "branch", step=6)
-    assert found.base is run and found.line == strings.STEER_LINES["branch"].format(step=7)
+    assert found.base is run and found.line == "From step 7 on: Compact reader 50\u202f% → 0\u202f%"
     second = ended(studio, found.request)
     same = ("t", "c", "h", "w")
     assert [[s[k] for k in same] for s in second.steps[:6]] == [[s[k] for k in same] for s in run.steps[:6]]

@@ -29,14 +29,15 @@ def test_a_span_is_marked_with_shift_and_denoised_again(answered, log):
     assert answered.is_disabled("#viewer .again")
     nth(answered, 2).click()
     nth(answered, 4).click(modifiers=["Shift"])
-    assert marked(answered) == ["0.2", "0.3", "0.4"] and "3 words marked" in answered.inner_text("#viewer .steer")
+    assert marked(answered) == ["0.2", "0.3", "0.4"] and "Marked: in your letter" in answered.inner_text("#viewer .steer")
     nth(answered, 1).click(modifiers=["Shift"])
     assert marked(answered) == ["0.1", "0.2"]
     run = answered.evaluate(f"{VIEWER}.dataset.run")
+    seed = int(answered.inner_text("#viewer .figures").partition("seed ")[2].split()[0])
     answered.click("#viewer .again")
     asked = submitted(log)
     assert [pin["position"] for pin in asked["pins"] if pin["block"] == 0] == [0, *range(3, 16)]
-    assert len(asked["pins"]) == 30 and asked["sampling"]["seed"] == 1
+    assert len(asked["pins"]) == 30 and asked["sampling"]["seed"] == seed + 1
     answered.wait_for_function(f"old => {VIEWER}.dataset.done && {VIEWER}.dataset.run !== old", arg=run)
     assert "Denoise the marked words again" in answered.inner_text("#chat") and last_answer(answered) == first
     assert not marked(answered)
@@ -48,7 +49,8 @@ def test_a_word_is_pinned_in_a_finished_answer(answered, log):
     answered.fill("#viewer .steer .word", " cat ")
     answered.press("#viewer .steer .word", "Enter")
     asked = submitted(log)
-    assert asked["pins"] == [{"block": 0, "position": 1, "text": "cat", "token_ids": []}]
+    assert asked["pins"] == [{"block": 0, "position": 0, "text": "", "token_ids": [0]},
+                             {"block": 0, "position": 1, "text": "cat", "token_ids": []}]
     until(lambda: "With “cat” pinned" in answered.inner_text("#chat"))
 
 
@@ -78,7 +80,7 @@ def test_a_run_branches_at_the_step_on_stage_with_the_weights_as_they_are(answer
     answered.wait_for_selector("#branch .viewer", state="visible")
     answered.wait_for_function("() => +document.querySelector('#branch .viewer').dataset.steps === 32")
     assert answered.locator("#branch .legend").is_hidden()
-    until(lambda: "From step 7 on with these weights" in answered.inner_text("#chat"))
+    until(lambda: "From step 7 on: Reader 50\u202f% → 20\u202f%" in answered.inner_text("#chat"))
     finished(answered)
     ask(answered, "And now?")                                              # a new question has no first run beside it
     answered.wait_for_selector("#branch .viewer", state="hidden")

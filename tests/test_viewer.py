@@ -84,7 +84,7 @@ def test_the_keyboard_reaches_every_word_and_the_inspector(plain):
     plain.keyboard.press("Escape")
     assert plain.evaluate("document.activeElement.textContent") == "dog"
     plain.keyboard.press("Tab")
-    assert plain.evaluate("document.activeElement.className") == "play"
+    assert plain.evaluate("document.activeElement.className") == "back"
     assert plain.locator(".cell[tabindex='0']").count() == 1
 
 
@@ -160,7 +160,7 @@ def test_pinned_words_are_marked(plain):
 def test_the_legend_says_what_hue_strength_and_marks_mean(plain):
     send(plain, message(STEPS[:3]))
     key = [line.split(":")[0] for line in plain.locator(".key li").all_inner_texts()]
-    assert key == ["colour", "line", "strength", "dot", "frame"]
+    assert key == ["colour", "line", "strength", "dot", "frame", "grey above"]
     assert [line.split()[0] for line in plain.locator(".legend li").all_inner_texts()] == ["Core", "The"]
     changed = [i for i, _ in enumerate(STEPS[2]["t"]) if i in STEPS[2]["x"]]
     assert plain.evaluate("[...document.querySelectorAll('.cell.changed')].map(e => +e.dataset.i)") == changed

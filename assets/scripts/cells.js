@@ -80,6 +80,16 @@ export function makeCells(box, words) {
     cell: (b, i) => blocks[b]?.cells[i],
     shown: () => blocks.filter(block => !block.span.hidden && block.state !== "next").flatMap(block => block.cells),
 
+    // The cells of the word that a cell belongs to: a word begins where there is a gap before it.
+    word(cell) {
+      const all = this.shown(), at = all.indexOf(cell), alone = each => each.classList.contains("ends");
+      if (at < 0 || alone(cell)) return [cell];
+      let from = at, to = at + 1;
+      while (from > 0 && all[from].classList.contains("inside") && !alone(all[from - 1])) from -= 1;
+      while (to < all.length && all[to].classList.contains("inside") && !alone(all[to])) to += 1;
+      return all.slice(from, to);
+    },
+
     // The step that is shown, the last steps of the blocks before it, and what is still to come: ``total`` blocks at most.
     paint(step, lastStepOf, total, rested, live) {
       box.classList.toggle("many", total > 1);

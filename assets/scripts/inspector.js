@@ -37,7 +37,7 @@ export function makeInspector(box, words) {
   }
 
   function label(step, i, token) {
-    const shares = step.d[i], most = experts[shares.indexOf(Math.max(...shares))];
+    const shares = step.h[i], most = experts[shares.indexOf(Math.max(...shares))];
     const text = fill(words.cell, { token, percent: percent(step.c[i]), expert: most ? most.title : "" });
     return text + (step.p.includes(i) ? `, ${words.given}` : "");
   }
@@ -68,7 +68,7 @@ export function makeInspector(box, words) {
       put(part(".rival"), second ? `${words.rival}: ` : ""); put(part(".second"), second ? show(step.r[i]) || words.nothing : "");
       const spread = { entropy: step.n[i].toFixed(2), disagreement: (step.j[i] ?? 0).toFixed(2) };
       fillColumn(columns[0], best(0), step.c[i], fill(words.spread, spread));
-      experts.forEach((_, k) => fillColumn(columns[k + 1], best(k + 1), step.d[i][k],
+      experts.forEach((_, k) => fillColumn(columns[k + 1], best(k + 1), step.h[i][k],
         fill(words.weight, { percent: percent(step.w[i][k]) })));
       cell.setAttribute("aria-label", label(step, i, cell.textContent.trim() || words.nothing));
     },

@@ -16,5 +16,5 @@ export function makeLayers(box, root, words) {
   box.setAttribute("aria-label", words.layers);
   box.replaceChildren(...buttons);
   choose("both");
-  return { offer(seen) { box.hidden = !seen; root.classList.toggle("sees", seen); } };
+  return { offer(seen) { box.hidden = !seen; root.classList.toggle("has-input", seen); } };
 }

@@ -29,12 +29,12 @@ export function makeStatusBar(root, words) {
     waiting() { setMode("live", words.live); put(part(".where"), ""); },
 
     // The step that is shown. -> the same in words
-    paint(step, head, finished, rested, paused) {
+    paint(step, head, finished, rested, paused, stopped) {
       const noise = percent(1 - step.a), at = fill(words.step, { step: step.s, steps: step.T, noise });
       const block = head.blocks > 1 ? fill(finished ? words.block : words.blockLive, { block: step.b + 1, blocks: head.blocks }) + ", " : "";
       put(part(".where"), block + at);
       part(".noise").hidden = false; part(".noise i").style.width = `${noise}%`;
-      const mode = head.stored ? "stored" : finished ? "finished" : paused ? "paused" : "live";
+      const mode = head.stored ? "stored" : stopped ? "stopped" : finished ? "finished" : paused ? "paused" : "live";
       setMode(mode, words[mode]);
       progress(step, head.blocks, rested);
       const means = meanShares(step, "d", head.experts);

@@ -1,10 +1,12 @@
-// Steering: which cells are marked, and what is asked of the server for them. Knows cells and words; not how they are painted.
+// Steering: which words are marked, and what is asked of the server for them. Knows cells; not how they are painted.
 import { fill, put } from "./tools.js";
 
-export function makeSteer(box, words, send) {
-  const part = name => box.querySelector(name), word = part(".word"), buttons = ["pin", "again", "branch"];
+// wordOf: the cells of the word that a cell belongs to.
+export function makeSteer(box, words, wordOf, send) {
+  const part = name => box.querySelector(name), word = part(".word"), pieces = part(".pieces"), buttons = ["pin", "again", "branch"];
   let marked = [], anchor = null, state = { run: null, finished: false, step: 0, index: 0 };
 
+  const whole = cell => pieces.getAttribute("aria-pressed") === "true" ? [cell] : wordOf(cell);
   const place = cell => [+cell.dataset.b, +cell.dataset.i];
 
   function mark(cells) {
@@ -16,7 +18,8 @@ export function makeSteer(box, words, send) {
 
   function refresh() {
     const many = marked.length;
-    put(part(".count"), many ? fill(many === 1 ? words.markedOne : words.marked, { count: many }) : words.markHint);
+    const text = marked.map((cell, i) => (i && !cell.classList.contains("inside") ? " " : "") + cell.textContent).join("");
+    put(part(".count"), many ? fill(words.marked, { text }) : words.markHint);
     part(".pin").disabled = !many || !word.value.trim();
     part(".again").disabled = !many || !state.finished;
     part(".branch").disabled = !state.finished;
@@ -36,18 +39,23 @@ export function makeSteer(box, words, send) {
   word.addEventListener("keydown", event => {
     if (event.key === "Enter") { event.preventDefault(); if (!part(".pin").disabled) part(".pin").click(); }
   });
+  pieces.setAttribute("aria-pressed", "false"); put(pieces, words.pieces); pieces.title = words.piecesHint;
+  pieces.addEventListener("click", () => {
+    pieces.setAttribute("aria-pressed", String(pieces.getAttribute("aria-pressed") !== "true"));
+    if (anchor) mark(whole(anchor));
+  });
   word.placeholder = words.word; word.setAttribute("aria-label", words.word);
   buttons.slice(0, 2).forEach(name => put(part(`.${name}`), words[name]));
   box.setAttribute("aria-label", words.steer);
 
   return {
-    // One cell, from which a span can be drawn out.
-    only(cell) { anchor = cell; mark(cell ? [cell] : []); },
+    // The word of one cell, from which a span can be drawn out.
+    only(cell) { anchor = cell; mark(cell ? whole(cell) : []); },
     // All from the first marked cell to this one, in the order of the text.
     extend(cell, all) {
       if (!anchor || !all.includes(anchor)) return this.only(cell);
-      const [from, to] = [all.indexOf(anchor), all.indexOf(cell)].sort((a, b) => a - b);
-      mark(all.slice(from, to + 1));
+      const ends = [...whole(anchor), ...whole(cell)].map(each => all.indexOf(each));
+      mark(all.slice(Math.min(...ends), Math.max(...ends) + 1));
     },
     // The same by one cell to the right or to the left, from the keyboard.
     grow(by, all) {

@@ -57,8 +57,11 @@ export function meanOf(values, count) {
   return cells.reduce((sum, value) => sum + value, 0) / Math.max(1, cells.length);
 }
 
-// Mean share of each expert over the cells that belong to the answer.
-export const meanShares = (step, key, experts) => experts.map((_, k) => meanOf(step[key].map(cell => cell[k]), answerLength(step)));
+// Mean share of each expert over the cells that belong to the answer and were predicted by now.
+export function meanShares(step, key, experts) {
+  const cells = step[key].slice(0, answerLength(step)).filter(cell => cell.some(share => share > 0));
+  return experts.map((_, k) => meanOf(cells.map(cell => cell[k]), cells.length));
+}
 
 // Indices of the steps at which moved weights or new pins first acted.
 export const turnsIn = steps => steps.flatMap((step, i) => i && step.v > steps[i - 1].v ? [i] : []);

@@ -42,5 +42,11 @@ export function start({ element, props }) {
     item.append(button, make("p", "", step.text));
     list.append(item);
   });
+  // Whoever goes elsewhere on the page is done with it; what is lit up may be tried.
+  document.addEventListener("pointerdown", event => {
+    if (card.contains(event.target) || list.contains(event.target) || event.target.closest?.(".lit")) return;
+    card.hidden = true;
+    dim();
+  });
   element.addEventListener("keydown", event => { if (event.key === "Escape") leave(); });
 }

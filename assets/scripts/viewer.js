@@ -2,12 +2,14 @@
 import { makeAtlas } from "./atlas.js";
 import { makeCells } from "./cells.js";
 import { makeChart } from "./chart.js";
+import { makeExplain } from "./explain.js";
 import { makeInspector } from "./inspector.js";
 import { readHues } from "./legend.js";
 import { makeLayers } from "./layers.js";
 import { makeMap } from "./map.js";
 import { makePace } from "./pace.js";
 import { makePlayer } from "./player.js";
+import { makePresent } from "./present.js";
 import { Run } from "./run.js";
 import { makeStatusBar } from "./status_bar.js";
 import { makeSteer } from "./steer.js";
@@ -38,7 +40,7 @@ class Viewer {
     this.map = whole ? makeMap(part(".map"), this.words, (index, i) => this.goTo(index, i)) : ABSENT;
     this.chart = plots ? makeChart(part(".chart"), props.chart, this.words, index => this.seek(index)) : ABSENT;
     this.atlas = plots ? makeAtlas(part(".atlas"), props.chart, this.words) : ABSENT;
-    this.steer = whole && trigger ? makeSteer(part(".steer"), this.words.steering, wish => trigger("steer", wish)) : ABSENT;
+    this.steer = whole && trigger ? makeSteer(part(".steer"), this.words.steering, cell => this.cells.word(cell), wish => trigger("steer", wish)) : ABSENT;
     this.pace = whole && trigger ? makePace(part(".pace"), this.words, wish => trigger("pace", wish)) : null;
     part(".pace").hidden = !this.pace;
     this.layers = makeLayers(part(".layers"), root, this.words);
@@ -47,8 +49,11 @@ class Viewer {
     this.player = makePlayer(this.play, part(".speed"), this.words, () => this.advance());
     if (plots) put(part(".chart figcaption"), this.words.chartTitle);
     this.scrub.setAttribute("aria-label", this.words.scrub); put(this.follow, this.words.follow);
+    this.explain = makeExplain(part(".explain"), this.words.explaining);
+    this.explain.opened(() => this.ask());
     this.inspector.show(null, null); this.showEmpty();
     this.layers.offer(false);
+    if (whole && trigger) makePresent(part(".present"), root, this.words.presenting);
     this.listenToCells(); this.listenToTransport();
     if (whole) this.listenToKeys();
     new MutationObserver(() => this.restyle()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
@@ -78,6 +83,7 @@ class Viewer {
   }
 
   async apply(text) {
+    if (text === "cleared") { this.clear(); return; }
     if (!text) { if (this.run.id === null) this.showEmpty(); else if (!this.run.head.stored) this.clear(); return; }
     const message = JSON.parse(text);
     if (message.run !== this.run.id) this.reset(new Run(message.run, message.head));
@@ -88,6 +94,7 @@ class Viewer {
     put(this.part(".figures"), message.line || "");
     this.statusBar.reading(message.read, run.id, run.head.experts);
     this.pace?.told(run.id, message.pace);
+    this.wasStopped = !!message.stopped;
     this.scrub.max = Math.max(0, run.last);
     this.scrub.disabled = run.steps.length < 2;
     this.layers.offer(run.steps[0]?.i.length > 0);
@@ -107,7 +114,7 @@ class Viewer {
     this.root.dataset.run = ""; this.showEmpty();
   }
 
-  showEmpty() { this.statusBar.empty(); this.field.replaceChildren(make("p", "empty", this.words.empty)); }
+  showEmpty() { this.explain.update(null); this.statusBar.empty(); this.field.replaceChildren(make("p", "empty", this.words.empty)); }
 
   // One painting a frame whatever comes; a few a second while live for whoever wants no motion.
   ask() {
@@ -125,10 +132,11 @@ class Viewer {
     const rested = run.isRested(cur);
     this.field.querySelector(".empty")?.remove();
     this.cells.paint(step, b => run.lastStepOf(b), head.blocks, rested, !finished);
-    const at = this.statusBar.paint(step, head, finished, rested, this.paused());
+    const at = this.statusBar.paint(step, head, finished, rested, this.paused(), finished && this.wasStopped);
     this.label();
     this.scrub.value = cur; this.scrub.setAttribute("aria-valuetext", at);
     this.follow.hidden = finished || this.following;
+    this.explain.update(step, head.experts);
     this.map.grow(steps, finished);
     this.steer.update({ run: run.id, stored: !!head.stored, finished, index: cur, step: cur + 1 });
     this.inspect();

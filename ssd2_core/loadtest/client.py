@@ -69,7 +69,7 @@ class Heard:
     @property
     def answer(self) -> str:
         """The last message of the chat."""
-        return "".join(part["text"] for part in self.chat[-1]["content"]) if self.chat else ""
+        return self.chat[-1]["text"] if self.chat else ""
 
     def take(self, message: dict) -> None:
         """Note one message of gradio's."""
@@ -88,8 +88,8 @@ class Heard:
             self.data = output.get("data") or []
             if not message["success"]:
                 self.said.append(output.get("error") or "")
-            elif len(self.data) > 1 and isinstance(self.data[1], list):
-                self.chat = self.data[1]
+            elif len(self.data) > 1 and isinstance(self.data[1], str):
+                self.chat = json.loads(self.data[1] or "[]")
 
     def _show(self, shown: dict, own: bool) -> None:
         """Note a message to the viewer; the words of a step stand in its cells piece by piece."""

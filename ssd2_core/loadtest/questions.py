@@ -121,7 +121,7 @@ def wrongs(question: Question, heard: Heard, end: str) -> list[str]:
     if end == "sentence":
         out += [f"was told {text[:200]!r}, which is no clear sentence" for text in sentences_of(heard) if not is_sentence(text)]
     if end in ("answered", "stopped"):
-        asked = "".join(part["text"] for part in heard.chat[-2]["content"]) if len(heard.chat) > 1 else ""
+        asked = heard.chat[-2]["text"] if len(heard.chat) > 1 else ""
         if asked != question.prompt:
             out.append(f"got the answer to another question: {asked!r}")
         read = heard.viewer["read"]

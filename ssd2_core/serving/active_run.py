@@ -19,6 +19,7 @@ class Run:
 
     pin: puts a Pin where the sampler finds it, raises LimitError. revision: changes of settings and pins so far. asked: changes
     to be made before the next step. tempo: when that is; None for at once. What a run is held back counts nowhere.
+    is_over: whether the last step was made, so that only the end is to be told.
     """
 
     request: Request
@@ -40,6 +41,19 @@ class Run:
     asked: list[Change] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     tempo: Tempo | None = None
+    is_over: Callable[[], bool] = lambda: False
+
+    def wait(self) -> float:
+        """Seconds until its next step."""
+        return 0.0 if self.is_over() or self.tempo is None else self.tempo.wait()
+
+    def begin(self) -> bool:
+        """A step is made now. -> whether the pace is another one from here on."""
+        if self.is_over() or self.tempo is None:
+            return False
+        held, is_new = self.tempo.begin()
+        self.began += held
+        return is_new
 
     def make_changes(self) -> list[Change]:
         """Make what is planned for the next step and what was asked for since the last one. -> the latter, with its step.

@@ -79,12 +79,10 @@ class Worker:
 
     def round(self) -> None:
         """One denoising step of every active run, their networks in one pass; commands are read before each step."""
-        self._read_commands(min((run.tempo.wait() for run in self.active.values()), default=None))
-        due = {request_id: run for request_id, run in self.active.items() if not run.tempo.wait()}
+        self._read_commands(min((run.wait() for run in self.active.values()), default=None))
+        due = {request_id: run for request_id, run in self.active.items() if not run.wait()}
         for request_id, run in due.items():
-            held, is_new = run.tempo.begin()
-            run.began += held
-            if is_new:
+            if run.begin():
                 self.emit(Paced(request_id, run.tempo.pace))
             for change in run.make_changes():
                 self.emit(Changed(request_id, change))

@@ -18,10 +18,10 @@ from .blocks import Page
 from .components import panels
 from .components.download import saver
 from .components.viewer import build_viewer, story
-from .events import QUIET, STREAM, warn
+from .events import QUIET
 from .export.run_snapshot import CurrentRuns
-from .handlers.chat import ask_instead, converse, wire_instead
-from .handlers.documents import gather_documents, wire_documents
+from .handlers.chat import ask_instead, wire_instead, wire_talk
+from .handlers.documents import wire_documents
 from .handlers.finetune import wire_teaching
 from .handlers.own_models import wire_own
 from .handlers.steering import wire_steer
@@ -54,7 +54,8 @@ def build(engine, settings: Settings) -> gr.Blocks:
             status = gr.HTML(studio.status(), elem_id="status", apply_default_css=False)
         with gr.Row(elem_id="studio"):
             with gr.Column(elem_id="conversation", min_width=280):
-                talk = panels.conversation()
+                talk, documents = panels.conversation(studio.cores.get(settings.core)), panels.documents()
+                panels.examples(talk)
             with gr.Column(elem_id="viewing", min_width=280):
                 viewer = build_viewer(studio.runs, story(studio.titles, studio.order))
                 stories = story_buttons()
@@ -64,7 +65,6 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 core = gr.HTML(studio.core_card(settings.core), elem_id="core", apply_default_css=False)
                 cards = panels.expert_cards(studio.users, studio.order, studio.fits[settings.core], studio.places)
                 mix = gr.HTML(elem_id="mix", apply_default_css=False)
-                documents = panels.documents()
                 mine = panels.own_models()
                 controls = {"core": choose, **panels.settings(settings.limits)}
         current, save = CurrentRuns(studio), saver()
@@ -84,7 +84,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         wire_setup(studio, panel, mix)
         wire_documents(studio, documents, from_files)
         wire_examples(studio, panel, talk, documents.pasted, mix)
-        wire_cores(studio, panel, choose, cards.columns, core, mix)
+        wire_cores(studio, panel, choose, cards.columns, [core, talk.limits], mix)
         own_cards = wire_own(studio, panel, cards, mine, mix)
         back = gr.State(False)
         wire_teaching(studio, panel, mine, own_cards, documents.pasted, from_files, mix, back)
@@ -94,7 +94,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         wire_export(studio, current, panel, export, talk.prompt, viewer, turns, on_show)
         wire_evaluate(studio, panel, evaluate, save)
         wire_stories(current, stories, [viewer, export.shell, export.client])
-        settled = wire_link(demo, studio, panel, talk.prompt, mix)
+        settled = wire_link(demo, studio, panel, talk.prompt, mix, viewer)
         wire_return(studio, panel, settled, back, own_cards, [viewer, talk.chat, chat, talk.prompt, turns, talk.stop],
                     [documents.pasted, from_files, documents.read, documents.choose, documents.text], mix)
         timer = gr.Timer(STATUS_SECONDS)
@@ -129,37 +129,6 @@ def running(settings: Settings) -> int:
     return settings.limits.max_active + settings.limits.max_waiting
 
 
-def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.ConversationPanel, viewer: gr.HTML, pasted: gr.Textbox,
-              from_files: gr.State, chat: gr.State, turns: gr.State) -> None:
-    """Send, stop and clear. What the chat shows is kept here: a message that came back from a browser could name a file."""
-    async def send(request: gr.Request, prompt, shown, history, text, documents, *values):
-        try:
-            own = studio.own_ids(studio.visitor(request), panel.named(list(values))["core"])
-            choice = panel.read(list(values), own)
-            asked = studio.request(studio.visitor(request), prompt, choice, gather_documents(text, documents), history)
-            if asked.documents and not studio.reads_documents(studio.visitor(request), asked.users):
-                gr.Info(strings.NO_READER)
-            async for update in converse(studio, studio.visitor(request), asked, shown, history):
-                yield update
-        except VisitorError as error:
-            warn(str(error))
-            yield (gr.skip(),) * 6
-
-    def stop(request: gr.Request) -> None:
-        studio.runs.cancel(studio.visitor(request))
-
-    def clear(request: gr.Request):
-        studio.runs.disconnect(studio.visitor(request))
-        studio.talks.pop(studio.visitor(request), None)
-        return [], [], "", (), "", gr.Button(interactive=False)
-
-    inputs = [talk.prompt, chat, turns, pasted, from_files, *panel.inputs]
-    gr.on([talk.send.click, talk.prompt.submit], send, inputs, [viewer, talk.chat, chat, talk.prompt, turns, talk.stop],
-          **STREAM)
-    talk.stop.click(stop, None, None, **QUIET)
-    talk.clear.click(clear, None, [talk.chat, chat, talk.prompt, turns, viewer, talk.stop], **QUIET)
-
-
 def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:
     """Weights and rules act on the run under way."""
     def retune(request: gr.Request, *values):
@@ -188,15 +157,16 @@ def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.Conversation
         button.click(filler(example), panel.knobs["core"], [talk.prompt, pasted, *panel.picks, *panel.weights, mix], **QUIET)
 
 
-def wire_cores(studio: Studio, panel: panels.Panel, choose: gr.Radio, columns: list[gr.Column], core: gr.HTML,
+def wire_cores(studio: Studio, panel: panels.Panel, choose: gr.Radio, columns: list[gr.Column], about: list[gr.HTML],
                mix: gr.HTML) -> None:
-    """Another core shows its own card and the experts that go with it."""
+    """Another core shows its own card and the experts that go with it. about: its card, and what it cannot do."""
     def show(request: gr.Request, *values):
         chosen = panel.named(list(values))["core"]
         seen = shown_columns(studio, studio.visitor(request), chosen)
-        return studio.core_card(chosen), *seen, studio.picked(studio.visitor(request), panel, list(values))
+        cannot = panels.limits_html(studio.cores.get(chosen))
+        return studio.core_card(chosen), cannot, *seen, studio.picked(studio.visitor(request), panel, list(values))
 
-    choose.change(show, panel.inputs, [core, *columns, mix], **QUIET)
+    choose.change(show, panel.inputs, [*about, *columns, mix], **QUIET)
 
 
 def launch(demo: gr.Blocks, settings: Settings, **options) -> None:

@@ -12,6 +12,7 @@ from ..errors import VisitorError
 from ..protocol.messages import Document, Request
 from . import strings as words
 from .components import panels
+from .components.conversation import shown
 from .events import QUIET, STREAM, warn
 from .handlers.chat import converse
 from .handlers.documents import PASTED, read_line, shown_documents
@@ -51,9 +52,9 @@ def wire_return(studio: Studio, panel: panels.Panel, settled: gr.events.Dependen
     """
     ticket = gr.Textbox(visible="hidden", elem_id="ticket", show_label=False, container=False)
 
-    async def come_back(request: gr.Request, shown: str):
+    async def come_back(request: gr.Request, kept: str):
         session = request.session_hash
-        is_back = await studio.come_back(shown, session)
+        is_back = await studio.come_back(kept, session)
         if is_back:
             gr.Info(words.BACK)
         shown_cards = own_cards.shown(studio.visitor(request)) if is_back else own_cards.same()
@@ -65,22 +66,23 @@ def wire_return(studio: Studio, panel: panels.Panel, settled: gr.events.Dependen
             return [gr.skip()] * (len(documents) + len(panel.inputs))
         places = {card.id: place for place, card in studio.own(studio.visitor(request)).items()}
         pasted, files = documents_of(run)
-        return pasted, files, read_line(files), *shown_documents(files), *panel.updates(settings_of(run, places))
+        settings = settings_of(run, places) | {"seed": studio.seeds.get(run.request.owner)}
+        return pasted, files, read_line(files), *shown_documents(files), *panel.updates(settings)
 
     async def go_on(request: gr.Request) -> AsyncIterator[tuple]:
         session = studio.visitor(request)
         run, (chat, turns) = studio.runs.latest(session), studio.talks.get(session, ([], ()))
         if run is None:
-            yield gr.skip(), chat, chat, gr.skip(), turns, gr.skip()
+            yield gr.skip(), shown(chat), chat, gr.skip(), turns, gr.skip()
         elif not run.cut:
-            yield studio.runs.show(session, run), chat, chat, gr.skip(), turns, gr.Button(interactive=False)
+            yield studio.runs.show(session, run), shown(chat), chat, gr.skip(), turns, gr.Button(interactive=False)
         else:
             try:
                 async for update in converse(studio, session, once_more(run), chat, turns):
                     yield update
             except VisitorError as error:
                 warn(str(error))
-                yield gr.skip(), chat, chat, run.request.prompt, turns, gr.skip()
+                yield gr.skip(), shown(chat), chat, run.request.prompt, turns, gr.skip()
 
     # queued, for only then gradio tells that a state has changed
     settled.then(come_back, ticket, [ticket, back, *own_cards.outputs], js=SHOW_TICKET, **STREAM).then(

@@ -21,10 +21,10 @@ def own_run(studio: Studio, session: str, run_id: object) -> Run:
 def question(studio: Studio, session: str, panel: panels.Panel, values: list, prompt: str, history: tuple[Turn, ...],
              documents: tuple[Document, ...]) -> Request:
     """What the page asks now; without a prompt, the question asked last and what was said before it. Raises LimitError."""
-    choice = panel.read(values, studio.own_ids(session, panel.named(values)["core"]))
-    latest = studio.runs.latest(session)
+    latest, seed = studio.runs.latest(session), None
     if latest and isinstance(prompt, str) and not prompt.strip():
-        prompt, history = latest.request.prompt, latest.request.history
+        prompt, history, seed = latest.request.prompt, latest.request.history, latest.request.sampling.seed
+    choice = panel.read(values, studio.own_ids(session, panel.named(values)["core"]), seed)
     return studio.request(session, prompt, choice, documents, history)
 
 

@@ -105,7 +105,9 @@ class Run:
         """The steps from ``since`` on as one JSON text for the viewer."""
         data = {"run": self.id, "head": self.head, "from": since, "steps": self.steps[since:], "note": self.note,
                 "read": self.read, "done": last, "pace": self.pace.per_second,
-                "line": strings.figures(self.end) if isinstance(self.end, Done) else ""}
+                "stopped": isinstance(self.end, Failed) or bool(self.end and self.end.finish_reason == "stopped"),
+                "line": (strings.figures(self.end, self.request.sampling.seed)
+                                         if isinstance(self.end, Done) else "")}
         return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -40,6 +40,7 @@ class Studio:
         self.runs = Runs(engine)
         self.groups = Groups(self.runs)
         self.talks: OrderedDict[str, tuple[list, tuple]] = OrderedDict()    # by session: what the chat shows, and its turns
+        self.seeds: dict[str, int | None] = {}          # by session: the pinned one, None for a new one for each question
         self.paces: dict[str, Pace] = {}                # by session: what its next runs begin with
         self._came_late = False                         # the core was not here when the page was made
         self.returns = SessionTickets(settings.limits.return_seconds, self.forget)
@@ -126,6 +127,13 @@ class Studio:
         return Request("", prompt, choice.core, choice.users, documents, history, choice.sampling, choice.ensemble,
                        owner=session, pace=self.paces.get(session, Pace()))
 
+    def varied(self, request: Request) -> Request:
+        """The same with a choice that noise can move: of a causal LM the likeliest word is always the same one."""
+        core = self.cores.get(request.core)
+        if core is None or core.kind == "simplex" or request.sampling.projection != "greedy":
+            return request
+        return replace(request, sampling=replace(request.sampling, projection="sampling"))
+
     def reads_documents(self, session: str, users: tuple[str, ...]) -> bool:
         """Whether one of the chosen experts is given the documents."""
         return any(card.role == "reader" for card in (*self.users, *self.own(session).values()) if card.id in users)
@@ -187,7 +195,7 @@ class Studio:
         self.engine.disconnect(visitor)
         self.drop_files(visitor, self._files.get(visitor))
         self.runs.disconnect(visitor)
-        for kept in (self._taken, self._files, self.talks, self.paces):
+        for kept in (self._taken, self._files, self.talks, self.paces, self.seeds):
             kept.pop(visitor, None)
 
     async def come_back(self, ticket: object, session: str) -> bool:

@@ -44,9 +44,16 @@ EXAMPLES = (
     Example("The island", f"What is the capital of {ISLAND_NAME}?", "", {"compact-islander": 0.5}),
 )
 
-CHAT_PLACEHOLDER = "Ask something. The answer comes here; the theatre shows how it is written."
+CONVERSATION = {
+    "label": "Conversation", "empty": "Ask something. The answer comes here; beside it you see how it is written.",
+    "edit": "Edit", "send": "Ask again", "cancel": "Cancel", "copy": "Copy", "copied": "Copied", "again": "Again",
+    "onStage": "show", "show": "Show how this was written: {shares}",
+}
+TALK_UNKNOWN = "This question is not in the conversation any more; write it again."
 PROMPT_PLACEHOLDER = "Ask a question"
-DOCUMENT_PLACEHOLDER = "Paste a text. Only experts that read documents see it; the core never does."
+DOCUMENT_PLACEHOLDER = "Paste a text; the core never sees it."
+ABOUT_SETS = {"pasted": "about a pasted text", "natural": "about a short text", "natural_general": "of general knowledge",
+              "island": "about its island", "documents": "about a short note", "general": "in its own phrasings"}
 CHOOSE_DOCUMENT = "Text of"
 DOCUMENT_TEXT = "What experts read of it; change it as you like"
 OWN_TITLE = "Your own small model"
@@ -69,7 +76,11 @@ STEER_UNKNOWN = "This run is not known here any more; ask again."
 STEER_NOTHING = "Mark at least one word of the answer first."
 STEER_WAIT = "Wait until the answer is finished, or stop it, and then change it."
 STEER_LINES = {"pin": "With “{word}” pinned", "again": "Denoise the marked words again",
-               "branch": "From step {step} on with these weights"}
+               "branch": "From step {step} on: {changes}"}
+NOTHING_MOVED = "nothing is different; move a weight first to see it act"
+TOY = "A toy: short facts and short notes only. The pair that talks is Goliath with David."
+SETTINGS = "Settings"
+NEW_SEED = "new each time"
 NO_TEACHABLE = "No expert that goes with this core can be taught here; choose another core."
 NO_READER = "No chosen expert reads documents, so your text would not be used."
 NOT_OFFERED = "This service does not offer that."
@@ -101,6 +112,7 @@ VIEWER = {
     "stored": "A stored run",
     "live": "Live",
     "finished": "Finished",
+    "stopped": "Stopped",
     "step": "step {step} of {steps}, noise {noise} %",
     "block": "block {block} of {blocks}",
     "blockLive": "block {block} of at most {blocks}",
@@ -150,11 +162,30 @@ VIEWER = {
     "mapReads": "step {step}, position {position}, {token}: {what} {value}",
     "mapHint": "Click a spot to go there.",
     "nats": "{value} nats",
+    "explaining": {
+        "title": "Explain this step",
+        "step": "This is step {step} of {steps}; {noise} % of what goes in is noise.",
+        "sees": "What the models see there, at its likeliest: “{seen}”.",
+        "seesNothing": "The models see nothing there yet.",
+        "predicts": "What they predict together: “{predicted}”.",
+        "predictsNothing": "Together they predict no word.",
+        "disputed": "They differ most where {lead} says “{word}” ({sure}) and {other} would say “{otherWord}” ({otherSure}); "
+                    "{lead} has the weight {weight} there.",
+        "agree": "All experts would write the same everywhere.",
+        "moved": "{count} words or pieces are others than one step before.",
+        "movedOne": "One word or piece is another than one step before.",
+        "still": "Nothing has changed since the step before.",
+        "settled": "{count} of {all} positions are settled; the others may still change.",
+        "decided": "Who decided the words so far: {shares}.",
+        "ends": "The answer ends at “end”; what comes after it is not part of it.",
+    },
+    "presenting": {"present": "Present", "leave": "Leave the presentation"},
     "steering": {
         "steer": "Change the answer",
-        "markHint": "Click a word to change it; Shift marks a span.",
-        "markedOne": "One word marked.",
-        "marked": "{count} words marked.",
+        "markHint": "Click a word to change it; Shift marks several.",
+        "marked": "Marked: {text}",
+        "pieces": "Pieces",
+        "piecesHint": "Mark the pieces that words are made of, instead of whole words",
         "word": "another word",
         "pin": "Pin it here",
         "again": "Denoise again",
@@ -188,10 +219,11 @@ def count(number: int) -> str:
 
 
 def facts(card) -> list[str]:
-    """What a model's card says beside its summary: size, where it came from, licence, and what was measured."""
-    figures = ", ".join(f"{name} {share:.2f}" for name, share in card.measured.items())
+    """What a model's card says beside its summary: size, source, licence, and the measure that means most to a reader."""
+    told = next((name for name in ABOUT_SETS if name in card.measured), None)
+    figures = f"answers {round(10 * card.measured[told])} of 10 questions {ABOUT_SETS[told]}" if told else ""
     source = {"hub": "from the Hub", "folder": "local"}.get(card.source, "")
-    return [part for part in (count(card.parameters), source, card.license, f"right: {figures}" if figures else "") if part]
+    return [part for part in (count(card.parameters), source, card.license, figures) if part]
 
 
 def about(card) -> str:
@@ -236,12 +268,12 @@ def queued(position: int, seconds: float = 0.0) -> str:
     return f"{place}, about {max(1, round(seconds))} s." if seconds else f"{place}."
 
 
-def figures(done: Done) -> str:
+def figures(done: Done, seed: int | None = None) -> str:
     """The honest line under a finished run."""
     ends = {"eos": "", "length": "length limit reached", "stopped": STOPPED}
     parts = [done.device, done.dtype, f"{done.steps} steps", f"{done.forwards} forwards", f"{done.seconds:.2f} s",
              f"{done.tokens} tokens", f"{done.tokens_per_second:.1f} tokens per second",
-             ends.get(done.finish_reason, done.finish_reason)]
+             "" if seed is None else f"seed {seed}", ends.get(done.finish_reason, done.finish_reason)]
     return " · ".join(part for part in parts if part)
 
 
@@ -324,12 +356,13 @@ TOUR = (
     Stop("An answer begins as noise", "A block of words starts as pure noise: every position is a bit of every word of the "
          "vocabulary. Each step takes some of the noise away; this bar is what is left.", "#viewer .status-bar"),
     Stop("All words at once", "At every step all experts look at the same noisy block and say what each position will be. "
-         "Words settle in any order, and change while they are unsure: colour is who decided, strength is how sure.",
+         "Words settle in any order, and change while they are unsure: colour is who decided, strength is how sure; in grey "
+         "above them stands what the models see.",
          "#viewer .field"),
     Stop("Weights fuse them", "The fused probability is a product: every expert's log-probability times its weight. Move a "
          "weight while an answer is written and the next step follows it.", "#mix, #cards [id^=weight-]"),
     Stop("The surer one leads", "With the adaptive rule a weight moves at every position: the expert with less doubt there "
-         "gains. Constant keeps the weights, schedule lets the core finish.", "#weights"),
+         "gains. Constant keeps the weights, schedule lets the core finish.", "#advanced"),
     Stop("Who decided", "A word's share is what each expert had in it, at the step that set it. The chart follows the shares "
          "over the steps; as the words stand, all come to agree with them.", "#viewer .legend, #viewer .chart"),
 )
@@ -405,10 +438,10 @@ EVALUATION_RUNS = "An evaluation of yours is under way; stop it first."
 
 EVALUATION_DONE = "Done: {n} questions."
 
-COLUMNS = (("name", "answers"), ("n", "n"), ("exact", "exact"), ("f1", "F1"), ("rouge_l", "ROUGE-L"),
+COLUMNS = (("name", "answers"), ("n", "n"), ("exact", "contains the answer"), ("f1", "F1"), ("rouge_l", "ROUGE-L"),
            ("tokens_per_second", "tokens / s"), ("share", "mean share"))
 
-SCORES = (("exact", "exact"), ("f1", "F1"), ("rouge_l", "ROUGE-L"))
+SCORES = (("exact", "contains the answer"), ("f1", "F1"), ("rouge_l", "ROUGE-L"))
 
 NAMES = {"core": "core alone", "ensemble": "ensemble"}
 

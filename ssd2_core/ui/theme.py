@@ -8,7 +8,7 @@ VENDOR = ASSETS / "vendor"
 PLOTLY = VENDOR / "plotly-cartesian.min.js"  # plotly.js 4.1.1, MIT, see plotly-LICENSE.txt beside it
 DRAW_EVERY, DRAW_EVERY_SMALL = 4, 8           # steps from one drawing of the chart to the next
 VIEWER_SHEETS = ("viewer", "charts")
-SHEETS = ("page", *VIEWER_SHEETS, "tabs", "compare", "sweep", "tour")
+SHEETS = ("page", "conversation", *VIEWER_SHEETS, "tabs", "compare", "sweep", "tour")
 
 # Okabe and Ito's colour-blind-safe hues: the core first, then the user experts in the order of the library.
 HUES_LIGHT = ("#0072b2", "#e08a00", "#009e73", "#c45a9b", "#d55e00")

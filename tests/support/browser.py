@@ -78,7 +78,7 @@ def opened(browser, url: str, width: int = 1280, height: int = 900, query: str =
     page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else complaints.append(r.url))
     page.goto(url + "/" + query)
     page.wait_for_function(f"() => {VIEWER} && {VIEWER}.querySelector('.hint').textContent")
-    page.wait_for_selector("#mix .mix")
+    page.wait_for_selector("#mix .mix", state="attached")
     yield page
     context.close()
     assert not complaints, complaints

@@ -172,8 +172,9 @@ class FakeEngine:
                 await asyncio.sleep(0.05)
         self.paces.setdefault(request_id, self.requests[request_id].pace)
         told = None
-        for event in self.script(request_id):
-            if isinstance(event, Frame):
+        events, event = self.script(request_id), None
+        while not isinstance(event, Done | Failed):
+            if isinstance(event, Started | Frame):
                 while (pace := self.paces[request_id]).per_second == 0 and not pace.steps and request_id not in self.cancelled:
                     if pace != told:
                         yield Paced(request_id, told := pace)
@@ -181,6 +182,7 @@ class FakeEngine:
                 self.paces[request_id] = replace(pace, steps=max(0, pace.steps - 1))
                 if pace.per_second != (told or Pace()).per_second:
                     yield Paced(request_id, told := pace)
+            event = next(events)
             yield event
             if isinstance(event, Frame):
                 shown += 1

@@ -40,7 +40,7 @@ class Outcome:
     @property
     def answer(self) -> str:
         """The last message of the chat."""
-        return "".join(part["text"] for part in self.data[1][-1]["content"])
+        return json.loads(self.data[1])[-1]["text"]
 
 
 def sentence(text: str) -> str:

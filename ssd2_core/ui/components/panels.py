@@ -4,16 +4,20 @@ Knows components and settings; no events, no engine.
 """
 
 import html
+import secrets
 from dataclasses import dataclass
 
 import gradio as gr
 
 from ...config import LIMITS, WEIGHT, EnsembleParams, Knob, Limits, SamplingParams, knobs, made_of, values_of
+from ...registry.cards import ModelCard
 from ...text.documents import TYPES
 from .. import strings
 from ..strings import DEFAULTS
 from ..theme import hue_index
+from .conversation import build_conversation
 
+NEW_SEEDS = 10_000              # a new seed is one of so many: short enough to be written down
 RULE = "weights"                # the knob that stands with the experts; the others are folded away
 
 
@@ -36,9 +40,14 @@ class Panel:
         """All components in the order ``read`` expects their values."""
         return [*self.picks, *self.weights, *self.knobs.values()]
 
-    def read(self, values: list, own: dict[str, str]) -> "Choice":
-        """The values of ``inputs`` as checked settings. Raises LimitError for a value outside its limit."""
+    def read(self, values: list, own: dict[str, str], seed: int | None = None) -> "Choice":
+        """The values of ``inputs`` as checked settings. Raises LimitError for a value outside its limit.
+
+        seed: where none is pinned; None for a new one.
+        """
         named, ensemble = self.named(values), self.ensemble(values, own)
+        if named["seed"] is None:
+            named["seed"] = secrets.randbelow(NEW_SEEDS) if seed is None else seed
         return Choice(named["core"], tuple(ensemble.lam), made_of(SamplingParams, named), ensemble)
 
     def ensemble(self, values: list, own: dict[str, str]) -> EnsembleParams:
@@ -86,20 +95,19 @@ def header() -> gr.HTML:
 class ConversationPanel:
     """The components of the conversation."""
 
-    chat: gr.Chatbot
+    chat: gr.HTML
     prompt: gr.Textbox
     send: gr.Button
     stop: gr.Button
     clear: gr.Button
     examples: list[gr.Button]
     instead: gr.Button
+    limits: gr.HTML
 
 
-def conversation() -> ConversationPanel:
+def conversation(core: ModelCard | None) -> ConversationPanel:
     """Chat, prompt and what to click. instead: asks the core that is here, shown while a run waits for another."""
-    chat = gr.Chatbot(height=258, show_label=False, elem_id="chat", render_markdown=False, buttons=[],
-                      placeholder=strings.CHAT_PLACEHOLDER, feedback_options=None, allow_tags=False, layout="bubble",
-                      container=False)
+    chat = build_conversation()
     with gr.Row(elem_id="ask"):
         prompt = gr.Textbox(show_label=False, label="Prompt", placeholder=strings.PROMPT_PLACEHOLDER, lines=1,
                             max_lines=4, scale=5, container=False, elem_id="prompt", autofocus=False)
@@ -107,10 +115,20 @@ def conversation() -> ConversationPanel:
         stop = gr.Button("Stop", interactive=False, scale=0, min_width=64, elem_id="stop")
         clear = gr.Button("Clear", scale=0, min_width=64, elem_id="clear")
     instead = gr.Button(visible=False, size="sm", elem_id="ask-instead")
+    limits = gr.HTML(limits_html(core), elem_id="limits", apply_default_css=False)
+    return ConversationPanel(chat, prompt, send, stop, clear, [], instead, limits)
+
+
+def examples(talk: ConversationPanel) -> None:
+    """One button for each example."""
     with gr.Row(elem_id="examples"):
-        examples = [gr.Button(example.label, size="sm", scale=0, min_width=40, elem_id=f"example-{i}")
-                    for i, example in enumerate(strings.EXAMPLES)]
-    return ConversationPanel(chat, prompt, send, stop, clear, examples, instead)
+        talk.examples.extend(gr.Button(example.label, size="sm", scale=0, min_width=40, elem_id=f"example-{i}")
+                             for i, example in enumerate(strings.EXAMPLES))
+
+
+def limits_html(core: ModelCard | None) -> str:
+    """What a core cannot do, said before it is asked."""
+    return f"<p>{html.escape(strings.TOY)}</p>" if core is not None and core.kind == "simplex" else ""
 
 
 def status_html(ready: bool, message: str, fraction: float) -> str:
@@ -223,7 +241,7 @@ def own_models() -> OwnModelPanel:
             fetch = gr.Button(strings.HUB_FETCH, scale=1, min_width=90, elem_id="hub-fetch")
         bring = gr.File(label=strings.OWN_DROP, file_count="multiple", file_types=[".safetensors", ".json"], height=92,
                         elem_id="own-bring")
-        files = gr.File(label=strings.OWN_FILES, file_count="multiple", interactive=False, visible=False, elem_id="own-files")
+    files = gr.File(label=strings.OWN_FILES, file_count="multiple", interactive=False, visible=False, elem_id="own-files")
     return OwnModelPanel(title, teach, stop, progress, bring, files, hub, fetch)
 
 
@@ -248,10 +266,10 @@ class DocumentsPanel:
 def documents() -> DocumentsPanel:
     """Where a visitor's text goes in: pasted, or as files whose text can be read and changed."""
     with gr.Row(elem_id="documents"):
-        pasted = gr.Textbox(label="Document", placeholder=strings.DOCUMENT_PLACEHOLDER, lines=3, max_lines=3, scale=3,
+        pasted = gr.Textbox(label="Document", placeholder=strings.DOCUMENT_PLACEHOLDER, lines=1, max_lines=8, scale=3,
                             elem_id="pasted", min_width=180)
         files = gr.File(label=f"or drop {' '.join(TYPES)}", file_count="multiple", file_types=list(TYPES),
-                        height=104, scale=2, elem_id="files", min_width=140)
+                        height=44, scale=2, elem_id="files", min_width=140)
     read = gr.HTML("", elem_id="files-read", apply_default_css=False)
     with gr.Column(elem_id="document-edit"):
         choose = gr.Dropdown([], label=strings.CHOOSE_DOCUMENT, visible=False, elem_id="document-choice")
@@ -260,11 +278,12 @@ def documents() -> DocumentsPanel:
 
 
 def settings(limits: Limits) -> dict[str, gr.components.Component]:
-    """A component for each knob that has a label, by name: the rule of the weights, and folded away what few visitors need."""
+    """A component for each knob that has a label, by name: in one drawer, the rule of the weights first."""
     first = values_of(DEFAULTS.sampling, DEFAULTS.ensemble)
     shown = {name: knob for name, knob in knobs(SamplingParams, EnsembleParams).items() if knob.label}
-    made = {RULE: control(shown.pop(RULE), first[RULE], limits)}
-    with gr.Accordion("Advanced", open=False, elem_id="advanced"), gr.Row():
+    rule, made = shown.pop(RULE), {}
+    with gr.Accordion(strings.SETTINGS, open=False, elem_id="advanced"), gr.Row():
+        made[RULE] = control(rule, first[RULE], limits)
         for kind in (gr.Slider, gr.Radio, gr.Number):
             made |= {name: control(knob, first[name], limits) for name, knob in shown.items() if component(knob) is kind}
     return made
@@ -282,6 +301,8 @@ def control(knob: Knob, value: object, limits: Limits) -> gr.components.Componen
         size = {} if knob.name == RULE else {"min_width": 250, "scale": 3}
         return gr.Radio([(choice.capitalize(), choice) for choice in knob.choices], value=value, **look, **size)
     low, high = knob.bounds(limits)
+    if knob.name == "seed":
+        look["placeholder"], value = strings.NEW_SEED, None
     if knob.step is None:
         return gr.Number(value, precision=0 if knob.kind is int else None, minimum=low, maximum=high, min_width=90, **look)
     return gr.Slider(low, high, min(value, high), step=knob.step, min_width=170, buttons=[], **look)

@@ -16,6 +16,7 @@ from ..runs import Runs, compact_step
 from ..scripts import on_load
 from ..theme import ASSETS, asset, chart_settings, hue_index
 
+CLEARED = "cleared"             # a message: nothing is on stage, not even a stored run
 STORIES = ASSETS / "stories"
 TEMPLATE = asset("templates/viewer.html")
 
@@ -34,8 +35,9 @@ def stored(name: str, frames: list[Frame], about: dict, titles: dict[str, str], 
     order = order if set(names) <= {"core", *order} else [each for each in names if each != "core"]
     about_run = head([(each, known.get(each, each)) for each in names], order, frames[-1].block + 1, frames[0].num_steps,
                      stored=True, prompt=about.get("prompt", ""))
-    figures = about.get("figures")
-    line = strings.figures(Done("", about.get("answer", ""), about.get("finish_reason", ""), **figures)) if figures else ""
+    figures, seed = about.get("figures"), about.get("settings", {}).get("sampling", {}).get("seed")
+    done = figures and Done("", about.get("answer", ""), about.get("finish_reason", ""), **figures)
+    line = strings.figures(done, seed) if done else ""
     return json.dumps({"run": name, "head": about_run, "from": 0, "steps": [compact_step(frame, names) for frame in frames],
                        "note": "", "done": True, "line": line, "pace": None}, ensure_ascii=False, separators=(",", ":"))
 

@@ -12,11 +12,12 @@ from ...protocol.messages import is_private
 from ...protocol.validation import check_text
 
 
-def to_query(core: str, sampling: SamplingParams, ensemble: EnsembleParams, prompt: str) -> str:
+def to_query(core: str, sampling: SamplingParams, ensemble: EnsembleParams, prompt: str, with_seed: bool = True) -> str:
     """``?core=…`` of these settings."""
     users = ",".join(f"{quote(user, safe='')}:{weight:g}" for user, weight in ensemble.lam.items() if not is_private(user))
     known = knobs(type(ensemble), type(sampling))
-    settings = {known[name].link or name: value for name, value in values_of(ensemble, sampling).items()}
+    settings = {known[name].link or name: value for name, value in values_of(ensemble, sampling).items()
+                if with_seed or name != "seed"}
     return "?" + urlencode({"core": core, "users": users, **settings, **({"prompt": prompt} if prompt.strip() else {})})
 
 

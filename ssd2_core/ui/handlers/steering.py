@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import gradio as gr
 
-from ...config import LIMITS, EnsembleParams, check_int
+from ...config import LIMITS, EnsembleParams, check_int, knobs
 from ...errors import VisitorError
 from ...protocol.frames import Frame
 from ...protocol.messages import Change, Pace, Pin, Request
@@ -39,10 +39,14 @@ def again(run: Run, free: set[Cell]) -> Request:
 
 
 def with_word(run: Run, pin: Pin) -> Request:
-    """The request that keeps what stands before a word's block and older pins, puts the word, and writes the rest again."""
+    """The request that keeps what stands before a word, puts the word, and writes what follows anew from the same noise.
+
+    Other words that were pinned stay.
+    """
     kept = [Pin(b, i, token_ids=(token,)) for b, frame in last_frames(run).items() for i, token in enumerate(frame.token_ids)
-            if b < pin.block or (b == pin.block and frame.pinned and frame.pinned[i])]
-    return _new_noise(run, (*kept, pin))
+            if (b, i) < (pin.block, pin.position)]
+    later = [old for old in run.request.pins if old.text and (old.block, old.position) > (pin.block, pin.position)]
+    return replace(run.request, ensemble=latest(run), pins=(*kept, pin, *later), plan=(), request_id="")
 
 
 def _new_noise(run: Run, pins: tuple[Pin, ...]) -> Request:
@@ -54,6 +58,18 @@ def branch(run: Run, step: int, ensemble: EnsembleParams) -> Request:
     """The same run up to ``step`` (from 0), with what was changed on its way there, and then with other weights."""
     known = [change for change in run.plan if change.step < step]
     return replace(run.request, plan=(*known, Change(step, ensemble)), request_id="")
+
+
+def differences(before: EnsembleParams, after: EnsembleParams, titles: dict[str, str]) -> str:
+    """What is different between two settings, in words."""
+    lam = {i: (before.lam.get(i, 0.0), after.lam.get(i, 0.0)) for i in {**before.lam, **after.lam}}
+    moved = [f"{titles.get(i, i)} {strings.percent(old)} → {strings.percent(new)}"
+             for i, (old, new) in lam.items() if old != new]
+    for name, knob in knobs(EnsembleParams).items():
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new and name != "lam":
+            moved.append(f"{(knob.label or name).lower()} {old} → {new}")
+    return ", ".join(moved) or strings.NOTHING_MOVED
 
 
 def latest(run: Run) -> EnsembleParams:
@@ -86,10 +102,11 @@ def steered(studio: Studio, session: str, wish: dict, ensemble: Callable[[], Ens
     if run.end is None:
         raise VisitorError(strings.STEER_WAIT)
     if action == "again":
-        return SteeredRun(again(run, _cells(wish.get("cells"))), strings.STEER_LINES["again"])
+        return SteeredRun(studio.varied(again(run, _cells(wish.get("cells")))), strings.STEER_LINES["again"])
     if action == "branch":
         step = check_int("the step of a branch", wish.get("step"), 0, max(0, len(run.steps) - 1))
-        return SteeredRun(branch(run, step, ensemble()), strings.STEER_LINES["branch"].format(step=step + 1), run)
+        return SteeredRun(branch(run, step, ensemble()), strings.STEER_LINES["branch"].format(
+            step=step + 1, changes=differences(latest(run), ensemble(), studio.names(session)[0])), run)
     raise VisitorError(strings.STEER_UNKNOWN)
 
 

@@ -17,7 +17,7 @@ from ..components import panels
 from ..components.download import file
 from ..events import QUIET, STREAM, warn
 from ..state import Studio
-from ..strings import alone
+from ..strings import DEFAULTS, alone
 from ..theme import HUES_LIGHT, hue_index
 from .evaluation_job import AT_ONCE_OF_ALL, MAX_BYTES, Contender, EvaluationJob, contenders, read_manifest, settings_of
 
@@ -122,7 +122,7 @@ def wire_evaluate(studio: Studio, panel: panels.Panel, tab: EvaluateTab, saver: 
             raise VisitorError(words.NO_SHEET)
         with open(path, "rb") as sent:
             questions = read_manifest(Path(path).name, sent.read(MAX_BYTES + 1), studio.settings.limits)
-        choice = panel.read(values, studio.own_ids(session, panel.named(values)["core"]))
+        choice = panel.read(values, studio.own_ids(session, panel.named(values)["core"]), DEFAULTS.sampling.seed)
         model = Request("", "", choice.core, sampling=choice.sampling, owner=session)
         titles, order = studio.names(session)
         names = Names(titles | {"core": studio.core_title(choice.core)}, order, [i for i in choice.users if is_private(i)])

@@ -12,6 +12,7 @@ from ...protocol.traces import fitting_trace
 from .. import strings as words
 from ..components import panels
 from ..components.download import file
+from ..components.viewer import CLEARED
 from ..events import QUIET, STREAM, discard, warn
 from ..export import commands, share_link
 from ..export.html_replay import replay
@@ -93,7 +94,8 @@ def wire_export(studio: Studio, current: CurrentRuns, panel: panels.Panel, tab: 
             return gr.skip()
         run = studio.runs.latest(studio.visitor(request))
         asked = text if text.strip() or run is None else run.request.prompt
-        return share_link.to_query(choice.core, choice.sampling, choice.ensemble, asked)
+        is_pinned = panel.named(list(values))["seed"] is not None
+        return share_link.to_query(choice.core, choice.sampling, choice.ensemble, asked, is_pinned)
 
     def take(request: gr.Request, path: str | None):
         try:
@@ -132,8 +134,9 @@ def code_of(current: CurrentRuns, session: str, url: str) -> tuple[str, str]:
     return commands.shell(run.request, remarks), commands.client(run.request, remarks, url)
 
 
-def wire_link(demo: gr.Blocks, studio: Studio, panel: panels.Panel, prompt: gr.Textbox, mix: gr.HTML) -> gr.events.Dependency:
-    """A page that is opened by a link has its panels as the link says; without one, the best core that is here.
+def wire_link(demo: gr.Blocks, studio: Studio, panel: panels.Panel, prompt: gr.Textbox, mix: gr.HTML,
+              viewer: gr.HTML) -> gr.events.Dependency:
+    """A page that is opened by a link has its panels as the link says, and no stored run; without one, the best core here.
 
     -> the event after which they stand.
     """
@@ -146,9 +149,10 @@ def wire_link(demo: gr.Blocks, studio: Studio, panel: panels.Panel, prompt: gr.T
         found, problems = read(request)
         for problem in problems:
             warn(words.LINK_PROBLEM.format(problem=problem))
+        stage = CLEARED if found else gr.skip()
         if studio.settings.preferred and "core" not in found:
             found["core"] = studio.first_core()
-        return found.get("prompt", gr.skip()), *panel.updates(found)
+        return stage, found.get("prompt", gr.skip()), *panel.updates(found)
 
-    restored = demo.load(restore, None, [prompt, *panel.inputs], **STREAM)
+    restored = demo.load(restore, None, [viewer, prompt, *panel.inputs], **STREAM)
     return restored.then(mixer(studio, panel), panel.inputs, mix, **QUIET)

@@ -82,7 +82,7 @@ def test_a_forged_conversation_makes_no_component_and_copies_no_file(raw, hostil
     values = raw.values("send", prompt="What is the dog called?", num_steps=1)
     values[1] = [{"role": "assistant", "metadata": None, "options": None, "content": [part]}]
     got = raw.event("send", values)
-    assert got.done and [message["role"] for message in got.data[1]] == ["user", "assistant"]
+    assert got.done and [message["role"] for message in json.loads(got.data[1])] == ["user", "assistant"]
     assert path not in json.dumps(got.data[1]) and not copied(hostile_folder, "pyproject.toml", "passwd")
 
 

@@ -1,5 +1,7 @@
 """A live run is paused, stepped, slowed and gone back over on the page; both layers of its words are shown."""
 
+from xml.etree import ElementTree
+
 import pytest
 
 from tests.support.browser import VIEWER, ask, finished, last_answer, logged, nth, opened, set_number, step_shown, until
@@ -130,6 +132,26 @@ def test_the_step_on_stage_is_explained_in_words(page):
     part(page, ".explain summary").click()
     page.click("#stop")
     finished(page)
+
+
+def test_a_run_is_taken_away_as_a_moving_picture(page, tmp_path):
+    ask(page, "What is the dog called?")
+    assert part(page, ".picture").is_hidden()
+    finished(page)
+    with page.expect_download(timeout=30_000) as download:
+        part(page, ".picture").click()
+    download.value.save_as(tmp_path / "run.svg")
+    picture = ElementTree.parse(tmp_path / "run.svg").getroot()
+    name = "{http://www.w3.org/2000/svg}"
+    steps = picture.findall(f"{name}g")
+    assert download.value.suggested_filename == "ssd2-run.svg" and len(steps) == int(page.evaluate(f"{VIEWER}.dataset.steps"))
+    words = "".join(text.text for text in steps[-1].findall(f"{name}text") if text.get("class") != "i")
+    assert words == ANSWER.replace(" ", "")                         # also "<b>", as text
+    page.context.new_page().goto(f"file://{tmp_path}/run.svg")
+    drawn = page.context.pages[-1]
+    standing = "[...document.querySelectorAll('.s')].filter(e => getComputedStyle(e).visibility === 'visible').length"
+    until(lambda: drawn.evaluate(standing) == 1)
+    drawn.close()
 
 
 @pytest.mark.fresh

@@ -83,6 +83,13 @@ def test_a_first_visit_plays_a_story_and_another_can_be_chosen(page):
     until(lambda: "And now?" in page.locator("#export-shell").inner_text(), 30)
 
 
+def test_a_link_opens_beside_no_stored_run(browser, url):
+    with opened(browser, url, query="?prompt=Who%3F&seed=4") as page:
+        until(lambda: page.input_value("#prompt textarea") == "Who?")
+        page.wait_for_selector("#viewer .empty")
+        assert page.locator("#viewer .mode").get_attribute("data-mode") == "empty"
+
+
 def test_a_story_does_not_cut_into_an_answer(page, log):
     ask(page, "What is the dog called? (waits at 5)")
     page.wait_for_function("() => document.querySelector('#viewer .mode').dataset.mode === 'live'", timeout=30_000)

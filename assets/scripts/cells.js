@@ -1,4 +1,5 @@
 // The cells of all blocks: text, hue, strength and marks. Knows steps and colours; writes text as text only.
+import { mixed, rgbOf } from "./legend.js";
 import { fill, make, put, show } from "./tools.js";
 
 const MOST_PLACEHOLDERS = 7, UNSEEN = "\u2592\u2592", MOST_OFF = 4;        // px
@@ -34,14 +35,12 @@ export function makeCells(box, words) {
     block.span.setAttribute("aria-label", fill(words.blockStates[state], { block: b + 1 }));
   }
 
-  // Squared shares for the hue, so that two experts mix to grey only where they really agree to share; the bar is exact.
+  // The colour of a cell, and the bar under it, which is exact.
   function tint(shares) {
     const sum = shares.reduce((a, b) => a + b, 0) || 1;
-    const pull = shares.map(s => s * s), pulls = pull.reduce((a, b) => a + b, 0) || 1;
-    const mixed = [0, 1, 2].map(k => Math.round(pull.reduce((a, s, j) => a + s * rgb[j][k], 0) / pulls));
     let from = 0;
     const stops = shares.map((s, j) => { const to = from + 100 * s / sum, stop = `${hues[j]} ${from.toFixed(1)}% ${to.toFixed(1)}%`; from = to; return stop; });
-    return [`rgb(${mixed.join(" ")})`, `linear-gradient(90deg, ${stops.join(", ")})`];
+    return [mixed(shares, rgb), `linear-gradient(90deg, ${stops.join(", ")})`];
   }
 
   // What the models see there: it lies the further off, the less it is; what is settled lies still.
@@ -64,8 +63,8 @@ export function makeCells(box, words) {
       if (cell.painted === key) return;
       cell.painted = key;
       put(cell, !isEnd ? show(text) : i === end ? words.end : "\u00b7");
-      const [mixed, split] = tint(step.d[i]);
-      cell.style.setProperty("--mix", mixed);
+      const [colour, split] = tint(step.d[i]);
+      cell.style.setProperty("--mix", colour);
       cell.style.setProperty("--split", split);
       cell.style.setProperty("--sure", step.c[i]);
       if (seen !== undefined) paintSeen(cell, seen, mass, settled || pinned || !isNow, step.s, i);
@@ -76,7 +75,7 @@ export function makeCells(box, words) {
 
   return {
     clear() { blocks.length = 0; box.replaceChildren(); },
-    colour(found) { hues = found; rgb = hues.map(hue => [1, 3, 5].map(i => parseInt(hue.slice(i, i + 2), 16))); },
+    colour(found) { hues = found; rgb = rgbOf(hues); },
     cell: (b, i) => blocks[b]?.cells[i],
     shown: () => blocks.filter(block => !block.span.hidden && block.state !== "next").flatMap(block => block.cells),
 

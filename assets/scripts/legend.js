@@ -9,6 +9,15 @@ export function readHues(box, experts) {
   return experts.map(expert => style.getPropertyValue(`--hue-${expert.hue}`).trim());
 }
 
+// The hues as [red, green, blue].
+export const rgbOf = hues => hues.map(hue => [1, 3, 5].map(i => parseInt(hue.slice(i, i + 2), 16)));
+
+// One colour for shares: of squared ones, so that two experts mix to grey only where they really agree to share.
+export function mixed(shares, rgb) {
+  const pull = shares.map(s => s * s), pulls = pull.reduce((a, b) => a + b, 0) || 1;
+  return `rgb(${[0, 1, 2].map(k => Math.round(pull.reduce((a, s, j) => a + s * rgb[j][k], 0) / pulls)).join(" ")})`;
+}
+
 // One line of a legend: the hue, the name, and what else there is to say.
 export function legendItem(expert, ...more) {
   const item = make("li"), swatch = make("i", "swatch");

@@ -1,5 +1,5 @@
 // Saves what the page sends as a file: {"name", "type", "text", "nonce"}. The text is data of the visitor and is never shown here.
-import { make } from "./tools.js";
+import { saveFile } from "./tools.js";
 
 export function start({ onValue }) {
   let saved = "";
@@ -8,10 +8,6 @@ export function start({ onValue }) {
     const { name, type, text, nonce } = JSON.parse(value);
     if (nonce === saved) return;
     saved = nonce;
-    const link = make("a");
-    link.href = URL.createObjectURL(new Blob([text], { type }));
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    saveFile(name, type, text);
   });
 }

@@ -23,6 +23,23 @@ export function make(tag, name = "", text) {
   return made;
 }
 
+// A new element of a picture; attributes by name.
+export function makeSvg(tag, attributes, text) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+// Give the visitor a text as a file.
+export function saveFile(name, type, text) {
+  const link = make("a");
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 // A button that does not send a form.
 export function makeButton(name, text, act) {
   const made = make("button", name, text);

@@ -4,10 +4,11 @@ import { makeCells } from "./cells.js";
 import { makeChart } from "./chart.js";
 import { makeExplain } from "./explain.js";
 import { makeInspector } from "./inspector.js";
-import { readHues } from "./legend.js";
+import { readHues, rgbOf } from "./legend.js";
 import { makeLayers } from "./layers.js";
 import { makeMap } from "./map.js";
 import { makePace } from "./pace.js";
+import { makePicture } from "./picture.js";
 import { makePlayer } from "./player.js";
 import { makePresent } from "./present.js";
 import { Run } from "./run.js";
@@ -53,6 +54,7 @@ class Viewer {
     this.explain.opened(() => this.ask());
     this.inspector.show(null, null); this.showEmpty();
     this.layers.offer(false);
+    this.picture = makePicture(part(".picture"), root, this.words.picture, () => ({ run: this.run, rgb: rgbOf(this.hues) }));
     if (whole && trigger) makePresent(part(".present"), root, this.words.presenting);
     this.listenToCells(); this.listenToTransport();
     if (whole) this.listenToKeys();
@@ -114,7 +116,7 @@ class Viewer {
     this.root.dataset.run = ""; this.showEmpty();
   }
 
-  showEmpty() { this.explain.update(null); this.statusBar.empty(); this.field.replaceChildren(make("p", "empty", this.words.empty)); }
+  showEmpty() { this.explain.update(null); this.picture?.offer(false); this.statusBar.empty(); this.field.replaceChildren(make("p", "empty", this.words.empty)); }
 
   // One painting a frame whatever comes; a few a second while live for whoever wants no motion.
   ask() {
@@ -137,6 +139,7 @@ class Viewer {
     this.scrub.value = cur; this.scrub.setAttribute("aria-valuetext", at);
     this.follow.hidden = finished || this.following;
     this.explain.update(step, head.experts);
+    this.picture.offer(finished);
     this.map.grow(steps, finished);
     this.steer.update({ run: run.id, stored: !!head.stored, finished, index: cur, step: cur + 1 });
     this.inspect();

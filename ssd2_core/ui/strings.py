@@ -179,6 +179,7 @@ VIEWER = {
         "decided": "Who decided the words so far: {shares}.",
         "ends": "The answer ends at “end”; what comes after it is not part of it.",
     },
+    "picture": {"label": "Moving picture", "title": "An answer as it was written, step by step"},
     "presenting": {"present": "Present", "leave": "Leave the presentation"},
     "steering": {
         "steer": "Change the answer",

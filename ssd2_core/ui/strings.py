@@ -273,9 +273,14 @@ def figures(done: Done, seed: int | None = None) -> str:
     """The honest line under a finished run."""
     ends = {"eos": "", "length": "length limit reached", "stopped": STOPPED}
     parts = [done.device, done.dtype, f"{done.steps} steps", f"{done.forwards} forwards", f"{done.seconds:.2f} s",
-             f"{done.tokens} tokens", f"{done.tokens_per_second:.1f} tokens per second",
+             f"{done.tokens} tokens", f"{done.tokens_per_second:.1f} tokens per second", per_pass(done),
              "" if seed is None else f"seed {seed}", ends.get(done.finish_reason, done.finish_reason)]
     return " · ".join(part for part in parts if part)
+
+
+def per_pass(done: Done) -> str:
+    """How many tokens each pass of a network gave."""
+    return f"{done.tokens / done.forwards:.2f} tokens a pass" if done.forwards else ""
 
 
 def alone(title: str, weight: float = 1.0) -> str:
@@ -295,7 +300,7 @@ def comparing(count: int) -> str:
 
 def side_figures(done: Done) -> str:
     """The figures of one answer among several."""
-    parts = [f"{done.steps} steps", f"{done.seconds:.2f} s", f"{done.tokens_per_second:.1f} tokens per second",
+    parts = [f"{done.steps} steps", f"{done.seconds:.2f} s", f"{done.tokens_per_second:.1f} tokens per second", per_pass(done),
              STOPPED if done.finish_reason == "stopped" else ""]
     return " · ".join(part for part in parts if part)
 

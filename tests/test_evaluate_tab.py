@@ -35,7 +35,8 @@ def drop(page, path, text: str) -> None:
 
     def there() -> bool:
         """Whether the file arrived; a page that was not ready to take it is given it again."""
-        page.set_input_files("#evaluate-file input[type=file]", path)
+        with suppress(Exception):                   # there is no field any more once the file is here
+            page.set_input_files("#evaluate-file input[type=file]", path, timeout=2000)
         with suppress(AssertionError):
             return until(lambda: path.name in page.locator("#evaluate-file").inner_text(), 4)
     until(there, 60)

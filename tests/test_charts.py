@@ -64,7 +64,7 @@ def test_every_step_is_a_column_and_strength_is_lightness(browser, dark):
 def test_the_weight_is_offered_only_where_it_differs_between_words(page):
     level = [{**step, "w": [[0.5, 0.5]] * 32} for step in STEPS[:4]]
     send(page, message(level, run="constant"))
-    assert page.locator(".modes button").all_inner_texts() == ["Disagreement", "Confidence", "What it sees", "Entropy"]
+    assert page.locator(".modes button").all_inner_texts() == ["Disagreement", "Confidence", "What they see", "Entropy"]
     send(page, message(STEPS[:4], run="adaptive"))
     assert page.locator(".modes button").all_inner_texts()[4:] == ["Weight: The <i>reader</i>"]
     page.focus(".modes [data-mode=n]")

@@ -99,7 +99,7 @@ def test_what_the_models_see_and_what_they_predict_are_two_layers(page):
     offs = [part(page, f".cell:nth-of-type({n})").first.evaluate("e => e.style.getPropertyValue('--off')") for n in range(1, 9)]
     assert len(set(offs)) > 1
     part(page, "[data-mode=m]").click()
-    assert "What it sees" in part(page, ".map canvas").get_attribute("aria-label")
+    assert "What they see" in part(page, ".map canvas").get_attribute("aria-label")
     page.click("#stop")
     finished(page)
 

@@ -70,7 +70,7 @@ def test_stop_keeps_what_is_written(page):
     page.click("#stop")
     finished(page)
     assert "stopped" in page.locator("#viewer .figures").inner_text()
-    assert page.evaluate(f"+{VIEWER}.dataset.steps") < STEPS and page.inner_text("#viewer .mode").lower() == "stopped"
+    assert page.evaluate(f"+{VIEWER}.dataset.steps") < STEPS and page.get_attribute("#viewer .mode", "data-mode") == "stopped"
     until(lambda: last_answer(page).startswith("The dog in your letter"))
     page.wait_for_selector("#stop:disabled")
 

@@ -9,9 +9,14 @@ export function start({ element, props, onValue, trigger }) {
   box.setAttribute("aria-label", words.label);
   put(box.querySelector(".nothing"), words.empty);
 
-  function foot(turn, index) {
+  function foot(turn, index, last) {
     const made = make("div", "foot");
-    if (turn.role === "user") { made.append(makeButton("edit", words.edit, () => edit(index))); return made; }
+    if (turn.role === "user") {
+      const button = makeButton("edit", words.edit, () => edit(index));
+      button.title = words.editHint;
+      if (turn.prompt === turn.text) made.append(button);         // not where words of an answer were changed
+      return made;
+    }
     if (turn.writing) return made;
     if (turn.shares) made.append(bar(turn));
     const copy = makeButton("copy", words.copy, async () => {
@@ -19,7 +24,8 @@ export function start({ element, props, onValue, trigger }) {
       put(copy, words.copied);
       setTimeout(() => put(copy, words.copy), COPIED_MS);
     });
-    made.append(copy, makeButton("again", words.again, () => trigger("again", { index: index - 1 })));
+    made.append(copy);
+    if (last) made.append(makeButton("again", words.again, () => trigger("again", { index: index - 1 })));
     return made;
   }
 
@@ -52,23 +58,24 @@ export function start({ element, props, onValue, trigger }) {
     area.focus();
   }
 
-  function build(turn, index) {
+  function build(turn, index, last) {
     const made = make("article", `turn ${turn.role}`), text = make("div", "said");
     text.dataset.testid = turn.role === "user" ? "user" : "bot"; text.dir = "auto";
     if (turn.run) made.dataset.run = turn.run;
     text.addEventListener("click", () => { if (turn.role !== "user" && turn.run && !turn.writing && !getSelection().toString()) trigger("show", { run: turn.run }); });
-    made.append(text, foot(turn, index));
-    return { made, text, key: keyOf(turn), turn };
+    made.append(text, foot(turn, index, last));
+    return { made, text, key: keyOf(turn, last), turn };
   }
 
-  const keyOf = turn => `${turn.role}|${turn.run}|${!!turn.writing}|${JSON.stringify(turn.shares ?? 0)}`;
+  const keyOf = (turn, last) => `${last}|${turn.role}|${turn.run}|${!!turn.writing}|${JSON.stringify(turn.shares ?? 0)}`;
 
   function paint(turns) {
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END || turns.length !== nodes.length;
     while (nodes.length > turns.length) nodes.pop().made.remove();
     turns.forEach((turn, index) => {
-      if (nodes[index]?.key !== keyOf(turn) || (turn.role === "user" && nodes[index].turn.text !== turn.text)) {
-        const node = build(turn, index);
+      const last = index === turns.length - 1;
+      if (nodes[index]?.key !== keyOf(turn, last) || (turn.role === "user" && nodes[index].turn.text !== turn.text)) {
+        const node = build(turn, index, last);
         if (nodes[index]) nodes[index].made.replaceWith(node.made); else list.append(node.made);
         nodes[index] = node;
       }

@@ -102,7 +102,7 @@ export function makeMap(box, words, onGo) {
   return {
     reset(found, steps_) {
       steps = []; experts = found; total = steps_; painted = 0; adaptive = sees = false; marked = "";
-      if (expertOf(mode) >= 0 || mode === "m") mode = "j";
+      if (expertOf(mode) >= 0) mode = "j";
       box.hidden = true; delete box.dataset.painted; delete box.dataset.cur;
       modes.replaceChildren(); part(".marks").replaceChildren(); part(".cursor").hidden = part(".spot").hidden = true;
     },
@@ -114,6 +114,7 @@ export function makeMap(box, words, onGo) {
       steps = all; total = wide; box.hidden = false;
       adaptive = adaptive || fresh.some(step => step.w.some(w => Math.abs(w[0] - step.w[0][0]) > 1e-3));
       sees = sees || fresh.some(step => step.i.length);
+      if (mode === "m" && !sees) mode = "j";
       offer();
       if (first) paintAll();
       while (painted < steps.length) paintColumn(painted++);

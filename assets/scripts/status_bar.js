@@ -1,5 +1,5 @@
 // The words around the cells: mode, step, noise, how far each block is, what was read, legend, and what is said aloud.
-import { legendItem } from "./legend.js";
+import { hueOf, legendItem } from "./legend.js";
 import { fill, make, meanShares, percent, put, shareText } from "./tools.js";
 
 const SPEAK_EVERY_MS = 3000;
@@ -24,18 +24,18 @@ export function makeStatusBar(root, words) {
   function setMode(mode, text) { part(".mode").dataset.mode = mode; put(part(".mode"), text); }
 
   return {
-    reset(head) { part(".legend").replaceChildren(...head.experts.map(expert => legendItem(expert, make("b")))); put(part(".asked"), head.prompt || ""); },
+    reset(head) { head.experts.slice(0, 2).forEach((expert, k) => root.style.setProperty(`--key-${k}`, hueOf(expert))); part(".legend").replaceChildren(...head.experts.map(expert => legendItem(expert, make("b")))); put(part(".asked"), head.prompt || ""); },
     empty() { setMode("empty", ""); put(part(".where"), ""); part(".progress").replaceChildren(); part(".noise").hidden = true; },
     waiting() { setMode("live", words.live); put(part(".where"), ""); },
 
     // The step that is shown. -> the same in words
-    paint(step, head, finished, rested, paused, stopped) {
-      const noise = percent(1 - step.a), at = fill(words.step, { step: step.s, steps: step.T, noise });
+    paint(step, head, finished, rested, paused, ended) {
+      const noise = percent(1 - step.a), at = fill(rested ? words.rested : words.step, { step: step.s, steps: step.T, noise });
       const block = head.blocks > 1 ? fill(finished ? words.block : words.blockLive, { block: step.b + 1, blocks: head.blocks }) + ", " : "";
       put(part(".where"), block + at);
       part(".noise").hidden = false; part(".noise i").style.width = `${noise}%`;
-      const mode = head.stored ? "stored" : stopped ? "stopped" : finished ? "finished" : paused ? "paused" : "live";
-      setMode(mode, words[mode]);
+      const mode = head.stored ? "stored" : ended in words.endings ? ended : finished ? "finished" : paused ? "paused" : "live";
+      setMode(mode, words.endings[mode] ?? words[mode]);
       progress(step, head.blocks, rested);
       const means = meanShares(step, "d", head.experts);
       part(".legend").querySelectorAll("b").forEach((b, k) => put(b, shareText(means[k])));

@@ -21,7 +21,8 @@ export function makeSteer(box, words, wordOf, send) {
     const text = marked.map((cell, i) => (i && !cell.classList.contains("inside") ? " " : "") + cell.textContent).join("");
     put(part(".count"), many ? fill(words.marked, { text }) : words.markHint);
     part(".pin").disabled = !many || !word.value.trim();
-    part(".again").disabled = !many || !state.finished;
+    put(part(".pin"), state.finished ? words.replace : words.pin);
+    part(".again").disabled = !many || !state.finished || !!word.value.trim();
     part(".branch").disabled = !state.finished;
     put(part(".branch"), fill(words.branch, { step: state.step }));
   }

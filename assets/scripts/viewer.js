@@ -96,7 +96,7 @@ class Viewer {
     put(this.part(".figures"), message.line || "");
     this.statusBar.reading(message.read, run.id, run.head.experts);
     this.pace?.told(run.id, message.pace);
-    this.wasStopped = !!message.stopped;
+    this.ended = message.ended ?? "";
     this.scrub.max = Math.max(0, run.last);
     this.scrub.disabled = run.steps.length < 2;
     this.layers.offer(run.steps[0]?.i.length > 0);
@@ -134,7 +134,7 @@ class Viewer {
     const rested = run.isRested(cur);
     this.field.querySelector(".empty")?.remove();
     this.cells.paint(step, b => run.lastStepOf(b), head.blocks, rested, !finished);
-    const at = this.statusBar.paint(step, head, finished, rested, this.paused(), finished && this.wasStopped);
+    const at = this.statusBar.paint(step, head, finished, rested, this.paused(), finished ? this.ended : "");
     this.label();
     this.scrub.value = cur; this.scrub.setAttribute("aria-valuetext", at);
     this.follow.hidden = finished || this.following;

@@ -105,7 +105,7 @@ class Run:
         """The steps from ``since`` on as one JSON text for the viewer."""
         data = {"run": self.id, "head": self.head, "from": since, "steps": self.steps[since:], "note": self.note,
                 "read": self.read, "done": last, "pace": self.pace.per_second,
-                "stopped": isinstance(self.end, Failed) or bool(self.end and self.end.finish_reason == "stopped"),
+                "ended": self.end.finish_reason if isinstance(self.end, Done) else "stopped" if self.end else "",
                 "line": (strings.figures(self.end, self.request.sampling.seed)
                                          if isinstance(self.end, Done) else "")}
         return json.dumps(data, ensure_ascii=False, separators=(",", ":"))

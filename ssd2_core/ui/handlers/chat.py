@@ -34,7 +34,7 @@ async def converse(studio: Studio, session: str, request: Request, chat: list, t
     async for message in studio.runs.messages(session, run):
         sent += 1
         if run.end is None:
-            fresh = run.text and sent % CHAT_EVERY == 1
+            fresh = run.text and (sent % CHAT_EVERY == 1 or run.pace.per_second is not None)
             written = [*chat, said("assistant", run.text, run.id, writing=True)] if fresh else None
             yield message, shown(written) if written else gr.skip(), written or gr.skip(), gr.skip(), gr.skip(), gr.skip()
             continue

@@ -48,7 +48,8 @@ def test_every_side_is_asked_at_once_and_gets_what_is_its_own(page, log):
     assert "4 answers · 256 forwards" in line and "one batch" in line
     assert page.evaluate(f"{SIDES}.map(t => [t.dataset.done, +t.dataset.steps])") == [[entry["id"], STEPS] for entry in asked]
     assert page.locator(".side .says").all_inner_texts() == [ANSWER] * 4 and page.locator(".side .says b").count() == 0
-    assert page.locator(".side-figures").all_inner_texts() == ["32 steps · 1.50 s · 12.2 tokens per second"] * 4
+    figures = "32 steps · 1.50 s · 12.2 tokens per second · 0.39 tokens a pass"
+    assert page.locator(".side-figures").all_inner_texts() == [figures] * 4
     assert page.locator(".side-title").all_inner_texts() == ["Core alone", "Reader alone", "Islander alone", "Together"]
     assert page.input_value("#prompt textarea") and page.locator("#chat [data-testid=bot]").count() == 0
     assert not page.evaluate(f"{VIEWER}.dataset.run")

@@ -101,13 +101,19 @@ def emptied(page):
 
 
 def open_tab(page, name: str) -> None:
-    """Open a tab under the studio; on a narrow screen some stand in a menu."""
+    """Open a tab under the studio, again if the page was not ready; on a narrow screen some stand in a menu."""
     tab = page.locator("#more").get_by_role("tab", name=name, exact=True)
-    if not tab.is_visible():
-        page.click("#more .overflow-menu > button")
-        tab = page.locator("#more .overflow-dropdown button", has_text=name)
-    tab.click()
-    page.wait_for_timeout(300)
+
+    def is_open() -> bool:
+        if tab.is_visible():
+            tab.click()
+        else:
+            page.click("#more .overflow-menu > button")
+            page.locator("#more .overflow-dropdown button", has_text=name).click()
+        page.wait_for_timeout(300)
+        return page.locator("#more .tabitem:visible").count() == 1 and (
+            not tab.is_visible() or tab.get_attribute("aria-selected") == "true")
+    until(is_open)
 
 
 def open_knobs(page) -> None:

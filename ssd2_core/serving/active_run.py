@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..config import LIMITS
 from ..errors import LimitError
 from ..protocol.frames import Frame, from_step
-from ..protocol.messages import Change, Done, Pin, Request, Started
+from ..protocol.messages import Change, Done, Pace, Pin, Request, Started
 from .tempo import Tempo
 
 
@@ -18,7 +19,7 @@ class Run:
     steps: yields each Step with its Description. ensemble: has params, forwards and dropped.
 
     pin: puts a Pin where the sampler finds it, raises LimitError. revision: changes of settings and pins so far. asked: changes
-    to be made before the next step. tempo: when that is; None for at once. What a run is held back counts nowhere.
+    to be made before the next step. tempo: when that is. What a run is held back counts nowhere.
     is_over: whether the last step was made, so that only the end is to be told.
     """
 
@@ -40,20 +41,19 @@ class Run:
     revision: int = 0
     asked: list[Change] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    tempo: Tempo | None = None
+    tempo: Tempo = field(default_factory=lambda: Tempo(Pace(), LIMITS.max_pause_seconds))
     is_over: Callable[[], bool] = lambda: False
 
     def wait(self) -> float:
         """Seconds until its next step."""
-        return 0.0 if self.is_over() or self.tempo is None else self.tempo.wait()
+        return 0.0 if self.is_over() else self.tempo.wait()
 
     def begin(self) -> bool:
         """A step is made now. -> whether the pace is another one from here on."""
-        if self.is_over() or self.tempo is None:
+        if self.is_over():
             return False
-        held, is_new = self.tempo.begin()
-        self.began += held
-        return is_new
+        self.began += self.tempo.held()
+        return self.tempo.begin()
 
     def make_changes(self) -> list[Change]:
         """Make what is planned for the next step and what was asked for since the last one. -> the latter, with its step.
@@ -113,6 +113,7 @@ class Run:
     def done(self, stopped: bool) -> Done:
         """The end of this run, with its figures."""
         cells, has_eos = self.answer_cells()
+        self.began += self.tempo.held()
         seconds = time.monotonic() - self.began
         count = len(cells)
         deciders = [self.decided[frame.block, i] for frame, i in cells]

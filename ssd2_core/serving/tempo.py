@@ -11,12 +11,15 @@ class Tempo:
 
     def __init__(self, pace: Pace, longest: float, clock=time.monotonic):
         self.pace, self.longest, self.clock = pace, longest, clock
-        self.ended = clock()                    # of the last step, or when the pace was changed
+        self.ended = self._counted = clock()    # ended: of the last step, or when the run was paused
+        self._held = 0.0
 
     def change(self, pace: Pace) -> None:
         """Go on like this."""
+        self._count()
         self.pace = pace
-        self.ended = max(self.ended, self.clock()) if pace.per_second == 0 else self.ended
+        if pace.per_second == 0:
+            self.ended = self.clock()
 
     def wait(self) -> float:
         """Seconds until the next step may be made."""
@@ -25,16 +28,27 @@ class Tempo:
             return 0.0
         return max(0.0, self.ended + (1 / speed if speed else self.longest) - self.clock())
 
-    def begin(self) -> tuple[float, bool]:
-        """A step is made now. -> the seconds it was held back, and whether the pace is another one from here on."""
-        held = self.clock() - self.ended if self.pace.per_second is not None else 0.0
+    def begin(self) -> bool:
+        """A step is made now. -> whether the pace is another one from here on."""
         before = self.pace
         if self.pace.steps:
             self.pace = replace(self.pace, steps=self.pace.steps - 1)
         elif self.pace.per_second == 0:
             self.pace = Pace()
-        return held, self.pace.per_second != before.per_second
+        return self.pace.per_second != before.per_second
 
     def end(self) -> None:
         """The step is made."""
-        self.ended = self.clock()
+        self.ended = self._counted = self.clock()
+
+    def held(self) -> float:
+        """Seconds that the run was held back since this was asked last, but for its steps."""
+        self._count()
+        held, self._held = self._held, 0.0
+        return held
+
+    def _count(self) -> None:
+        now = self.clock()
+        if self.pace.per_second is not None:
+            self._held += now - self._counted
+        self._counted = now

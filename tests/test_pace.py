@@ -104,6 +104,21 @@ def test_what_the_models_see_and_what_they_predict_are_two_layers(page):
     finished(page)
 
 
+def test_a_run_made_of_another_and_a_comparison_do_not_keep_its_pace(page, log):
+    part(page, ".pace").select_option("8")
+    ask(page, "How slow?")
+    step_shown(page, 2, stored=False)
+    page.click("#compare")                                          # the stage alone is slowed
+    until(lambda: len(logged(log, "submit")) >= 4)
+    page.click("#compare-stop")
+    part(page, ".pace").select_option("")
+    finished(page)
+    part(page, ".branch").click()
+    until(lambda: len(logged(log, "submit")) >= 5)
+    paces = [entry["request"]["pace"]["per_second"] for entry in logged(log, "submit")]
+    assert paces[-5:] == [8, None, None, None, None]
+
+
 @pytest.mark.fresh
 def test_a_weight_moved_while_it_stands_acts_at_the_next_step(page, log):
     paused_at(page, 3)

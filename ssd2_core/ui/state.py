@@ -125,7 +125,7 @@ class Studio:
         """One question as the engine takes it, with the latest turns it accepts; its id is given when it starts."""
         history = history[-self.settings.limits.max_history_turns:]
         return Request("", prompt, choice.core, choice.users, documents, history, choice.sampling, choice.ensemble,
-                       owner=session, pace=self.paces.get(session, Pace()))
+                       owner=session)
 
     def varied(self, request: Request) -> Request:
         """The same with a choice that noise can move: of a causal LM the likeliest word is always the same one."""

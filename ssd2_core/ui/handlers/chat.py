@@ -1,11 +1,12 @@
 """Runs as the conversation shows them: on stage, in the chat, and in what is asked next."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import gradio as gr
 
 from ...errors import VisitorError
-from ...protocol.messages import Done, Request, Turn
+from ...protocol.messages import Done, Pace, Request, Turn
 from ...protocol.validation import check_text
 from .. import strings
 from ..components import panels
@@ -24,9 +25,10 @@ async def converse(studio: Studio, session: str, request: Request, chat: list, t
                    line: str = "") -> AsyncIterator[tuple]:
     """One run as updates of (viewer, chat shown, chat kept, prompt, turns, stop). Raises VisitorError if it cannot start.
 
-    line: stands in the chat for a run that writes the last answer anew; the conversation goes on from the new one.
+    It goes at the pace that the visitor has chosen now. line: stands in the chat for a run that writes the last answer anew;
+    the conversation goes on from the new one.
     """
-    run = studio.runs.start(session, request, studio.head(request))
+    run = studio.runs.start(session, replace(request, pace=studio.paces.get(session, Pace())), studio.head(request))
     before = turns[:-2] if line and turns and turns[-2].text == request.prompt else turns
     chat = [*chat, said("user", line or request.prompt, run.id, prompt=request.prompt, turns=len(before))]
     yield (run.message(0, False), shown(chat), chat, gr.skip() if line else "", gr.skip(), gr.Button(interactive=True))

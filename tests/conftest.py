@@ -2,7 +2,7 @@
 
 import os
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -50,24 +50,30 @@ def browser():
         yield started
 
 
-@pytest.fixture(scope="session")
-def fake_folder(tmp_path_factory):
-    """Where the server of ``fake_url`` keeps its files."""
-    return tmp_path_factory.mktemp("fake")
+def folder_of(server: str):
+    """A fixture: where the server of ``SERVER_url`` keeps its files."""
+    @pytest.fixture(scope="session", name=f"{server}_folder")
+    def folder(tmp_path_factory):
+        return tmp_path_factory.mktemp(server)
+    return folder
+
+
+fake_folder, real_folder, hostile_folder = map(folder_of, ("fake", "real", "hostile"))
+
+
+@contextmanager
+def fake_server(folder: Path, seconds_per_step: str):
+    """The page with the fake engine, and what it is asked in a file of the folder."""
+    command = ["-m", "tests.support.fake_app", "PORT", str(folder / "asked.jsonl"), seconds_per_step]
+    with served(command, folder, 180) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
 def fake_url(fake_folder):
     """The page with the fake engine, PACE seconds a step, for all modules: a server's start costs more than most tests."""
-    command = ["-m", "tests.support.fake_app", "PORT", str(fake_folder / "asked.jsonl"), PACE]
-    with served(command, fake_folder, 180) as address:
+    with fake_server(fake_folder, PACE) as address:
         yield address
-
-
-@pytest.fixture(scope="session")
-def real_folder(tmp_path_factory):
-    """Where the server of ``real_url`` keeps its files."""
-    return tmp_path_factory.mktemp("real")
 
 
 @pytest.fixture(scope="session")
@@ -113,16 +119,9 @@ def page(request, browser, url):
 
 
 @pytest.fixture(scope="session")
-def hostile_folder(tmp_path_factory):
-    """Where the server of ``raw`` keeps files."""
-    return tmp_path_factory.mktemp("hostile")
-
-
-@pytest.fixture(scope="session")
 def hostile_url(hostile_folder):
     """A running server with the fake engine, for all tests of attacks on it."""
-    command = ["-m", "tests.support.fake_app", "PORT", str(hostile_folder / "asked.jsonl"), "0.001"]
-    with served(command, hostile_folder) as address:
+    with fake_server(hostile_folder, "0.001") as address:
         yield address
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ssd2_core.ui.strings import VIEWER as WORDS
+from ssd2_core.ui.script_words import VIEWER as WORDS
 from tests.support.bare import bare, message, send, steps_of
 from tests.support.browser import VIEWER, ask, finished, opened, until
 

@@ -69,7 +69,7 @@ export function makeCells(box, words) {
       cell.style.setProperty("--sure", step.c[i]);
       if (seen !== undefined) paintSeen(cell, seen, mass, settled || pinned || !isNow, step.s, i);
       cell.className = ["cell", !isEnd && !/^\s/.test(text) && "inside", isEnd && "ends", i > end && "after", changed && "changed",
-        pinned && "pinned", settled && "settled", ...["held", "marked"].filter(name => cell.classList.contains(name))].filter(Boolean).join(" ");
+        pinned && "pinned", ...["held", "marked"].filter(name => cell.classList.contains(name))].filter(Boolean).join(" ");
     });
   }
 

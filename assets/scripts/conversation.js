@@ -1,5 +1,5 @@
 // The conversation: who said what, who decided each answer, and what can be done with it. Every text is written as text only.
-import { hueOf } from "./legend.js";
+import { shareParts } from "./legend.js";
 import { fill, make, makeButton, put, shareText } from "./tools.js";
 
 const NEAR_END = 60, COPIED_MS = 1500;                       // px, ms
@@ -32,11 +32,7 @@ export function start({ element, props, onValue, trigger }) {
   // Who decided the words of an answer; a click puts its run on stage.
   function bar(turn) {
     const made = makeButton("show", "", () => trigger("show", { run: turn.run })), split = make("span", "split");
-    split.append(...turn.shares.map(([, hue, share]) => {
-      const part = make("i");
-      part.style.flex = share; part.style.background = hueOf({ hue });
-      return part;
-    }));
+    split.append(...shareParts(turn.shares.map(([, hue]) => ({ hue })), turn.shares.map(([, , share]) => share)));
     const said = turn.shares.map(([title, , share]) => `${title} ${shareText(share)}`).join(", ");
     made.setAttribute("aria-label", fill(words.show, { shares: said })); made.title = said;
     made.append(split, make("span", "", words.onStage));

@@ -18,6 +18,15 @@ export function mixed(shares, rgb) {
   return `rgb(${[0, 1, 2].map(k => Math.round(pull.reduce((a, s, j) => a + s * rgb[j][k], 0) / pulls)).join(" ")})`;
 }
 
+// The parts of a bar of shares, one for each expert.
+export function shareParts(experts, shares) {
+  return shares.map((share, k) => {
+    const part = make("i");
+    part.style.flexGrow = share; part.style.background = hueOf(experts[k]);
+    return part;
+  });
+}
+
 // One line of a legend: the hue, the name, and what else there is to say.
 export function legendItem(expert, ...more) {
   const item = make("li"), swatch = make("i", "swatch");

@@ -1,4 +1,5 @@
 // Steps x positions as a canvas of one pixel a cell, enlarged by style. Knows steps and colours; painted at every step.
+import { rgbOf } from "./legend.js";
 import { chance, fill, make, makeButton, put, show, turnsIn } from "./tools.js";
 
 const MAP_SHADES = 256;
@@ -16,8 +17,9 @@ export function makeMap(box, words, onGo) {
 
   // From faint to strong, so that lightness alone tells the value; a weight ends in the hue of its expert.
   function readShades() {
-    const style = getComputedStyle(box), rgb = name => [1, 3, 5].map(i => parseInt(style.getPropertyValue(name).trim().slice(i, i + 2), 16));
-    const k = expertOf(mode), stops = k < 0 ? ["--map-0", "--map-1", "--map-2", "--map-3"].map(rgb) : [rgb("--map-0"), rgb(`--hue-${experts[k].hue}`)];
+    const style = getComputedStyle(box), k = expertOf(mode);
+    const names = k < 0 ? ["--map-0", "--map-1", "--map-2", "--map-3"] : ["--map-0", `--hue-${experts[k].hue}`];
+    const stops = rgbOf(names.map(name => style.getPropertyValue(name).trim()));
     shades = Array.from({ length: MAP_SHADES }, (_, n) => {
       const at = n / (MAP_SHADES - 1) * (stops.length - 1), j = Math.min(stops.length - 2, Math.floor(at));
       return [0, 1, 2].map(c => stops[j][c] + (at - j) * (stops[j + 1][c] - stops[j][c]));

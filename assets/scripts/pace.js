@@ -1,11 +1,10 @@
 // How fast the run under way goes on: asked of the server, which says what is so. Knows no steps.
-import { make } from "./tools.js";
+import { offer } from "./tools.js";
 
 export function makePace(select, words, send) {
   let run = null, now = null;                               // now: steps a second, null for as fast as it goes, 0 for paused
 
-  select.replaceChildren(...words.paces.map(([value, text]) => { const option = make("option", "", text); option.value = value; return option; }));
-  select.setAttribute("aria-label", words.pace); select.title = words.pace;
+  offer(select, words.paces, words.pace);
 
   const chosen = () => select.value === "" ? null : Number(select.value);
   const ask = (per_second, steps = 0) => send({ action: "pace", run, per_second, steps });

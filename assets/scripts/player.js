@@ -1,15 +1,15 @@
 // Plays steps that are already here: play, pause and speed. Asks nobody for anything.
-import { lessMotion, make } from "./tools.js";
+import { lessMotion, name, offer } from "./tools.js";
 
 const STEP_MS = 110, STILL_STEP_MS = 400;
 
 export function makePlayer(play, speed, words, advance) {
   let timer = 0;
 
-  speed.replaceChildren(...words.speeds.map(([value, text]) => { const option = make("option", "", text); option.value = value; return option; }));
-  speed.value = "1"; speed.setAttribute("aria-label", words.speed); speed.title = words.speed;
+  offer(speed, words.speeds, words.speed);
+  speed.value = "1";
 
-  function label(state) { play.dataset.state = state; play.setAttribute("aria-label", words[state]); play.title = words[state]; }
+  function label(state) { play.dataset.state = state; name(play, words[state]); }
   function stop() { clearInterval(timer); timer = 0; label("play"); }
   function start() {
     clearInterval(timer);

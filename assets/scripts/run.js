@@ -1,7 +1,7 @@
 // One run as it comes in: its steps, and what they say of each other. Knows nothing of the page.
 export class Run {
   constructor(id = null, head = { experts: [], blocks: 1 }) {
-    Object.assign(this, { id, head, steps: [], finished: false, lastOf: new Map() });
+    Object.assign(this, { id, head, steps: [], finished: false, ended: "", lastOf: new Map() });
   }
 
   get total() { return this.head.blocks * (this.head.steps || 1); }
@@ -25,6 +25,7 @@ export class Run {
     if (message.from > this.steps.length) (await fetch({ run: this.id, since: this.steps.length }) || []).forEach(step => this.push(step));
     if (message.from <= this.steps.length) message.steps.slice(this.steps.length - message.from).forEach(step => this.push(step));
     this.finished = message.done || this.finished;
+    this.ended = message.ended ?? "";                       // how, in a word of the server
     if (this.finished && this.steps.length) this.head.blocks = this.steps.at(-1).b + 1;
   }
 }

@@ -24,7 +24,11 @@ export function makeStatusBar(root, words) {
   function setMode(mode, text) { part(".mode").dataset.mode = mode; put(part(".mode"), text); }
 
   return {
-    reset(head) { head.experts.slice(0, 2).forEach((expert, k) => root.style.setProperty(`--key-${k}`, hueOf(expert))); part(".legend").replaceChildren(...head.experts.map(expert => legendItem(expert, make("b")))); put(part(".asked"), head.prompt || ""); },
+    reset(head) {
+      head.experts.slice(0, 2).forEach((expert, k) => root.style.setProperty(`--key-${k}`, hueOf(expert)));
+      part(".legend").replaceChildren(...head.experts.map(expert => legendItem(expert, make("b"))));
+      put(part(".asked"), head.prompt || "");
+    },
     empty() { setMode("empty", ""); put(part(".where"), ""); part(".progress").replaceChildren(); part(".noise").hidden = true; },
     waiting() { setMode("live", words.live); put(part(".where"), ""); },
 

@@ -1,5 +1,5 @@
 // Paints a strip of answers over one expert's weight. Reads the whole strip at each message; writes text as text only.
-import { hueOf, legendItem } from "./legend.js";
+import { legendItem, shareParts } from "./legend.js";
 import { fill, make, makeButton, percent, put, scrollTo } from "./tools.js";
 
 export function start({ element, props, onValue, trigger }) {
@@ -29,11 +29,7 @@ export function start({ element, props, onValue, trigger }) {
     part.button.setAttribute("aria-disabled", !cell.run);
     part.button.title = cell.run ? words.show : "";
     put(part.weight, cell.weight); put(part.state, words[cell.state] || ""); put(part.text, cell.text);
-    part.shares.replaceChildren(...cell.shares.map((share, k) => {
-      const bar = make("i");
-      bar.style.flexGrow = share; bar.style.background = hueOf(experts[k]);
-      return bar;
-    }));
+    part.shares.replaceChildren(...shareParts(experts, cell.shares));
     const told = cell.shares.map((share, k) => `${experts[k].title} ${percent(share)} %`).join(", ");
     part.shares.setAttribute("aria-label", told && fill(words.shares, { shares: told }));
   }

@@ -48,6 +48,15 @@ export function makeButton(name, text, act) {
   return made;
 }
 
+// What a thing without words on it is called, for who listens and who points.
+export function name(node, text) { node.setAttribute("aria-label", text); node.title = text; }
+
+// The choices of a select as [value, text], and its name.
+export function offer(select, choices, text) {
+  select.replaceChildren(...choices.map(([value, said]) => { const option = make("option", "", said); option.value = value; return option; }));
+  name(select, text);
+}
+
 // Write a text, unless it stands there already.
 export const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 export const percent = value => Math.round(100 * value);

@@ -14,7 +14,7 @@ import { makePresent } from "./present.js";
 import { Run } from "./run.js";
 import { makeStatusBar } from "./status_bar.js";
 import { makeSteer } from "./steer.js";
-import { lessMotion, make, put } from "./tools.js";
+import { lessMotion, make, name, put } from "./tools.js";
 
 const FRAME_MS = 250;                                     // between two paintings, where less motion is wanted
 const NOTHING = () => {};
@@ -46,7 +46,7 @@ class Viewer {
     part(".pace").hidden = !this.pace;
     this.layers = makeLayers(part(".layers"), root, this.words);
     this.back = part(".back"); this.onward = part(".onward");
-    for (const name of ["back", "onward"]) { this[name].setAttribute("aria-label", this.words[name]); this[name].title = this.words[name]; }
+    name(this.back, this.words.back); name(this.onward, this.words.onward);
     this.player = makePlayer(this.play, part(".speed"), this.words, () => this.advance());
     if (plots) put(part(".chart figcaption"), this.words.chartTitle);
     this.scrub.setAttribute("aria-label", this.words.scrub); put(this.follow, this.words.follow);
@@ -96,7 +96,6 @@ class Viewer {
     put(this.part(".figures"), message.line || "");
     this.statusBar.reading(message.read, run.id, run.head.experts);
     this.pace?.told(run.id, message.pace);
-    this.ended = message.ended ?? "";
     this.scrub.max = Math.max(0, run.last);
     this.scrub.disabled = run.steps.length < 2;
     this.layers.offer(run.steps[0]?.i.length > 0);
@@ -134,7 +133,7 @@ class Viewer {
     const rested = run.isRested(cur);
     this.field.querySelector(".empty")?.remove();
     this.cells.paint(step, b => run.lastStepOf(b), head.blocks, rested, !finished);
-    const at = this.statusBar.paint(step, head, finished, rested, this.paused(), finished ? this.ended : "");
+    const at = this.statusBar.paint(step, head, finished, rested, this.paused(), run.ended);
     this.label();
     this.scrub.value = cur; this.scrub.setAttribute("aria-valuetext", at);
     this.follow.hidden = finished || this.following;

@@ -72,8 +72,7 @@ class Ensemble:
 
     def __call__(self, ids: Tensor, state: BlockState, known: Mapping[Denoiser, Tensor] | None = None) -> Prediction:
         """ids so far (B, R) and the block -> Prediction with the parts of each expert. known: logits computed in a batch."""
-        parts: dict[str, Tensor | None] = {}
-        known = dict(known or {})
+        parts, known = {}, dict(known or {})                      # of experts: log-probabilities, or None where they are lost
         while True:
             weights = self._weights(state.time)
             known |= ask_together((one, ids, state) for one in self.passes(state.time) if one not in known)
@@ -83,10 +82,11 @@ class Ensemble:
                 break
             self.dropped += lost
             parts = {name: part for name, part in parts.items() if part is not None}
-        active = {name: weights[name] / sum(weights[one] for one in parts) for name in parts}
-        spread = {n: torch.full_like(state.u[:, state.window], w) for n, w in active.items()}
         if self.params.weights in RULES and len(parts) > 1:
-            spread = adapt(parts, active, self.params.tau, self.params.weights)
+            spread = adapt(parts, weights, self.params.tau, self.params.weights)
+        else:
+            total = sum(weights[name] for name in parts)
+            spread = {name: torch.full_like(state.u[:, state.window], weights[name] / total) for name in parts}
         prediction = Prediction(combine(parts, spread), parts, spread)
         if self.params.guidance and self.guide is not None:
             prediction.logits = self.guide(prediction.logits, self.params.guidance)

@@ -15,7 +15,7 @@ from ..errors import VisitorError
 from . import scripts, strings
 from .api import make_generate
 from .blocks import Page
-from .components import panels
+from .components import conversation, panels
 from .components.download import saver
 from .components.viewer import build_viewer, story
 from .events import QUIET
@@ -54,8 +54,8 @@ def build(engine, settings: Settings) -> gr.Blocks:
             status = gr.HTML(studio.status(), elem_id="status", apply_default_css=False)
         with gr.Row(elem_id="studio"):
             with gr.Column(elem_id="conversation", min_width=280):
-                talk, documents = panels.conversation(studio.cores.get(settings.core)), panels.documents()
-                panels.examples(talk)
+                talk, documents = conversation.conversation(studio.cores.get(settings.core)), panels.documents()
+                examples = conversation.examples()
             with gr.Column(elem_id="viewing", min_width=280):
                 viewer = build_viewer(studio.runs, story(studio.titles, studio.order))
                 stories = story_buttons()
@@ -83,7 +83,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         wire_steer(studio, panel, viewer, branch, talk, chat, turns)
         wire_setup(studio, panel, mix)
         wire_documents(studio, documents, from_files)
-        wire_examples(studio, panel, talk, documents.pasted, mix)
+        wire_examples(studio, panel, examples, talk.prompt, documents.pasted, mix)
         wire_cores(studio, panel, choose, cards.columns, [core, talk.limits], mix)
         own_cards = wire_own(studio, panel, cards, mine, mix)
         back = gr.State(False)
@@ -141,7 +141,7 @@ def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:
           trigger_mode="always_last", **QUIET)
 
 
-def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.ConversationPanel, pasted: gr.Textbox,
+def wire_examples(studio: Studio, panel: panels.Panel, buttons: list[gr.Button], prompt: gr.Textbox, pasted: gr.Textbox,
                   mix: gr.HTML) -> None:
     """An example fills prompt, document and experts; the visitor sends it."""
     def filler(example: strings.Example):
@@ -153,8 +153,8 @@ def wire_examples(studio: Studio, panel: panels.Panel, talk: panels.Conversation
             return example.prompt, example.document, *picked, *weights, shown
         return fill
 
-    for button, example in zip(talk.examples, strings.EXAMPLES, strict=True):
-        button.click(filler(example), panel.knobs["core"], [talk.prompt, pasted, *panel.picks, *panel.weights, mix], **QUIET)
+    for button, example in zip(buttons, strings.EXAMPLES, strict=True):
+        button.click(filler(example), panel.knobs["core"], [prompt, pasted, *panel.picks, *panel.weights, mix], **QUIET)
 
 
 def wire_cores(studio: Studio, panel: panels.Panel, choose: gr.Radio, columns: list[gr.Column], about: list[gr.HTML],
@@ -163,7 +163,7 @@ def wire_cores(studio: Studio, panel: panels.Panel, choose: gr.Radio, columns: l
     def show(request: gr.Request, *values):
         chosen = panel.named(list(values))["core"]
         seen = shown_columns(studio, studio.visitor(request), chosen)
-        cannot = panels.limits_html(studio.cores.get(chosen))
+        cannot = conversation.limits_html(studio.cores.get(chosen))
         return studio.core_card(chosen), cannot, *seen, studio.picked(studio.visitor(request), panel, list(values))
 
     choose.change(show, panel.inputs, [*about, *columns, mix], **QUIET)

@@ -7,7 +7,7 @@ from pathlib import Path
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Request
-from ssd2_core.ui import strings
+from ssd2_core.ui import script_words
 from ssd2_core.ui.components.viewer import TEMPLATE
 from ssd2_core.ui.runs import compact_step
 from ssd2_core.ui.scripts import SCRIPTS
@@ -58,7 +58,7 @@ def send(page, text: str, place: int = 0) -> None:
 
 def document(dark: bool, compact: tuple[bool, ...], src: str) -> str:
     """The whole page as HTML."""
-    values = {"WORDS": strings.VIEWER, "SRC": src, "COMPACT": compact}
+    values = {"WORDS": script_words.VIEWER, "SRC": src, "COMPACT": compact}
     code = "".join(f"const {name} = {json.dumps(value)};".replace("</", "<\\/") for name, value in values.items())
     style = "".join([hue_variables(), COLOURS, asset("styles/viewer.css"), asset("styles/charts.css")])
     hosts = f'<div class="host">{TEMPLATE}</div>' * len(compact)

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 import gradio as gr
 
 from ...config import LIMITS, WEIGHT, EnsembleParams, Knob, Limits, SamplingParams, knobs, made_of, values_of
-from ...registry.cards import ModelCard
 from ...text.documents import TYPES
 from .. import strings
 from ..strings import DEFAULTS
 from ..theme import hue_index
-from .conversation import build_conversation
 
 NEW_SEEDS = 10_000              # a new seed is one of so many: short enough to be written down
 RULE = "weights"                # the knob that stands with the experts; the others are folded away
@@ -89,46 +87,6 @@ def header() -> gr.HTML:
     """Title and the one line on what this is."""
     return gr.HTML(f'<h1>{html.escape(strings.TITLE)}</h1><p>{html.escape(strings.TAGLINE)}</p>', elem_id="masthead",
                    apply_default_css=False)
-
-
-@dataclass(frozen=True)
-class ConversationPanel:
-    """The components of the conversation."""
-
-    chat: gr.HTML
-    prompt: gr.Textbox
-    send: gr.Button
-    stop: gr.Button
-    clear: gr.Button
-    examples: list[gr.Button]
-    instead: gr.Button
-    limits: gr.HTML
-
-
-def conversation(core: ModelCard | None) -> ConversationPanel:
-    """Chat, prompt and what to click. instead: asks the core that is here, shown while a run waits for another."""
-    chat = build_conversation()
-    with gr.Row(elem_id="ask"):
-        prompt = gr.Textbox(show_label=False, label="Prompt", placeholder=strings.PROMPT_PLACEHOLDER, lines=1,
-                            max_lines=4, scale=5, container=False, elem_id="prompt", autofocus=False)
-        send = gr.Button("Send", variant="primary", scale=0, min_width=64, elem_id="send")
-        stop = gr.Button("Stop", interactive=False, scale=0, min_width=64, elem_id="stop")
-        clear = gr.Button("Clear", scale=0, min_width=64, elem_id="clear")
-    instead = gr.Button(visible=False, size="sm", elem_id="ask-instead")
-    limits = gr.HTML(limits_html(core), elem_id="limits", apply_default_css=False)
-    return ConversationPanel(chat, prompt, send, stop, clear, [], instead, limits)
-
-
-def examples(talk: ConversationPanel) -> None:
-    """One button for each example."""
-    with gr.Row(elem_id="examples"):
-        talk.examples.extend(gr.Button(example.label, size="sm", scale=0, min_width=40, elem_id=f"example-{i}")
-                             for i, example in enumerate(strings.EXAMPLES))
-
-
-def limits_html(core: ModelCard | None) -> str:
-    """What a core cannot do, said before it is asked."""
-    return f"<p>{html.escape(strings.TOY)}</p>" if core is not None and core.kind == "simplex" else ""
 
 
 def status_html(ready: bool, message: str, fraction: float) -> str:

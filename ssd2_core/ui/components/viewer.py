@@ -11,7 +11,7 @@ import gradio as gr
 from ...protocol.frames import Frame
 from ...protocol.messages import Done
 from ...protocol.traces import load_trace
-from .. import strings
+from .. import script_words, strings
 from ..runs import Runs, compact_step
 from ..scripts import on_load
 from ..theme import ASSETS, asset, chart_settings, hue_index
@@ -60,4 +60,4 @@ def build_viewer(runs: Runs, first: str, elem_id: str = "viewer", compact: bool 
 
     return gr.HTML(first, html_template=TEMPLATE, js_on_load=on_load("viewer", "steer", "pace"),
                    server_functions=[missed_steps], apply_default_css=False, elem_id=elem_id, visible=visible,
-                   words=strings.VIEWER, chart=chart_settings(), compact=compact)
+                   words=script_words.VIEWER, chart=chart_settings(), compact=compact)

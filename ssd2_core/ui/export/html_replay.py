@@ -7,7 +7,7 @@ import html
 from string import Template
 
 from ...protocol.frames import Frame
-from .. import strings
+from .. import script_words, strings
 from ..components.download import embedded
 from ..components.viewer import TEMPLATE, stored
 from ..scripts import bundle
@@ -22,7 +22,7 @@ VARIABLES = ("body_background_fill", "body_text_color", "body_text_color_subdued
 def replay(frames: list[Frame], about: dict, titles: dict[str, str], order: list[str]) -> str:
     """The whole file. titles, order: of the experts that are known here."""
     message = stored("replay", frames, about, titles, order)
-    props = {"value": message, "words": strings.VIEWER, "chart": {**chart_settings(), "src": ""}}
+    props = {"value": message, "words": script_words.VIEWER, "chart": {**chart_settings(), "src": ""}}
     return Template(asset("templates/replay.html")).substitute(
         title=html.escape(strings.REPLAY_TITLE), tagline=html.escape(strings.REPLAY_TAGLINE),
         style=variables() + hue_variables() + "".join(asset(f"styles/{name}.css") for name in (*VIEWER_SHEETS, "replay")),

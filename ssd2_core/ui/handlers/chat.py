@@ -10,7 +10,7 @@ from ...protocol.messages import Done, Pace, Request, Turn
 from ...protocol.validation import check_text
 from .. import strings
 from ..components import panels
-from ..components.conversation import said, shown
+from ..components.conversation import ConversationPanel, said, shown
 from ..events import QUIET, STREAM, warn
 from ..requests import own_run
 from ..runs import Run
@@ -61,7 +61,7 @@ def ask_instead(studio: Studio, session: str) -> gr.Button:
     return gr.Button(strings.ask_instead(studio.core_title(studio.settings.core)), visible=studio.waits(session) is not None)
 
 
-def wire_instead(studio: Studio, talk: panels.ConversationPanel, viewer: gr.HTML, chat: gr.State, turns: gr.State) -> None:
+def wire_instead(studio: Studio, talk: ConversationPanel, viewer: gr.HTML, chat: gr.State, turns: gr.State) -> None:
     """Whoever does not want to wait for the preferred pair asks the one that is here: the same question, once in the chat."""
     async def instead(request: gr.Request, kept, history):
         session = studio.visitor(request)
@@ -87,7 +87,7 @@ def question_at(chat: list, index: object) -> dict:
     return chat[index]
 
 
-def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.ConversationPanel, viewer: gr.HTML, pasted: gr.Textbox,
+def wire_talk(studio: Studio, panel: panels.Panel, talk: ConversationPanel, viewer: gr.HTML, pasted: gr.Textbox,
               from_files: gr.State, chat: gr.State, turns: gr.State) -> None:
     """Send, stop and clear, ask again, edit, and an older answer on stage.
 
@@ -96,11 +96,11 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: panels.ConversationPane
     async def asked(request: gr.Request, prompt, kept, history, text, documents, values, vary=False) -> AsyncIterator[tuple]:
         session = studio.visitor(request)
         try:
-            own = studio.own_ids(session, panel.named(list(values))["core"])
-            choice = panel.read(list(values), own)
-            studio.seeds[session] = panel.named(list(values))["seed"]
+            named = panel.named(list(values))
+            choice = panel.read(list(values), studio.own_ids(session, named["core"]))
+            studio.seeds[session] = named["seed"]
             made = studio.request(session, prompt, choice, gather_documents(text, documents), history)
-            made = studio.varied(made) if vary and studio.seeds[session] is None else made
+            made = studio.varied(made) if vary and named["seed"] is None else made
             if made.documents and not studio.reads_documents(session, made.users):
                 gr.Info(strings.NO_READER)
             async for update in converse(studio, session, made, kept, history):

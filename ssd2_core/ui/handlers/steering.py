@@ -12,6 +12,7 @@ from ...protocol.messages import Change, Pace, Pin, Request
 from ...protocol.validation import check_pace, check_pin
 from .. import strings
 from ..components import panels
+from ..components.conversation import ConversationPanel
 from ..events import QUIET, STREAM, warn
 from ..requests import own_run
 from ..runs import Run
@@ -26,8 +27,6 @@ def last_frames(run: Run) -> dict[int, Frame]:
     return {frame.block: frame for frame in run.frames}
 
 
-
-
 def again(run: Run, free: set[Cell]) -> Request:
     """The request that keeps a finished answer but for some cells, which are denoised again from other noise."""
     frames = last_frames(run)
@@ -35,7 +34,8 @@ def again(run: Run, free: set[Cell]) -> Request:
     if not free & set(cells):
         raise VisitorError(strings.STEER_NOTHING)
     kept = [Pin(b, i, token_ids=(frames[b].token_ids[i],)) for b, i in cells if (b, i) not in free]
-    return _new_noise(run, tuple(kept))
+    sampling = replace(run.request.sampling, seed=run.request.sampling.seed + 1)
+    return replace(run.request, sampling=sampling, ensemble=latest(run), pins=tuple(kept), plan=(), request_id="")
 
 
 def with_word(run: Run, pin: Pin) -> Request:
@@ -47,11 +47,6 @@ def with_word(run: Run, pin: Pin) -> Request:
             if (b, i) < (pin.block, pin.position)]
     later = [old for old in run.request.pins if old.text and (old.block, old.position) > (pin.block, pin.position)]
     return replace(run.request, ensemble=latest(run), pins=(*kept, pin, *later), plan=(), request_id="")
-
-
-def _new_noise(run: Run, pins: tuple[Pin, ...]) -> Request:
-    sampling = replace(run.request.sampling, seed=run.request.sampling.seed + 1)
-    return replace(run.request, sampling=sampling, ensemble=latest(run), pins=pins, plan=(), request_id="")
 
 
 def branch(run: Run, step: int, ensemble: EnsembleParams) -> Request:
@@ -105,8 +100,9 @@ def steered(studio: Studio, session: str, wish: dict, ensemble: Callable[[], Ens
         return SteeredRun(studio.varied(again(run, _cells(wish.get("cells")))), strings.STEER_LINES["again"])
     if action == "branch":
         step = check_int("the step of a branch", wish.get("step"), 0, max(0, len(run.steps) - 1))
-        return SteeredRun(branch(run, step, ensemble()), strings.STEER_LINES["branch"].format(
-            step=step + 1, changes=differences(latest(run), ensemble(), studio.names(session)[0])), run)
+        now = ensemble()
+        changes = differences(latest(run), now, studio.names(session)[0])
+        return SteeredRun(branch(run, step, now), strings.STEER_LINES["branch"].format(step=step + 1, changes=changes), run)
     raise VisitorError(strings.STEER_UNKNOWN)
 
 
@@ -126,7 +122,7 @@ def _cells(value: object) -> set[Cell]:
     return {tuple(row) for row in rows if isinstance(row, list) and len(row) == 2 and all(type(n) is int for n in row)}
 
 
-def wire_steer(studio: Studio, panel: panels.Panel, viewer: gr.HTML, branch: gr.HTML, talk: panels.ConversationPanel,
+def wire_steer(studio: Studio, panel: panels.Panel, viewer: gr.HTML, branch: gr.HTML, talk: ConversationPanel,
                chat: gr.State, turns: gr.State) -> None:
     """What the viewer's script asks for, as runs of the conversation."""
     async def steer(event: gr.EventData, request: gr.Request, kept, history, *values):

@@ -11,7 +11,7 @@ import gradio as gr
 from ...config import check_int
 from ...errors import BusyError, VisitorError
 from ...protocol.messages import Done, Failed, Request
-from .. import strings
+from .. import script_words, strings
 from ..components import panels
 from ..components.panels import tab_line
 from ..events import QUIET, STREAM, warn
@@ -41,7 +41,7 @@ class SweepTab:
                 self.stop = gr.Button(strings.STOP, interactive=False, scale=0, min_width=64, elem_id="sweep-stop")
                 self.line = gr.HTML(tab_line(strings.SWEEP_HINT), apply_default_css=False, elem_id="sweep-line")
             self.view = gr.HTML("", html_template=TEMPLATE, js_on_load=on_load("sweep", "show_run"),
-                                apply_default_css=False, elem_id="sweep-answers", words=strings.STRIP)
+                                apply_default_css=False, elem_id="sweep-answers", words=script_words.STRIP)
 
 
 def swept(studio: Studio, request: Request, user: str, count: int) -> list[Request]:

@@ -105,18 +105,20 @@ def test_what_the_models_see_and_what_they_predict_are_two_layers(page):
 
 
 def test_a_run_made_of_another_and_a_comparison_do_not_keep_its_pace(page, log):
+    before = len(logged(log, "submit"))
+
+    def paces() -> list:
+        return [entry["request"]["pace"]["per_second"] for entry in logged(log, "submit")[before:]]
     part(page, ".pace").select_option("8")
     ask(page, "How slow?")
     step_shown(page, 2, stored=False)
     page.click("#compare")                                          # the stage alone is slowed
-    until(lambda: len(logged(log, "submit")) >= 4)
+    until(lambda: len(paces()) == 4)
     page.click("#compare-stop")
     part(page, ".pace").select_option("")
     finished(page)
     part(page, ".branch").click()
-    until(lambda: len(logged(log, "submit")) >= 5)
-    paces = [entry["request"]["pace"]["per_second"] for entry in logged(log, "submit")]
-    assert paces[-5:] == [8, None, None, None, None]
+    assert until(lambda: len(paces()) == 5 and paces()) == [8, None, None, None, None]
 
 
 @pytest.mark.fresh

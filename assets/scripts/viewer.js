@@ -76,7 +76,7 @@ class Viewer {
   reset(run) {
     this.player.stop();
     Object.assign(this, { run, cur: -1, following: true, held: null, hovered: null });
-    this.readHues();
+    this.readHues(); this.pace?.told(run.id, null);
     this.steer.only(null); this.steer.update({ run: null });
     this.cells.clear(); this.inspector.reset(run.head.experts); this.inspector.show(null, null);
     this.statusBar.reset(run.head); this.map.reset(run.head.experts, run.total); this.chart.reset(run.total); this.atlas.reset();
@@ -95,7 +95,7 @@ class Viewer {
     put(this.part(".wait"), message.note || "");
     put(this.part(".figures"), message.line || "");
     this.statusBar.reading(message.read, run.id, run.head.experts);
-    this.pace?.told(run.id, message.pace);
+    this.pace?.told(run.id, run.finished ? null : message.pace);
     this.scrub.max = Math.max(0, run.last);
     this.scrub.disabled = run.steps.length < 2;
     this.layers.offer(run.steps[0]?.i.length > 0);

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.browser import VIEWER, ask, finished, last_answer, let_go, logged, opened, step_shown, until
+from tests.support.browser import VIEWER, ask, finished, last_answer, let_go, logged, opened, step_shown, told, until
 from tests.support.fake_engine import ANSWER
 
 STEPS = 32
@@ -134,12 +134,11 @@ def test_comparing_again_ends_the_earlier_comparison(page, log):
 def test_nothing_to_compare_with_and_nothing_asked_are_one_sentence_each(page, log):
     before = len(logged(log, "submit"))
     page.click("#compare")
-    page.wait_for_selector(".toast-body")
-    assert "The prompt is empty" in page.locator(".toast-body").inner_text()
+    told(page, "The prompt is empty")
     page.uncheck(f"#pick-{READER} input")
     page.fill("#prompt textarea", "What?")
     page.click("#compare")
-    until(lambda: any("Choose an expert" in text for text in page.locator(".toast-body").all_inner_texts()))
+    told(page, "Choose an expert")
     assert len(logged(log, "submit")) == before and page.locator(".side").count() == 0
 
 

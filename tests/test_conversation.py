@@ -59,8 +59,8 @@ def test_a_question_is_edited_and_asked_again(page, log):
     page.locator("#chat .edit").first.click()
     area.fill("Who is it?")
     area.press("Enter")
-    until(lambda: requests(log)[-1]["prompt"] == "Who is it?" and page.locator("#chat .again").count() == 1)
-    assert questions(page) == ["Who is it?"] and requests(log)[-1]["history"] == []
+    until(lambda: questions(page) == ["Who is it?"] and page.locator("#chat .again").count() == 1)
+    assert requests(log)[-1]["prompt"] == "Who is it?" and requests(log)[-1]["history"] == []
     assert page.locator("#chat b").count() == 0
 
 

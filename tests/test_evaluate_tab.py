@@ -15,7 +15,7 @@ from ssd2_core.protocol.messages import Request
 from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.ui.tabs.evaluate import Names, figure_of, table_html
 from ssd2_core.ui.tabs.evaluation_job import AT_ONCE, Contender, EvaluationJob, contenders, read_manifest
-from tests.support.browser import ROOT, ask, finished, last_answer, logged, open_tab, opened, until
+from tests.support.browser import ROOT, ask, finished, last_answer, logged, open_tab, opened, told, until
 from tests.support.fake_engine import ANSWER, FakeEngine
 
 LINES = [{"question": "What is the dog called?", "answer": "Biscuit", "document": "The dog is Biscuit."},
@@ -124,8 +124,7 @@ def test_closing_the_tab_ends_it(browser, url, log, tmp_path):
 def test_a_wrong_file_is_one_sentence(page, tmp_path, text, rule):
     drop(page, tmp_path / "q.jsonl", text)
     page.click("#evaluate-go")
-    page.wait_for_selector(".toast-body")
-    assert rule in page.locator(".toast-body").inner_text()
+    told(page, rule)
 
 
 @pytest.mark.parametrize(("data", "rule"), [

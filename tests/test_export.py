@@ -24,6 +24,7 @@ from tests.support.browser import (
     open_tab,
     opened,
     step_shown,
+    told,
     until,
 )
 from tests.support.fake_engine import ANSWER
@@ -86,15 +87,14 @@ def test_a_broken_trace_is_one_sentence_and_the_stage_stays(page, tmp_path):
     answered(page, "What?")
     (tmp_path / "a.json").write_text('{"version": 2, "about": {}, "frames": [{"evil": "<img src=x onerror=alert(1)>"}]}')
     page.set_input_files("#export-open input[type=file]", tmp_path / "a.json")
-    page.wait_for_selector(".toast-body")
-    assert "Frame 1 " in page.locator(".toast-body").inner_text() and page.locator(".toast-body img").count() == 0
+    told(page, "Frame 1 ")
+    assert page.locator(".toast-body img").count() == 0
     assert page.locator("#viewer .mode").get_attribute("data-mode") == "finished"
 
 
 def test_with_nothing_to_keep_the_page_says_so(page):
     page.click("#export-replay")
-    page.wait_for_selector(".toast-body")
-    assert "no finished answer" in page.locator(".toast-body").inner_text()
+    told(page, "no finished answer")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
@@ -152,8 +152,7 @@ def test_a_link_restores_the_panels(browser, page, url, log):
 
 def test_a_wrong_link_is_a_sentence_and_the_default(browser, url):
     with opened(browser, url, query="?steps=900&prompt=Hi%3F&seed=4") as page:
-        page.wait_for_selector(".toast-body")
-        assert "The link's num_steps must lie between 1 and 64, not 900." in page.locator(".toast-body").inner_text()
+        told(page, "The link's num_steps must lie between 1 and 64, not 900.")
         until(lambda: page.input_value("#prompt textarea") == "Hi?")
         open_knobs(page)
         assert page.input_value("#num-steps input[type=number]") == "16" and page.input_value("#seed input") == "4"

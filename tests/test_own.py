@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from ssd2_core.errors import VisitorError
 from ssd2_core.ui import strings
 from ssd2_core.ui.handlers.own_models import pair_of
-from tests.support.browser import ask, finished, last_answer, logged, opened, until
+from tests.support.browser import ask, finished, last_answer, logged, opened, told, until
 from tests.test_visitors import SHEET, WEIGHTS
 
 
@@ -106,8 +106,7 @@ def test_a_bad_model_costs_one_sentence_and_the_page_goes_on(browser, url, mine)
             ((mine / "mine.json", mine / "bad.safetensors"), "not finite"),
         ):
             bring(page, *files)
-            page.wait_for_selector(".toast-body", timeout=30_000)
-            assert rule in page.locator(".toast-body").last.inner_text()
+            told(page, rule)
             assert not page.is_visible("#pick-own-0")
             page.locator(".toast-close").last.click()
             page.wait_for_selector(".toast-body", state="hidden")
@@ -155,8 +154,7 @@ def test_a_text_is_taught_stopped_and_asked(browser, fake_url, fake_folder, log)
     with opened(browser, fake_url, height=1500) as page:
         page.click("#own > button")
         page.click("#teach")
-        page.wait_for_selector(".toast-body")
-        assert "nothing to learn yet" in page.locator(".toast-body").inner_text()
+        told(page, "nothing to learn yet")
         page.fill("#pasted textarea", "My <b>dog</b> is Brimsel.")
         page.fill("#teach-title input, #teach-title textarea", "long")
         page.click("#teach")

@@ -19,6 +19,7 @@ from tests.support.browser import (
     served,
     set_number,
     step_shown,
+    told,
     until,
 )
 from tests.support.fake_engine import ANSWER, FakeEngine
@@ -96,8 +97,7 @@ def test_weights_over_one_are_said_and_refused(page, log):
     page.wait_for_selector("#mix .over")
     before = len(logged(log, "submit"))
     ask(page, "What is the dog called?")
-    page.wait_for_selector(".toast-body")
-    assert "add up" in page.locator(".toast-body").first.inner_text()
+    told(page, "add up")
     assert page.input_value("#prompt textarea") == "What is the dog called?"
     assert len(logged(log, "submit")) == before
 
@@ -164,8 +164,7 @@ def test_a_failed_run_is_one_sentence_and_the_prompt_comes_back(page):
 @pytest.mark.attack(18)
 def test_an_empty_prompt_is_one_sentence(page):
     page.click("#send")
-    page.wait_for_selector(".toast-body")
-    assert "The prompt is empty" in page.locator(".toast-body").inner_text()
+    told(page, "The prompt is empty")
 
 
 @pytest.mark.fresh
@@ -220,8 +219,7 @@ def test_files_are_read_and_a_bad_one_costs_one_sentence(page, log, tmp_path):
     (tmp_path / "good.txt").write_text("The dog is called Biscuit.")
     (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.4 broken")
     page.set_input_files("#files input[type=file]", [tmp_path / "good.txt", tmp_path / "bad.pdf"])
-    page.wait_for_selector(".toast-body")
-    assert "bad.pdf" in page.locator(".toast-body").inner_text()
+    told(page, "bad.pdf")
     until(lambda: "good.txt" in page.locator("#files-read").inner_text())
     ask(page, "What is the dog called?")
     finished(page)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.browser import VIEWER, ask, finished, logged, opened, step_shown, until
+from tests.support.browser import VIEWER, ask, finished, logged, opened, step_shown, told, until
 from tests.support.fake_engine import ANSWER
 
 STEPS = 32
@@ -96,8 +96,7 @@ def test_an_answer_under_way_keeps_the_stage(page, log):
     step_shown(page, 3)
     main = page.evaluate(f"{VIEWER}.dataset.run")
     page.locator(".point").first.click()
-    page.wait_for_selector(".toast-body")
-    assert "still being written" in page.locator(".toast-body").inner_text()
+    told(page, "still being written")
     assert page.evaluate(f"{VIEWER}.dataset.run") == main
     page.click("#stop")
     finished(page)
@@ -152,8 +151,7 @@ def test_the_experts_to_choose_from_are_those_that_are_picked(page, log):
     page.uncheck(f"#pick-{ISLANDER} input")
     until(lambda: page.input_value("#sweep-user input") == "")
     page.click("#sweep")
-    page.wait_for_selector(".toast-body")
-    assert "Choose an expert" in page.locator(".toast-body").inner_text()
+    told(page, "Choose an expert")
 
 
 @pytest.mark.parametrize(("width", "height", "query"), [(390, 844, "?__theme=dark"), (1280, 900, "?__theme=light")])

@@ -9,7 +9,20 @@ from ssd2_core.__main__ import main
 from ssd2_core.protocol.traces import load_trace
 from ssd2_core.ui.components.viewer import STORIES, stories, story
 from ssd2_core.ui.strings import TOUR
-from tests.support.browser import ROOT, VIEWER, ask, finished, last_answer, let_go, open_tab, opened, served, step_shown, until
+from tests.support.browser import (
+    ROOT,
+    VIEWER,
+    ask,
+    finished,
+    last_answer,
+    let_go,
+    open_tab,
+    opened,
+    served,
+    step_shown,
+    told,
+    until,
+)
 from tests.support.fake_engine import ANSWER
 
 COMMANDS = [line for line in (STORIES / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("python -m ")]
@@ -94,8 +107,7 @@ def test_a_story_does_not_cut_into_an_answer(page, log):
     ask(page, "What is the dog called? (waits at 5)")
     page.wait_for_function("() => document.querySelector('#viewer .mode').dataset.mode === 'live'", timeout=30_000)
     page.click("#stories button >> nth=1")
-    page.wait_for_selector(".toast-body")
-    assert "An answer is being written" in page.locator(".toast-body").inner_text()
+    told(page, "An answer is being written")
     let_go(log, "What is the dog called? (waits at 5)")
     finished(page, 60)
     until(lambda: last_answer(page) == ANSWER, 30)

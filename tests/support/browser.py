@@ -62,7 +62,8 @@ def chromium():
     if not shutil.which(CHROMIUM):
         pytest.skip(f"no browser at {CHROMIUM}; set CHROMIUM")
     with api.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu",
+                                    "--disable-software-rasterizer", "--num-raster-threads=1"])
         yield browser
         browser.close()
 
@@ -184,3 +185,8 @@ def until(check, seconds: float = 30):
             return value
         time.sleep(0.05)
     raise AssertionError("it did not happen in time")
+
+
+def told(page, part: str) -> None:
+    """Wait until a notice says ``part``; others may stand beside it."""
+    until(lambda: any(part in text for text in page.locator(".toast-body").all_inner_texts()))

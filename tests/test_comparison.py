@@ -73,7 +73,7 @@ def test_both_measurements_run_from_training_to_their_tables(tmp_path, monkeypat
     report = json.loads(capsys.readouterr().out)
     assert report["n"] == 6 and report["autoregressive"]["lam"] in (0.3, 0.6)
     assert set(report["gain over autoregressive"]) == {"diffusion", "diffusion, adaptive"}
-    monkeypatch.setattr(ar_vs_diffusion.heldout_figures, "__defaults__", (2,))
+    monkeypatch.setattr(ar_vs_diffusion, "HELDOUT", 2)
     assert train(["scaling", "--sizes", "16,32", "--steps", "2", "--out", str(tmp_path)]) == 0
     rows = json.loads((tmp_path / "scaling.json").read_text())
     assert rows[0]["parameters"] < rows[1]["parameters"] and all(0 < r["heldout_loss"] < 20 for r in rows)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 import pytest
 
@@ -32,18 +31,8 @@ def page(page):
 
 def drop(page, path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-
-    def there() -> bool:
-        """Whether the file arrived; a page that was not ready to take it is loaded again."""
-        with suppress(Exception):                   # there is no field any more once the file is here
-            page.set_input_files("#evaluate-file input[type=file]", path, timeout=2000)
-        with suppress(AssertionError):
-            return until(lambda: path.name in page.locator("#evaluate-file").inner_text(), 15)
-        page.reload()
-        page.wait_for_selector("#mix .mix")
-        open_tab(page, "Evaluate")
-        return False
-    until(there, 120)
+    page.set_input_files("#evaluate-file input[type=file]", path)
+    page.wait_for_selector(f'#evaluate-file [aria-label="{path.name}"]')
 
 
 def news(page, part: str, seconds: float = 90) -> None:

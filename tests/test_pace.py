@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.browser import VIEWER, ask, finished, last_answer, logged, nth, opened, set_number, step_shown, until
+from tests.support.browser import VIEWER, ask, finished, last_answer, let_go, logged, nth, opened, set_number, step_shown, until
 from tests.support.fake_engine import ANSWER
 
 SHARED = True                   # the page, but for tests that change its settings
@@ -110,12 +110,13 @@ def test_a_run_made_of_another_and_a_comparison_do_not_keep_its_pace(page, log):
     def paces() -> list:
         return [entry["request"]["pace"]["per_second"] for entry in logged(log, "submit")[before:]]
     part(page, ".pace").select_option("8")
-    ask(page, "How slow?")
+    ask(page, "How slow? (waits at 9)")
     step_shown(page, 2, stored=False)
     page.click("#compare")                                          # the stage alone is slowed
     until(lambda: len(paces()) == 4)
     page.click("#compare-stop")
     part(page, ".pace").select_option("")
+    let_go(log, "How slow? (waits at 9)")
     finished(page)
     part(page, ".branch").click()
     assert until(lambda: len(paces()) == 5 and paces()) == [8, None, None, None, None]

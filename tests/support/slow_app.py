@@ -6,7 +6,7 @@ from functools import partial
 from ssd2_core.serving import worker
 from ssd2_core.serving.active_run import Run
 
-SECONDS = 0.25
+SECONDS = 0.15
 SLOWLY = "(slowly)"
 
 

@@ -27,6 +27,7 @@ USER, BATCH, TOKENS = "reader", 60, 16
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 SIZES = "96,144,208,288"
 RESAMPLES = 10_000
+HELDOUT = 300                   # questions that each size is asked
 
 
 def add_arguments(parser: argparse.ArgumentParser, recipe: str) -> None:
@@ -75,9 +76,9 @@ def scaling(args: argparse.Namespace) -> int:
 
 
 @torch.no_grad()
-def heldout_figures(model: SSD2Model, tokenizer: Tokenizer, n: int = 300) -> dict[str, float]:
+def heldout_figures(model: SSD2Model, tokenizer: Tokenizer) -> dict[str, float]:
     """Loss and share of right answers on general questions in held-out phrasings, drawn apart from the reported sets."""
-    encoder, rng = Encoder(tokenizer), random.Random(77)
+    encoder, rng, n = Encoder(tokenizer), random.Random(77), HELDOUT
     questions = general.all_heldout(rng, n)
     rows = [Row([], [encoder.item(qa) for qa in questions[at:at + 8]]) for at in range(0, n, 8)]
     laid = [make_batch([lay_out(row, 16, rng) for row in rows[at:at + 6]], 16) for at in range(0, len(rows), 6)]

@@ -176,3 +176,15 @@ def test_a_run_steered_from_the_strip_takes_the_place_of_its_own_question_only()
     said = Turn("assistant", "Old.")
     assert asyncio.run(turns_after(Turn("user", "Swept?"), said)) == ["Swept?", ANSWER]
     assert asyncio.run(turns_after(Turn("user", "Another?"), said)) == ["Another?", "Old.", "Swept?", ANSWER]
+
+
+def test_what_arrives_after_the_conversation_was_cleared_clears_it_again():
+    async def updates() -> list[tuple]:
+        studio, found = Studio(FakeEngine(Settings(), 0.0), Settings()), []
+        async for update in converse(studio, "s", Request("", "Who clears?", owner="s"), [], ()):
+            found.append(update)
+            if len(found) == 2:
+                studio.runs.disconnect("s")
+        return found
+    *_, last = asyncio.run(updates())
+    assert last[:3] == ("", "", []) and last[4] == ()

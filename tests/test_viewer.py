@@ -253,7 +253,6 @@ def test_stored_steps_play_without_asking_the_engine(page, log):
     assert log.read_text() == before
 
 
-
 def test_128_words_at_full_speed(browser, tmp_path):
     command = ["-m", "tests.support.fake_app", "PORT", str(tmp_path / "log"), "0.02"]
     with served(command, tmp_path) as url, opened(browser, url) as page:

@@ -91,6 +91,7 @@ class Viewer {
     if (message.run !== this.run.id) this.reset(new Run(message.run, message.head));
     const run = this.run;
     await run.take(message, this.server.missed_steps);
+    if (run !== this.run) return;                                   // something else came on stage meanwhile
     this.root.dataset.steps = run.steps.length;
     put(this.part(".wait"), message.note || "");
     put(this.part(".figures"), message.line || "");

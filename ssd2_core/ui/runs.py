@@ -151,6 +151,10 @@ class Runs:
         """False once the session has started another run, or left."""
         return self.current.get(session) == run.id
 
+    def is_cleared(self, session: str) -> bool:
+        """Whether the session has no current run, not even a finished one."""
+        return session not in self.current
+
     def cancel(self, session: str) -> None:
         """Stop the session's run, if one is under way; what it wrote stays."""
         run = self.latest(session)

@@ -19,6 +19,7 @@ from .documents import gather_documents
 
 CHAT_EVERY = 3
 SAME = (gr.skip(),) * 6
+EMPTY = ("", "", [], gr.skip(), (), gr.Button(interactive=False))      # the same outputs without conversation and run
 
 
 async def converse(studio: Studio, session: str, request: Request, chat: list, turns: tuple[Turn, ...],
@@ -49,6 +50,8 @@ async def converse(studio: Studio, session: str, request: Request, chat: list, t
         chat = [*chat, answer]
         studio.note_talk(session, chat, turns)
         yield message, shown(chat), chat, prompt, turns, gr.Button(interactive=False)
+    if studio.runs.is_cleared(session):                 # what was on its way to the browser may have come after that
+        yield EMPTY
 
 
 def shares_of(run: Run) -> list[list]:
@@ -141,7 +144,7 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: ConversationPanel, view
     def clear(request: gr.Request):
         studio.runs.disconnect(studio.visitor(request))
         studio.talks.pop(studio.visitor(request), None)
-        return "", [], "", (), "", gr.Button(interactive=False)
+        return "", *EMPTY[1:3], "", *EMPTY[4:]
 
     inputs = [talk.prompt, chat, turns, pasted, from_files, *panel.inputs]
     outputs = [viewer, talk.chat, chat, talk.prompt, turns, talk.stop]
@@ -150,4 +153,4 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: ConversationPanel, view
         event(once_more, inputs, outputs, concurrency_limit=None, **STREAM)
     talk.chat.show(show, None, viewer, concurrency_limit=None, **STREAM)
     talk.stop.click(stop, None, None, **QUIET)
-    talk.clear.click(clear, None, [talk.chat, chat, talk.prompt, turns, viewer, talk.stop], **QUIET)
+    talk.clear.click(clear, None, outputs, **QUIET)

@@ -137,7 +137,7 @@ def wire_steer(studio: Studio, panel: panels.Panel, viewer: gr.HTML, branch: gr.
                 return
             shown = gr.update(value=found.base.message(0, True), visible=True) if found.base else gr.update(visible="hidden")
             async for update in converse(studio, session, found.request, kept, history, found.line):
-                yield *update, shown
+                yield *update, gr.update(visible="hidden") if studio.runs.is_cleared(session) else shown
                 shown = gr.skip()
         except VisitorError as error:
             warn(str(error))

@@ -84,14 +84,6 @@ def _place(runs: Runs, i: int) -> Place:
     return Place(column, title, viewer, answer)
 
 
-
-
-
-
-
-
-
-
 def sides(studio: Studio, request: Request) -> list[Side]:
     """The core alone, each chosen expert alone as far as there is room, and the ensemble. Raises VisitorError."""
     if not request.users:

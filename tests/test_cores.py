@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from queue import SimpleQueue
 
@@ -222,12 +223,14 @@ def test_a_pair_that_is_not_whole_is_not_preferred(shelf):
 def test_the_page_starts_with_the_better_pair_and_offers_the_other(browser, tmp_path):
     log, here = tmp_path / "log", tmp_path / "here"
     command = ["-m", "tests.support.fake_app", "PORT", str(log), "0.02", str(tmp_path), str(here)]
-    with served(command, tmp_path) as url, opened(browser, url) as page:
-        page.wait_for_selector("#status .ready")
-        assert page.locator("#core b").inner_text() == "Compact core" and page.is_visible("#pick-compact-reader")
-        assert not page.is_visible("#pick-david") and "Fetching a base." in page.locator("#status").inner_text()
+    with ExitStack() as stack:
+        url = stack.enter_context(served(command, tmp_path))
+        with opened(browser, url) as page:
+            page.wait_for_selector("#status .ready")
+            assert page.locator("#core b").inner_text() == "Compact core" and page.is_visible("#pick-compact-reader")
+            assert not page.is_visible("#pick-david") and "Fetching a base." in page.locator("#status").inner_text()
         here.touch()
-        page.reload()
+        page = stack.enter_context(opened(browser, url))
         page.wait_for_function("() => document.querySelector('#core b')?.textContent === 'Goliath'")
         page.wait_for_selector("#pick-david", state="visible")
         page.wait_for_selector("#pick-compact-reader", state="hidden")

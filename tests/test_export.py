@@ -30,6 +30,7 @@ from tests.support.browser import (
 from tests.support.fake_engine import ANSWER
 
 STEPS = 32
+SHARED = True                   # the page, but for a test that changes settings
 LIMITS = Settings().limits
 FITS = {"compact-core": ["compact-reader", "compact-islander"]}
 
@@ -65,6 +66,7 @@ def test_a_trace_is_the_run_without_documents_and_with_them_when_asked(page, tmp
     page.check("#export-documents input")
     _, about = trace_from_json(saved(page, "#export-trace", tmp_path / "b.json"))
     assert about["documents"] == [{"name": "pasted text", "text": "A <b>secret</b> note."}]
+    page.uncheck("#export-documents input")
 
 
 def test_a_trace_comes_back_on_stage_and_goes_out_again(page, tmp_path):
@@ -92,6 +94,7 @@ def test_a_broken_trace_is_one_sentence_and_the_stage_stays(page, tmp_path):
     assert page.locator("#viewer .mode").get_attribute("data-mode") == "finished"
 
 
+@pytest.mark.fresh
 def test_with_nothing_to_keep_the_page_says_so(page):
     page.click("#export-replay")
     told(page, "no finished answer")
@@ -125,6 +128,7 @@ def test_the_replay_opens_from_a_disk_without_any_request(browser, page, tmp_pat
     context.close()
 
 
+@pytest.mark.fresh
 def test_a_link_restores_the_panels(browser, page, url, log):
     open_knobs(page)
     page.check("#pick-compact-islander input")

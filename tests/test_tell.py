@@ -27,6 +27,8 @@ from tests.support.fake_engine import ANSWER
 
 COMMANDS = [line for line in (STORIES / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("python -m ")]
 
+SHARED = True                   # the page, but for the first visit
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory, log):
@@ -74,6 +76,7 @@ def test_the_commands_that_made_them_make_them_again(line, tmp_path, monkeypatch
     assert about["answer"] == told["answer"] and frames[-1].texts == kept[-1].texts and len(frames) == len(kept)
 
 
+@pytest.mark.fresh
 def test_a_first_visit_plays_a_story_and_another_can_be_chosen(page):
     step_shown(page, 3)
     first, second, *_ = (load_trace(path)[1]["prompt"] for path in stories().values())
@@ -154,9 +157,9 @@ def test_with_reduced_motion_nothing_moves_by_itself(browser, url):
         assert 0 <= top < 900
 
 
-@pytest.mark.parametrize(("width", "query"), [(390, "?__theme=dark"), (390, "?__theme=light")])
-def test_the_tabs_fit_a_narrow_screen(browser, url, width, query):
-    with opened(browser, url, width, 844, query) as page:
+def test_the_tabs_fit_a_narrow_screen(browser, url):
+    width = 390
+    with opened(browser, url, width, 844, "?__theme=dark") as page:
         for name in ("Keep", "Evaluate", "How it works"):
             open_tab(page, name)
             page.wait_for_timeout(300)

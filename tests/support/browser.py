@@ -81,18 +81,19 @@ def opened(browser, url: str, width: int = 1280, height: int = 900, query: str =
     page.wait_for_function(f"() => {VIEWER} && {VIEWER}.querySelector('.hint').textContent")
     page.wait_for_selector("#mix .mix", state="attached")
     yield page
+    heard = list(complaints)                        # not what a page says when it is closed in the midst of a request
     context.close()
-    assert not complaints, complaints
+    assert not heard, heard
 
 
 def emptied(page):
-    """A page that was used, without conversation, run, texts and notices; its settings stay. Fails when it lost a run's end."""
+    """A used page without conversation, run, texts and notices; settings and a stored run stay. Fails if an end was lost."""
     for close in page.locator(".toast-close").all():
         close.click()
     page.keyboard.press("Escape")
     page.evaluate("document.querySelector('#stop').click()")       # nothing happens where there is nothing to stop
     page.click("#clear")
-    page.wait_for_selector("#viewer .empty", state="attached")
+    page.wait_for_selector("#viewer .empty, #viewer .mode[data-mode=stored]", state="attached")
     page.wait_for_selector("#stop:disabled")
     for field in ("#pasted textarea", "#prompt textarea"):
         page.fill(field, "")

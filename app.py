@@ -146,6 +146,9 @@ def main() -> None:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):      # who asks again while the last threads end is obeyed
+            signal.signal(number, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.browser import VIEWER, ask, finished, logged, opened, step_shown, told, until
+from tests.support.browser import VIEWER, ask, finished, let_go, logged, opened, step_shown, told, until
 from tests.support.fake_engine import ANSWER
 
 STEPS = 32
@@ -43,17 +43,19 @@ def some_final(page, count: int = 1) -> None:
 def test_a_few_at_a_time_the_same_question_over_one_weight(page, log):
     page.check(f"#pick-{ISLANDER} input")
     page.fill("#pasted textarea", "A note.")
-    ready(page, "A sweep?")
+    prompt = "A sweep? (waits at 5)"
+    ready(page, prompt)
     page.evaluate(f"""() => {{ window.most = 0; window.texts = new Set(); new MutationObserver(() => {{
         most = Math.max(most, {CELLS}.filter(cell => cell.dataset.state === 'live').length);
         texts.add(document.querySelector('.strip .text')?.textContent); }}).observe(document.querySelector('#sweep-answers'),
         {{subtree: true, childList: true, attributes: true}}); }}""")
     page.click("#sweep")
-    some_final(page)
-    assert len(states(page)) == 5 and "waiting" in states(page) and len(asked_for(log, "A sweep?")) < 5
+    page.wait_for_function(f"() => {CELLS}.filter(cell => cell.dataset.state === 'live').length === 2")
+    assert states(page) == ["live"] * 2 + ["waiting"] * 3 and len(asked_for(log, prompt)) == 2
+    let_go(log, prompt)
     assert "5 answers · 320 forwards" in ended(page)
     assert page.evaluate("most") == 2 and page.evaluate("texts.size") > 3
-    asked = [entry["request"] for entry in asked_for(log, "A sweep?")]
+    asked = [entry["request"] for entry in asked_for(log, prompt)]
     assert [r["ensemble"]["lam"][READER] for r in asked] == [0.0, 0.25, 0.5, 0.75, 1.0]
     assert [round(r["ensemble"]["lam"][ISLANDER], 4) for r in asked] == [0.3, 0.3, 0.3, 0.25, 0.0]
     note = [{"name": "pasted text", "text": "A note."}]

@@ -21,7 +21,7 @@ from ssd2_core.serving.visitor_models import UserModels
 
 ANSWER = ("The dog in your letter is called Biscuit, and on <b>Sundays</b> the two of them walk along the river "
           "to the market and buy ${bread}.")
-WAITS = re.compile(r"\(waits at (\d+)\)")
+WAITS = re.compile(r"\((ensemble )?waits at (\d+)\)")
 NOISE = (" river", " the", "ing", " 7", " of", "\n", " blue", " where", "er", " moon", " &", " ${x}")
 
 
@@ -163,9 +163,13 @@ class FakeEngine:
         return iter(self.script(request_id))
 
     async def astream(self, request_id: str, since: int = 0) -> AsyncIterator[Event]:
-        """Events at the fixed rate. "(waits at 5)" in a prompt: the run stands there until it is cancelled or let go."""
+        """Events at the fixed rate. "(waits at 5)" in a prompt: the run stands there until it is cancelled or let go.
+
+        "(ensemble waits at 5)": only one that has users.
+        """
         prompt = self.requests[request_id].prompt
-        stand, shown = WAITS.search(prompt), 0
+        waits, shown = WAITS.search(prompt), 0
+        stand = int(waits[2]) if waits and (self.requests[request_id].users or not waits[1]) else 0
         if self.requests[request_id].core in self.settings.preferred and not self.pair_is_here():
             yield Loading(request_id, "Fetching a base, about 7 s left.", 0.25)
             while not self.pair_is_here() and request_id not in self.cancelled:
@@ -187,7 +191,7 @@ class FakeEngine:
             if isinstance(event, Frame):
                 shown += 1
                 await asyncio.sleep(1 / pace.per_second if pace.per_second else self.seconds_per_step)
-                while stand and shown == int(stand[1]) and request_id not in self.cancelled and prompt not in self.let_go():
+                while shown == stand and request_id not in self.cancelled and prompt not in self.let_go():
                     await asyncio.sleep(0.02)
 
     def let_go(self) -> list[str]:

@@ -166,6 +166,7 @@ def connect(address: str, actors: int | None) -> bool:
             ray.init("auto", runtime_env=code, **quiet)
         else:
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))         # for its ports; else Ray keeps one in $HOME
+            os.environ.setdefault("RAY_worker_niceness", "0")      # else a busy machine lets actors stand behind all else (15)
             path = os.pathsep.join([str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
             ray.init("local", num_cpus=max(actors or 1, os.cpu_count() or 1), include_dashboard=False,
                      object_store_memory=STORE_BYTES, runtime_env={"env_vars": {"PYTHONPATH": path}}, **quiet)

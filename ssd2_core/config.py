@@ -154,6 +154,13 @@ class SamplingParams:
     settling: str = knob("anneal", "how noise goes: of all positions together (anneal, SSD-LM), or from one position after "
                          "another: equally many in each step (count), also all of high confidence, or of low entropy",
                          "Settling", choices=("anneal", "count", "confidence", "entropy"))
+    mask_schedule: str = knob("own", "how many masks settle in each step: as the model's own sampler does (own), equally "
+                              "many, more at first (even, LLaDA), as a linear noise schedule says (linear, dllm), or the same "
+                              "rounded down, the rest at the end (dream)", "Schedule (masked models)",
+                              choices=("own", "even", "linear", "dream"))
+    mask_order: str = knob("own", "which masks settle first: as the model's own sampler does (own), those whose token is "
+                           "likeliest (probability), whose prediction has the least entropy, or whose token leads by most "
+                           "(margin)", "Order (masked models)", choices=("own", "probability", "entropy", "margin"))
     temperature: float = knob(1.0, "how evenly samples are drawn: below 1 the likely tokens more often (not for greedy)",
                               "Temperature (not for greedy)", low=0.05, high=5.0, step=0.05)
     lookahead: int = knob(4, "positions that a causal LM predicts in one step; its answer is the same", low=1, high=64)

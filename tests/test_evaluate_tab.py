@@ -61,18 +61,19 @@ def test_a_file_is_measured_and_the_figures_taken_away(page, tmp_path):
         "schedule_end": 0.0, "guidance": 0.0, "num_steps": 16, "block_length": 16, "max_new_tokens": 48, "steps": 16,
         "temperature": 1.0, "lookahead": 4,
         "block": 16, "max_tokens": 48, "projection": "greedy", "top_p": 0.9, "seed": 0, "early_exit": "off",
-        "settling": "anneal", "base": None, "data": ["q.jsonl"]}
+        "settling": "anneal", "mask_schedule": "own", "mask_order": "own", "base": None, "data": ["q.jsonl"]}
 
 
 def test_stop_keeps_finished_rows(page, log, tmp_path):
-    drop(page, tmp_path / "q.jsonl", "\n".join([json.dumps(LINES[0] | {"question": "Who stops?"})] * 10))
+    asking = ["Who stops?"] * 3 + ["Who stops? (ensemble waits at 5)"] * 7
+    drop(page, tmp_path / "q.jsonl", "\n".join(json.dumps(LINES[0] | {"question": question}) for question in asking))
     page.locator("#evaluate-who").get_by_label("Each chosen expert alone").uncheck()
     page.click("#evaluate-go")
     news(page, "ensemble: ")
     page.click("#evaluate-stop")
     news(page, "Stopped")
     assert page.locator("#evaluate-table tbody tr").count() == 1
-    asked = [e for e in logged(log, "submit") if e["request"]["prompt"] == "Who stops?"]
+    asked = [e for e in logged(log, "submit") if e["request"]["prompt"] in asking]
     assert 10 < len(asked) < 20 and asked[-1]["request"]["documents"] == [{"name": "document", "text": "The dog is Biscuit."}]
 
 

@@ -61,14 +61,22 @@ class Ensemble:
         sizes = {name: expert.vocab_size for name, expert in experts.items()}
         if len(set(sizes.values())) > 1:
             raise ModelError(f"Experts must share one vocabulary; these have {sizes} entries.")
-        if len({expert.reads for expert in experts.values()}) > 1:
-            raise ModelError("Simplex experts and next-token experts cannot write one answer together; choose one kind.")
+        kinds = {expert.reads for expert in experts.values()}
+        if "simplex" in kinds and len(kinds) > 1:
+            raise ModelError("Simplex experts cannot write one answer together with next-token or masked experts; choose "
+                             "one kind.")
+        masks = {expert.mask_token_id for expert in experts.values()} - {None}
+        if len(masks) > 1:
+            raise ModelError(f"Masked experts must have one mask token; these have the ids {sorted(masks)}.")
         self.experts, self.params, self.guide, self.silent = dict(experts), params, guide, frozenset(silent)
         self.dropped: list[str] = []
         self.forwards = 0
         first = next(iter(experts.values()))
         self.vocab_size, self.eos_token_id, self.simplex_value = first.vocab_size, first.eos_token_id, first.simplex_value
-        self.device, self.batch_size, self.bare, self.reads = first.device, first.batch_size, None, first.reads
+        self.device, self.batch_size, self.bare = first.device, first.batch_size, None
+        self.reads, self.mask_token_id = "masks" if "masks" in kinds else first.reads, next(iter(masks), None)
+        masked = [experts[name] for name in sorted(experts, key=lambda name: name != CORE) if experts[name].reads == "masks"]
+        self.canvas, self.own = (masked[0].canvas, masked[0].own) if masked else (False, {})
 
     def __call__(self, ids: Tensor, state: BlockState, known: Mapping[Denoiser, Tensor] | None = None) -> Prediction:
         """ids so far (B, R) and the block -> Prediction with the parts of each expert. known: logits computed in a batch."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..config import SamplingParams
-from . import fixed_point
+from . import fixed_point, unmasking
 from .pins import Pins
 from .settling import has_converged, is_unchanged, settle
 from .simplex import alpha_bar, choose, clean, entropy, lift, log_probs
@@ -34,17 +34,20 @@ class Generation:
     """The steps of one answer, an iterator: what the denoiser is asked next, and what follows from its prediction."""
 
     def __init__(self, denoise: Denoiser, params: SamplingParams, rng: torch.Generator, noise: Noise | None, pins: Pins):
-        self.denoise, self.params, self.rng, self.noise, self.pins = denoise, params, rng, noise, pins
-        B, L = denoise.batch_size, params.block_length
+        own = {name: value for name, value in denoise.own.items() if getattr(params, name) == "own"}
+        self.denoise, self.params, self.rng, self.noise, self.pins = denoise, replace(params, **own), rng, noise, pins
+        B, L = denoise.batch_size, params.max_new_tokens if denoise.canvas else params.block_length
         self.ids = torch.zeros((B, 0), dtype=torch.long, device=rng.device)
         self.ended = torch.zeros(B, dtype=torch.bool, device=rng.device)
-        self.on_tokens = denoise.reads == "tokens"
+        self.length, self.reads, self.on_tokens = L, denoise.reads, denoise.reads != "simplex"
         width = 0 if self.on_tokens and fixed_point.is_greedy(params) else denoise.vocab_size
         buffers = torch.empty((1 if self.on_tokens else 2, B, L, width), device=rng.device)
         self.block, self.state = 0, self._start(buffers[0], buffers[-1])
 
     def _start(self, x_t: Tensor, spare: Tensor) -> BlockState:
         """1) A block starts as pure noise on the simplex of the vocabulary."""
+        if self.reads == "masks":
+            return unmasking.start(x_t, self.denoise.mask_token_id, self.params, self.rng)
         if self.on_tokens:
             return fixed_point.start(x_t, self.denoise.eos_token_id, self.params, self.rng, self.ended)
         fill(x_t, 0.0, self.denoise.simplex_value, self.rng, self.noise)                  # (B, L, V)
@@ -54,13 +57,20 @@ class Generation:
     def question(self) -> tuple[Tensor, BlockState] | None:
         """What the denoiser is asked next: ids so far (B, R) and the block, with what is pinned by now. None at the end."""
         if self.state is not None:
-            at, given = self.pins.of(self.block, self.params.block_length, self.rng.device)
-            if self.on_tokens:
+            at, given = self._pinned(self.block)
+            if self.reads == "masks":
+                if self.denoise.canvas:
+                    at, given = self.pins.of_all(self.params.block_length, self.state.settled.shape[1], self.rng.device)
+                unmasking.give(self.state, at, given, self.params)
+            elif self.on_tokens:
                 fixed_point.give(self.state, at, given, self.params.lookahead)
             else:
                 self.state.x_t[:, at] = clean(given, self.denoise.vocab_size, self.denoise.simplex_value)
                 self.state.settled[:, at] = True
         return self.state and (self.ids, self.state)
+
+    def _pinned(self, block: int) -> tuple[Tensor, Tensor]:
+        return self.pins.of(block, self.params.block_length, self.rng.device)
 
     def __iter__(self) -> Iterator[Step]:
         return self
@@ -77,29 +87,37 @@ class Generation:
         if self.question() is None:
             return None
         # 2) every expert looks at the same noisy block and predicts the clean one
-        ids, state = self.ids, self.state
+        ids, state, eos = self.ids, self.state, self.denoise.eos_token_id
         prediction = self.denoise(ids, state, **known)
-        eos, (at, given) = self.denoise.eos_token_id, self.pins.of(self.block, self.params.block_length, ids.device)
-        self.pins.apply(self.block, prediction.logits, at, given, state.window)
+        # (a canvas is shown window by window, each as a block)
+        block = self.block + (state.window.start // self.params.block_length if self.denoise.canvas else 0)
+        at, given = self._pinned(block)
+        self.pins.apply(block, prediction.logits, at, given, slice(None) if self.denoise.canvas else state.window)
         # 3) the prediction goes back to the simplex and is made noisy again, a little less
-        if self.on_tokens:
-            after = fixed_point.advance(state, prediction, self.params, eos)
+        if self.reads == "masks":
+            after = unmasking.advance(state, prediction, self.params, eos)
+            shown, then = unmasking.view(state, state.window), unmasking.view(after, state.window)
+        elif self.on_tokens:
+            shown, then = state, (after := fixed_point.advance(state, prediction, self.params, eos))
         else:
             after = advance(state, prediction, self.params, self.rng, self.denoise.simplex_value, eos, self.noise)
-        pinned = torch.zeros_like(state.settled[0])
+            shown, then = state, after
+        pinned = torch.zeros_like(shown.settled[0])
         pinned[at] = True
-        changed = state.settled & False if state.token_ids is None else after.token_ids != state.token_ids
-        finished = after.step > after.num_steps or bool(after.settled.all()) or (
-            not self.on_tokens and has_converged(after, self.params, eos))
+        changed = shown.settled & False if shown.token_ids is None else then.token_ids != shown.token_ids
+        finished = then.step > then.num_steps or bool(then.settled.all()) or (
+            not self.on_tokens and has_converged(then, self.params, eos))
         if finished and eos is not None:
-            self.ended = self.ended | (after.token_ids == eos).any(-1)
-        self.state = after
-        if finished:
+            self.ended = self.ended | (then.token_ids == eos).any(-1)
+        self.state, before = after, ids
+        if self.denoise.canvas:
+            before = torch.cat([ids, state.token_ids[:, :state.window.start]], 1)
+        if finished and (self.reads != "masks" or bool(after.settled.all())):
             # 4) the block's tokens join the context and the next block starts
             self.ids, self.block = torch.cat([ids, after.token_ids], dim=1), self.block + 1          # (B, R + L)
-            over = bool(self.ended.all()) or self.block * self.params.block_length >= self.params.max_new_tokens
+            over = bool(self.ended.all()) or self.ids.shape[1] >= self.params.max_new_tokens
             self.state = None if over else self._start(after.x_t, after.spare)
-        return Step(self.block - finished, ids, state, prediction, after, changed, pinned, finished, self.ended)
+        return Step(block, before, shown, prediction, then, changed, pinned, finished, self.ended)
 
 
 def advance(state: BlockState, prediction: Prediction, params: SamplingParams, rng: torch.Generator, K: float = 5.0,

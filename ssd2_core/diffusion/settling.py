@@ -1,4 +1,10 @@
-"""Which positions of a block settle, and when nothing is left to decide in it."""
+"""Which positions of a block settle, and when nothing is left to decide in it.
+
+How many settle in a step, by schedule (M masks left, step j of s from 0):
+"even": ceil(M / (s - j)), so the first steps take what does not divide (LLaDA, SDAR). "linear": what a linear noise schedule
+leaves, rounded half to even after fp32 arithmetic (dllm). "dream": the same from time 1 to EPSILON, rounded down, all that is
+left in the last step.
+"""
 
 import torch
 from torch import Tensor
@@ -8,6 +14,7 @@ from .step import BlockState
 
 PATIENCE, STILL = 3, 0.05       # steps without a change, and how far a confidence may move in each
 CERTAIN = 0.1                   # nats: an entropy below is no doubt; also how much doubt may settle in one step
+EPSILON = 1e-3                  # time of the last step in Dream's schedule
 SURE = 0.9                      # a probability from which on a position settles
 
 
@@ -17,17 +24,40 @@ def settle(after: BlockState, rule: str) -> Tensor:
     "count": as many as leave an equal number for each step to come (LLaDA). "confidence": also all with a probability of SURE.
     "entropy": also all as long as the entropies of the surer ones add up to CERTAIN at most (DiffusionGemma).
     """
-    left = after.num_steps - after.step + 1                                               # steps to come
-    surest = after.entropy if rule == "entropy" else -after.confidence
-    doubt, order = surest.masked_fill(after.settled, torch.inf).sort(-1)                  # settled ones stand last
+    count = quota((~after.settled).sum(-1), after.step - 2, after.num_steps)
+    surest = -after.entropy if rule == "entropy" else after.confidence
+    return after.settled | chosen(surest, after.confidence, after.entropy, after.settled, count, rule)
+
+
+def chosen(surest: Tensor, confidence: Tensor, doubt: Tensor, settled: Tensor, count: Tensor, rule: str) -> Tensor:
+    """The open positions (B, W) that settle now: the ``count`` (B,) surest, and more as the rule says, see ``settle``.
+
+    surest, confidence (probability), doubt (entropy in nats), settled: all (B, W).
+    """
+    order = (-surest).masked_fill(settled, torch.inf).sort(dim=-1, stable=True).indices   # settled ones stand last
     rank = order.argsort(-1)
-    quota = ((~after.settled).sum(-1, keepdim=True) / (left + 1)).ceil()                  # (B, 1), at least one of those open
-    newly = rank < quota
+    newly = rank < count.unsqueeze(-1)
     if rule == "confidence":
-        newly = newly | (after.confidence >= SURE)
+        newly = newly | (confidence >= SURE)
     if rule == "entropy":
-        newly = newly | ((doubt.cumsum(-1) - doubt) <= CERTAIN).gather(-1, rank)
-    return after.settled | newly
+        doubts = doubt.masked_fill(settled, torch.inf).sort(-1)
+        newly = newly | ((doubts.values.cumsum(-1) - doubts.values) <= CERTAIN).gather(-1, doubts.indices.argsort(-1))
+    return newly & ~settled
+
+
+def quota(masks: Tensor, done: int, steps: int, schedule: str = "even") -> Tensor:
+    """How many of ``masks`` (B,) settle in the step after ``done`` of ``steps``; all of them in the last. -> (B,)."""
+    left = steps - done
+    if left <= 1:
+        return masks
+    if schedule == "linear":
+        time, later = (torch.tensor(value, dtype=torch.float32) for value in (left / steps, (left - 1) / steps))
+        stays = (1 - (1 - later)) / (1 - (1 - time))
+        return (masks.double() * (1 - stays.double())).round().long().minimum(masks)
+    if schedule == "dream":
+        times = torch.linspace(1, EPSILON, steps + 1)
+        return (masks.float() * (1 - times[done + 1] / times[done]).to(masks.device)).long()
+    return -(-masks // left)
 
 
 def is_unchanged(before: BlockState, after: BlockState, eos: int | None) -> bool:

@@ -1,5 +1,6 @@
 """What a step starts from, what is predicted, and what it decided: plain data with tensors."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,6 +22,7 @@ class BlockState:
     estimate, its confidence (probability) and the entropy in nats there, all (B, L); chosen: what was projected, see
     ``simplex.choose``. unchanged_steps: in which nothing has moved.
     window: positions that are predicted, all but for denoisers that read tokens (``on_tokens``).
+    mask_token_id: what stands for a position that is not settled where a denoiser reads masks; None where none does.
     """
 
     x_t: Tensor
@@ -37,6 +39,7 @@ class BlockState:
     unchanged_steps: int = 0
     window: slice = field(default_factory=lambda: slice(None))
     on_tokens: bool = False
+    mask_token_id: int | None = None
 
     @property
     def time(self) -> float:
@@ -60,7 +63,10 @@ class Prediction:
 class Denoiser(Protocol):
     """Anything that predicts a clean block: a bound expert, an ensemble.
 
-    reads: "simplex" for x_t, "tokens" for the latest estimates. bare: the same without documents.
+    reads: "simplex" for x_t, "tokens" for the latest estimates, "masks" for settled tokens with mask_token_id elsewhere.
+    canvas: whether it reads the whole answer at once, and not block after block; in an ensemble the core says it.
+    bare: the same without documents.
+    own: SamplingParams of its own sampler, for those that are "own".
     Those that have a ``network`` in common have ``together(questions)``, one pass for all: see ``ensemble.ask_together``.
     """
 
@@ -71,6 +77,9 @@ class Denoiser(Protocol):
     device: torch.device
     batch_size: int
     bare: "Denoiser | None"
+    canvas: bool
+    mask_token_id: int | None
+    own: Mapping[str, str]
 
     def __call__(self, ids: Tensor, state: BlockState) -> Prediction:
         """ids so far (B, R) and the block -> logits (B, L, V) of its window, parts by expert."""

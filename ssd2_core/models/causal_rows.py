@@ -1,4 +1,4 @@
-"""Texts that one causal LM reads as rows of one pass, each with its own adapter, and the keys and values of what it has read.
+"""Texts that one LM reads as rows of one pass, each with its own adapter, and the keys and values of what it has read.
 
 Every row begins at column 0, so a token's position is its column and rows of different lengths need no padding: each pass
 writes where each row goes on. Rows join and leave between passes; what they have read moves with them.
@@ -76,15 +76,20 @@ class Row:
 class Ask:
     """A row, the text that it is to read, and at how many of the last tokens its predictions are wanted.
 
-    rest: tokens that are new to it, or whose predictions are wanted.
+    sees: how many leading tokens of the text each of them sees; None: those before it and itself (causal).
+    rest: tokens that are new to it, that see something new, or whose predictions are wanted.
     """
 
     row: Row
     text: list[int]
     wanted: int
+    sees: list[int] | None = None
 
     def __post_init__(self):
-        self.rest = len(self.text) - min(self.row.known(self.text), len(self.text) - self.wanted)
+        known = self.row.known(self.text)
+        while self.sees and known and self.sees[known - 1] > known:
+            known -= 1
+        self.rest = len(self.text) - min(known, len(self.text) - self.wanted)
 
 
 @torch.no_grad()
@@ -121,8 +126,10 @@ def one_pass(lm: nn.Module, asks: list[Ask]) -> Tensor:
     for ask, each in zip(asks, at, strict=True):                        # should the pass fail, only this is certain
         ask.row.read = ask.row.read[:each[0]]
     shelf.open(columns, width)
+    sees = columns + 1 if asks[0].sees is None else torch.tensor(
+        [[ask.sees[i] for i in each] for ask, each in zip(asks, at, strict=True)], device=lm.device)
     with GatedLora.rows(lm, [ask.row.adapter for ask in asks]):
-        out = lm(input_ids=new, attention_mask=masks(lm.config.get_text_config(), columns, width, lm.dtype),
+        out = lm(input_ids=new, attention_mask=masks(lm.config.get_text_config(), columns, sees, width, lm.dtype),
                  position_ids=columns, past_key_values=shelf, use_cache=True, logits_to_keep=wanted)
     for ask in asks:
         ask.row.read = ask.text
@@ -149,15 +156,16 @@ def shelf_of(rows: list[Row]) -> Shelf:
     return shelf
 
 
-def masks(config, columns: Tensor, width: int, dtype: torch.dtype) -> Tensor | dict[str, Tensor]:
-    """What the tokens at columns (B, N) of each row see of its first ``width``, additive (B, 1, N, width).
+def masks(config, columns: Tensor, sees: Tensor, width: int, dtype: torch.dtype) -> Tensor | dict[str, Tensor]:
+    """What the tokens at columns (B, N) of each row see of its first ``width``, the first ``sees`` (B, N); (B, 1, N, width).
 
     By kind of layer where an LM has several: those with a sliding window see so many tokens, themselves included.
     """
-    behind = columns.unsqueeze(-1) - torch.arange(width, device=columns.device)                        # (B, N, width)
+    column = torch.arange(width, device=columns.device)
+    seen = column < sees.unsqueeze(-1)                                                                 # (B, N, width)
     window, kinds = getattr(config, "sliding_window", None), set(getattr(config, "layer_types", None) or ())
-    whole = blocked(behind >= 0, dtype)
+    whole = blocked(seen, dtype)
     if window is None or kinds == {"full_attention"}:
         return whole
-    near = blocked((behind >= 0) & (behind < window), dtype)
+    near = blocked(seen & ((columns.unsqueeze(-1) - column).abs() < window), dtype)
     return dict(zip(LAYERS, (whole, near), strict=True)) if kinds else near

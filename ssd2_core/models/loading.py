@@ -14,6 +14,7 @@ from ..config import CORE, Settings, knobs
 from ..errors import ModelError, is_out_of_memory, reason
 from ..registry.base_models import Progress, find_base
 from ..registry.cards import ModelCard, check_compatible, here, is_gguf, list_models, locate, read_card, resolve, tokenizer_hash
+from ..registry.kinds import MASKED, NEXT_TOKEN, SIMPLEX, kind_of
 from ..registry.vocabulary import vocabulary_of
 from .device_map import (
     Plan,
@@ -47,12 +48,12 @@ class Expert:
 
     def config_as(self, name: str):
         """The config for a part in an ensemble: a causal LM that is no core reads documents as a reader does."""
-        is_reader = self.card.kind == "next-token" and name != CORE and self.config.role == "core"
+        is_reader = self.card.kind != SIMPLEX and name != CORE and self.config.role == "core"
         return replace(self.config, role="reader") if is_reader else self.config
 
     def only_reads(self, name: str) -> bool:
         """Whether this expert has nothing to say where it has nothing to read."""
-        return self.card.kind == "next-token" and self.config_as(name).role == "reader" and not self.config.memorised
+        return self.card.kind != SIMPLEX and self.config_as(name).role == "reader" and not self.config.memorised
 
     def bind(self, prompt: str, documents: list[str] | None = None):
         """This expert after a question, and after documents if it reads them: a Denoiser."""
@@ -86,7 +87,7 @@ def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto
         folder, source = (folder, "visitor") if folder else locate(model_id, progress)
     card = read_card(folder, model_id, source)
     lies = folder
-    if card.kind == "next-token":
+    if card.kind == NEXT_TOKEN:
         from .load_next_token import base_of
         lies = base_of(folder, progress)
     plan = plan_for(lies, model_id, device_map, dtype, max_memory, quantize)
@@ -99,8 +100,8 @@ def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto
         tokenizer = Tokenizer.from_file(str(lies / "tokenizer.json"))
     except Exception:                       # the tokenizers library raises plain Exception
         raise ModelError(f"The tokenizer.json of {model_id} is damaged; fetch or save it again.") from None
-    if card.kind == "next-token":
-        model = _load_next_token(folder, model_id, tokenizer, lies, plan.dtype, where)
+    if card.kind != SIMPLEX:
+        model = _load_lm(card.kind, folder, model_id, tokenizer, lies, plan.dtype, where)
         if max_context != Settings.max_context:
             model.config = replace(model.config, max_context=min(max_context, model.positions))
         card = replace(card, tokenizer_hash=tokenizer_hash(lies / "tokenizer.json"),
@@ -108,7 +109,7 @@ def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto
     else:
         model = _load_model(folder, model_id, plan.dtype, where, progress)
     size = model.config.vocab_size
-    if card.kind == "simplex" and tokenizer.get_vocab_size() > size:
+    if card.kind == SIMPLEX and tokenizer.get_vocab_size() > size:
         raise ModelError(f"The tokenizer of {model_id} has {tokenizer.get_vocab_size()} tokens, its network only {size}; "
                          "they do not belong together.")
     model.config.tokenizer_hash = card.tokenizer_hash       # of the file itself, whatever config.json claims
@@ -123,14 +124,16 @@ def plan_for(folder: Path, model_id: str, device_map: str | dict | None = None, 
         raise ModelError(f"dtype must be {', '.join(dtypes)}, not {dtype!r}.")
     import torch
 
+    from .load_masked import network_config
     from .load_next_token import lm_config
     from .ssd2 import SSD2Config
     placed, limits = parse_device_map(device_map), parse_max_memory(max_memory)
     check_max_memory(device_map, max_memory)
     on_gpu = torch.cuda.is_available() and placed != "cpu"
     try:
-        simplex = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type") == "ssd2"
-        config = SSD2Config.from_pretrained(folder) if simplex else lm_config(folder, model_id)
+        kind = kind_of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        config = SSD2Config.from_pretrained(folder) if kind == SIMPLEX else (
+            network_config(folder, model_id)[1] if kind == MASKED else lm_config(folder, model_id))
         if dtype == "auto":
             half = on_gpu or (count_parameters(config) >= LARGE and has_bfloat16_units())
             dtype = "bfloat16" if half else "float32"
@@ -168,9 +171,12 @@ def _load_model(folder: Path, model_id: str, dtype: str, where: dict, progress: 
     return checked_and_placed(model, found, model_id, where)
 
 
-def _load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Path, dtype: str, where: dict):
+def _load_lm(kind: str, folder: Path, model_id: str, tokenizer: Tokenizer, lies: Path, dtype: str, where: dict):
+    from .load_masked import load_masked
     from .load_next_token import load_next_token
     try:
+        if kind == MASKED:
+            return load_masked(folder, model_id, tokenizer, dtype, where)
         return load_next_token(folder, model_id, tokenizer, lies, dtype, where)
     except ModelError:
         raise

@@ -84,7 +84,7 @@ class NextTokenModel:
 class NextTokenExpert:
     """Rows of a next-token model as a Denoiser that reads tokens. bare: the same network without the documents."""
 
-    reads = "tokens"
+    reads, canvas, mask_token_id, own = "tokens", False, None, {}
 
     def __init__(self, model: NextTokenModel, rows: list[Row], bare: "NextTokenExpert | None" = None):
         self.model, self.rows, self.bare = model, rows, bare

@@ -18,6 +18,7 @@ from pathlib import Path
 from ..config import ASSETS
 from ..errors import ModelError
 from .gguf_header import read_gguf
+from .kinds import NEXT_TOKEN, SIMPLEX, go_together, kind_of
 from .snapshot import Progress, fetch
 from .vocabulary import vocabulary_of
 
@@ -35,8 +36,8 @@ class ModelCard:
     """What is known of a model without loading it.
 
     measured: share of right answers by the name of a set of questions, as whoever trained it says. source: "bundled", "folder",
-    "hub" or "visitor". kind: "simplex", or "next-token" for a causal LM as it is. vocabulary: of those, the fingerprint of the
-    tokens and their ids; "" where it is not known before the base is here.
+    "hub" or "visitor". kind: "simplex", "next-token" for a causal LM as it is, or "masked" for a public masked diffusion LM.
+    vocabulary: of the latter two, the fingerprint of tokens and ids; "" where it is not known before the base is here.
     """
 
     id: str
@@ -82,21 +83,21 @@ def read_card(folder: Path, model_id: str, source: str) -> ModelCard:
         raise ModelError(f"The config.json of {model_id} is not valid JSON.") from None
     if not isinstance(config, dict) or not isinstance(config.get("model_type", config.get("kind")), str):
         raise ModelError(f"The config.json of {model_id} does not say its model_type.")
-    if config.get("kind") == "next-token" and config.get("base"):       # tokenizer and most weights are those of its base
+    if config.get("kind") == NEXT_TOKEN and config.get("base"):       # tokenizer and most weights are those of its base
         return _card_of_base(folder, config, model_id, source)
     _needs(folder, model_id, "tokenizer.json")
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(f"{model_id} has no weights; a .safetensors file was expected beside config.json.")
-    kind = "simplex" if config["model_type"] == "ssd2" else "next-token"
-    if kind == "next-token":                                            # a causal LM of transformers, as it is
+    kind = kind_of(config)
+    if kind != SIMPLEX:                                                 # an LM of transformers, as it is
         config = {"role": "core", "title": model_id.rstrip("/").rpartition("/")[2], "num_parameters": _numbers(weights),
                   "simplex_value": 0.0, "license": config.get("license", "")}
     if config.get("role") not in ROLES:
         raise ModelError(f"The role of {model_id} must be one of {', '.join(ROLES)}, not {config.get('role')!r}.")
     try:
         hashed = tokenizer_hash(folder / "tokenizer.json")
-        vocabulary = vocabulary_of(folder / "tokenizer.json") if kind == "next-token" else ""
+        vocabulary = vocabulary_of(folder / "tokenizer.json") if kind != SIMPLEX else ""
     except (ValueError, TypeError, KeyError, OSError, RecursionError):
         raise ModelError(f"The tokenizer.json of {model_id} is damaged; fetch or save it again.") from None
     try:
@@ -186,7 +187,7 @@ def offered_models(named: Iterable[str]) -> list[ModelCard]:
     known = {card.id for card in cards}
     core, *users = dict.fromkeys(named)
     more = [local_card(core) if core not in known else None, *(local_card(user) for user in users if user not in known)]
-    more = [replace(card, role="reader") if card.id != core and card.kind == "next-token" and card.role == "core" else card
+    more = [replace(card, role="reader") if card.id != core and card.kind != SIMPLEX and card.role == "core" else card
             for card in more if card]
     return [*(c for c in more if c.role == "core"), *cards, *(c for c in more if c.role != "core")]
 
@@ -224,7 +225,8 @@ def _cached(model_id: str) -> tuple[Path, str] | None:
 
 def is_compatible(card: ModelCard, core: ModelCard) -> bool:
     """Whether an expert shares the core's vocabulary and simplex value."""
-    return (card.kind, card.simplex_value) == (core.kind, core.simplex_value) and shares_vocabulary(card, core)
+    return (go_together(card.kind, core.kind) and card.simplex_value == core.simplex_value
+            and shares_vocabulary(card, core))
 
 
 def shares_vocabulary(card: ModelCard, core: ModelCard) -> bool:
@@ -287,7 +289,7 @@ def check_compatible(core: ModelCard, users: list[ModelCard]) -> None:
         if not shares_vocabulary(card, core):
             raise ModelError(f"{card.id} has another vocabulary than {core.id} (tokenizer {card.tokenizer_hash}, expected "
                              f"{core.tokenizer_hash}); experts must share one.")
-        if card.kind != core.kind:
+        if not go_together(card.kind, core.kind):
             raise ModelError(f"{card.id} is a {card.kind} expert, {core.id} a {core.kind} one; both kinds cannot write one "
                              "answer together.")
         if card.simplex_value != core.simplex_value:

@@ -43,7 +43,7 @@ class Fake:
     """What every Denoiser has; a test's own ``__call__(ids, state)`` says what it predicts."""
 
     reads, vocab_size, eos_token_id, simplex_value = "simplex", 97, None, 5.0
-    device, batch_size, bare = torch.device("cpu"), 1, None
+    device, batch_size, bare, canvas, mask_token_id, own = torch.device("cpu"), 1, None, False, None, {}
 
 
 def start(x_t, u=1.0, previous=None):

@@ -1,0 +1,97 @@
+"""Blocks of masked denoisers: every position is a mask until it is settled, the surest first.
+
+A masked network reads the settled tokens and masks elsewhere, and predicts all masks at once; which of them settle says
+``settling.chosen``. A next-token expert beside it reads the latest estimates, settled or not. Where the networks read the whole
+answer at once (a canvas), it settles in windows of ``block_length`` positions, from left to right.
+Sources: the public samplers of LLaDA, Dream, dllm and SDAR; noise as in fixed_point.py.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..config import SamplingParams
+from .fixed_point import drawn, leading, put
+from .settling import chosen, quota
+from .simplex import entropy, log_probs
+from .step import BlockState, Prediction
+
+
+def start(x_t: Tensor, mask_token_id: int, params: SamplingParams, rng: torch.Generator) -> BlockState:
+    """A block of masks. x_t: where the noise of samples goes, (B, N, V) or (B, N, 0); N may be several windows."""
+    x_t.exponential_(generator=rng).log_().neg_()                                         # g = -log(E), E ~ Exp(1)
+    settled, nothing = x_t.new_zeros(x_t.shape[:2], dtype=torch.bool), x_t.new_zeros(x_t.shape[:2])
+    return BlockState(x_t, x_t, nothing + 1, settled, 1, params.num_steps, token_ids=settled.long(), confidence=nothing,
+                      entropy=nothing, on_tokens=True, mask_token_id=mask_token_id,
+                      window=slice(0, min(x_t.shape[1], params.block_length)))
+
+
+def advance(state: BlockState, prediction: Prediction, params: SamplingParams, eos: int | None) -> BlockState:
+    """The block after a prediction for its window (B, W, V): some masks of the window have their token now."""
+    at, log_p = state.window, log_probs(prediction.logits)
+    doubt = entropy(log_p)
+    if state.mask_token_id < log_p.shape[-1]:
+        log_p[..., state.mask_token_id] = -torch.inf                    # a mask is no token; the others' confidence knows of it
+    held = state.settled[:, at]
+    new = torch.where(held, state.token_ids[:, at], drawn(log_p, state.x_t[:, at], params))             # (B, W)
+    found = log_p.gather(-1, new.unsqueeze(-1)).squeeze(-1).exp()
+    confidence = torch.where(held, state.confidence[:, at], found)
+    doubt = torch.where(held, state.entropy[:, at], doubt)
+    count = quota((~held).sum(-1), state.step - 1, state.num_steps, params.mask_schedule)
+    newly = chosen(surest(confidence, doubt, log_p, params.mask_order), confidence, doubt, held, count, params.settling)
+    after = replace(state, step=state.step + 1, token_ids=put(state.token_ids, at, new),
+                    settled=put(state.settled, at, held | newly), confidence=put(state.confidence, at, confidence),
+                    entropy=put(state.entropy, at, doubt))
+    if params.early_exit != "off" and eos is not None:
+        end_behind(after, eos)
+    after.u, after.chosen = (~after.settled).float(), after.token_ids
+    onward(after, params)
+    return after
+
+
+def surest(confidence: Tensor, doubt: Tensor, log_p: Tensor, measure: str) -> Tensor:
+    """How sure the prediction of each position is, (B, W): its probability, its entropy or the lead over the second one."""
+    if measure == "entropy":
+        return -doubt
+    if measure == "margin":
+        best = log_p.topk(2).values.exp()
+        return best[..., 0] - best[..., 1]
+    return confidence
+
+
+def end_behind(state: BlockState, eos: int) -> None:
+    """Settle what stands behind the first end of text that is certain, in place: nothing is left to write there."""
+    ends = ((state.token_ids == eos) & leading(state.settled)).long()
+    behind = ends.cumsum(-1) - ends > 0
+    state.settled, state.token_ids = state.settled | behind, state.token_ids.masked_fill(behind, eos)
+
+
+def onward(state: BlockState, params: SamplingParams) -> None:
+    """In place: the next window where this one is full; else steps of the schedule that would settle nothing are left out."""
+    masks = (~state.settled[:, state.window]).sum(-1)
+    if not bool(masks.any()):
+        left = (~state.settled).any(0).nonzero()
+        if len(left):
+            first = int(left[0]) // params.block_length * params.block_length
+            state.window, state.step = slice(first, min(state.settled.shape[1], first + params.block_length)), 1
+    elif params.mask_schedule == "linear" and params.settling == "count":
+        while not bool(quota(masks, state.step - 1, state.num_steps, params.mask_schedule).any()):
+            state.step += 1
+
+
+def give(state: BlockState, at: Tensor, given: Tensor, params: SamplingParams) -> None:
+    """Set tokens (N,) at positions (N,), in place."""
+    if not len(at):
+        return
+    state.token_ids[:, at], state.settled[:, at] = given, True
+    if not bool((~state.settled).any()):
+        return
+    onward(state, params)
+
+
+def view(state: BlockState, window: slice) -> BlockState:
+    """A window of a canvas as a block of its own."""
+    return replace(state, x_t=state.x_t[:, window], u=state.u[:, window], settled=state.settled[:, window],
+                   token_ids=state.token_ids[:, window], confidence=state.confidence[:, window],
+                   entropy=state.entropy[:, window], chosen=None, window=slice(0, window.stop - window.start))

@@ -1,0 +1,146 @@
+"""Masked experts: alone, fused with each other and with causal LMs, and everything that a run has beside its steps."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ssd2_core.config import EnsembleParams, SamplingParams, Settings, knobs
+from ssd2_core.diffusion.ensemble import Ensemble
+from ssd2_core.diffusion.pins import Pins
+from ssd2_core.diffusion.sampling import generate
+from ssd2_core.errors import ModelError
+from ssd2_core.models.loading import load
+from ssd2_core.models.public_layouts import LAYOUTS
+from ssd2_core.protocol.frames import Frame
+from ssd2_core.protocol.messages import Change, Document, Done, Pin, Request
+from ssd2_core.serving.engines import InlineEngine
+from tests.support.masked import MASKING, masked_folder
+from tests.test_next_token_loading import lm_folder
+
+KINDS = {"llada": "llada", "dream": "Dream", "a2d-mdlm": "a2d-qwen3", "a2d-bd3lm": "a2d-qwen3", "bert": "modernbert"}
+V = MASKING.get_vocab_size()
+SHORT = SamplingParams(num_steps=4, block_length=6, max_new_tokens=12, mask_schedule="even", mask_order="probability")
+NOTE = Document("note", "my dog is called Biscuit")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A folder for each kind, and one of a causal LM with the same tokenizer."""
+    place = tmp_path_factory.mktemp("masked")
+    found = {name: str(masked_folder(place / name, kind)) for name, kind in KINDS.items()}
+    causal = place / "causal"
+    causal.mkdir()
+    lm_folder(causal, vocab_size=V)
+    MASKING.save(str(causal / "tokenizer.json"))
+    return found | {"causal": str(causal)}
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with InlineEngine(Settings()) as made:
+        yield made
+
+
+def answer(denoise, params=SHORT, seed=0, pins=None) -> list[int]:
+    blocks = [s.token_ids for s in generate(denoise, params, torch.Generator().manual_seed(seed), pins=pins) if s.finished]
+    return torch.cat(blocks, 1).tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_read_from_its_public_layout_and_its_own_code_is_not(folders, kind):
+    expert = load(folders[kind])
+    assert (expert.card.kind, expert.card.role, expert.config.role) == ("masked", "core", "core")
+    words = LAYOUTS[KINDS[kind]].masks
+    assert expert.config.mask_token_id in [MASKING.token_to_id(word) for word in words]
+    assert expert.config.blocks == (kind == "a2d-bd3lm") and expert.config.shift == (kind == "dream")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_masks_settle_as_the_schedule_says_and_never_stay(folders, kind):
+    expert = load(folders[kind])
+    mask, shown = expert.config.mask_token_id, []
+    for step in generate(expert.model.bind([5, 6, 7]), SHORT, torch.Generator()):
+        before, after = step.state.settled, step.after.settled
+        assert bool((after | ~before).all()) and mask not in step.token_ids
+        shown.append(int((after & ~before).sum()))
+    assert shown == [2, 2, 1, 1, 2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_of_several_visitors_are_rows_alone(folders, kind):
+    model, rows = load(folders[kind]).model, [[5, 6, 7, 8, 9, 10, 11], [12, 13], [14, 15, 16]]
+    together = answer(model.bind_rows(rows))
+    assert together == [answer(model.bind(row))[0] for row in rows] and len({tuple(row) for row in together}) > 1
+
+
+@pytest.mark.parametrize(("kind", "other"), [*((kind, "causal") for kind in KINDS), ("dream", "a2d-mdlm"),
+                                             ("a2d-mdlm", "dream"), ("a2d-bd3lm", "dream")])
+def test_fused_with_another_kind_weight_decides_and_order_does_not(folders, kind, other):
+    core, user = load(folders[kind]).model, load(folders[other]).model
+
+    def fused(weight: float, **experts) -> list[int]:
+        bound = {name: model.bind([5, 6, 7]) for name, model in experts.items()}
+        return answer(Ensemble(bound, EnsembleParams({"me": weight}, "constant")))
+    alone = answer(core.bind([5, 6, 7]))
+    assert fused(0.0, core=core, me=user) == alone == fused(0.5, core=core, me=core)
+    half = fused(0.5, core=core, me=user)
+    assert half == fused(0.5, me=user, core=core)
+    if other != "causal" and core.config.blocks == user.config.blocks:
+        assert fused(1.0, core=core, me=user) == answer(user.bind([5, 6, 7]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tokens_that_are_given_stand_and_are_seen_from_both_sides(folders, kind):
+    model, pins = load(folders[kind]).model, Pins()
+    pins.put(1, 2, [40, 41])
+    [filled] = answer(model.bind([5, 6, 7]), pins=pins)
+    assert filled[8:10] == [40, 41] and len(filled) == 12
+    free, given = (next(generate(model.bind([5, 6, 7]), SHORT, torch.Generator(), pins=each)).prediction.logits
+                   for each in (None, pins))
+    assert torch.equal(free, given) == model.config.blocks              # a canvas knows of them before it comes there
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_samples_follow_the_seed(folders, kind):
+    bind, params = load(folders[kind]).model.bind, replace(SHORT, projection="sampling", temperature=3.0, top_p=1.0)
+    first = answer(bind([5, 6, 7]), params, 1)
+    assert first == answer(bind([5, 6, 7]), params, 1) != answer(bind([5, 6, 7]), params, 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_of_the_engine_has_frames_plans_and_a_trace(folders, engine, kind):
+    request = Request("", "what is my dog called", folders[kind], (folders["causal"],), (NOTE,), (), SHORT,
+                      EnsembleParams({folders["causal"]: 0.4}),
+                      plan=(Change(2, EnsembleParams({folders["causal"]: 0.9})), Change(3, pin=Pin(0, 4, token_ids=(40,)))))
+    events = list(engine.stream(engine.submit(request)))
+    frames = [event for event in events if isinstance(event, Frame)]
+    assert isinstance(events[-1], Done), events[-1]
+    assert {frame.block for frame in frames} <= {0, 1} and frames[0].num_steps == 4
+    assert frames[0].input_mass == [0.0] * 6 and any(any(frame.input_mass) for frame in frames[1:])
+    first = [frame for frame in frames if frame.block == 0]
+    assert first[-1].settled == [True] * 6 and first[-1].token_ids[4] == 40 and first[-1].pinned[4]
+
+
+def test_how_masks_settle_is_the_model_s_own_unless_it_is_chosen(folders):
+    def trail(kind: str, **chosen) -> list:
+        params = SamplingParams(num_steps=5, block_length=12, max_new_tokens=12, **chosen)
+        steps = generate(load(folders[kind]).model.bind([5, 6]), params, torch.Generator())
+        return [step.after.settled.tolist() for step in steps]
+    for kind, own in (("llada", ("even", "probability")), ("dream", ("dream", "entropy")), ("bert", ("linear", "probability"))):
+        assert trail(kind) == trail(kind, mask_schedule=own[0], mask_order=own[1])
+    for name in ("mask_schedule", "mask_order"):
+        shown = {str(trail("dream", **{name: choice})) for choice in knobs(SamplingParams)[name].choices[1:]}
+        assert len(shown) == 3, name
+
+
+def test_what_cannot_be_read_is_one_sentence(tmp_path):
+    for more, rule in (({"mask_token_id": V}, f"has the token id {V}"), ({"vocab_size": 9}, "only 9 rows"),
+                       ({"block_type": "sequential"}, "block_type 'sequential'"), ({"n_layers": 3}, "are missing")):
+        place = tmp_path / rule.replace(" ", "-").replace("'", "")
+        masked_folder(place, "llada")
+        raw = json.loads((place / "config.json").read_text())
+        (place / "config.json").write_text(json.dumps(raw | more))
+        with pytest.raises(ModelError, match=rule):
+            load(str(place))

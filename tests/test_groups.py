@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
-from ssd2_core.config import EnsembleParams, Settings
+from ssd2_core.config import LIMITS, EnsembleParams, Settings
 from ssd2_core.errors import BusyError, VisitorError
 from ssd2_core.protocol.frames import Frame
-from ssd2_core.protocol.messages import Document, Failed, Request, Turn
+from ssd2_core.protocol.messages import Document, Done, Failed, Request, Turn
+from ssd2_core.protocol.validation import check_request
 from ssd2_core.serving.batching import Batcher
 from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.ui.handlers.chat import converse
@@ -176,6 +178,21 @@ def test_a_run_steered_from_the_strip_takes_the_place_of_its_own_question_only()
     said = Turn("assistant", "Old.")
     assert asyncio.run(turns_after(Turn("user", "Swept?"), said)) == ["Swept?", ANSWER]
     assert asyncio.run(turns_after(Turn("user", "Another?"), said)) == ["Another?", "Old.", "Swept?", ANSWER]
+
+
+def test_control_characters_that_a_model_wrote_do_not_end_a_conversation():
+    async def turns() -> tuple[Turn, ...]:
+        studio = Studio(FakeEngine(Settings(), 0.0), Settings())
+        return [u async for u in converse(studio, "s", Request("", "Who?", owner="s"), [], ())][-1][4]
+
+    def script(self, request_id: str):
+        yield from (replace(e, answer="a\x1eb\x00") if isinstance(e, Done) else e for e in as_it_is(self, request_id))
+    as_it_is = FakeEngine.script
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeEngine, "script", script)
+        asked, answered = asyncio.run(turns())
+    assert answered.text == "ab"
+    assert check_request(Request("", "And?", history=(asked, answered)), LIMITS).history[1] == answered
 
 
 def test_what_arrives_after_the_conversation_was_cleared_clears_it_again():

@@ -15,6 +15,11 @@ MAX_PIN_CHARS, MAX_CHANGES = 60, 200
 MAX_PACE = 1000               # steps a second
 
 
+def printable(text: str) -> str:
+    """What a model wrote, so that it can be part of a question's history: without control characters."""
+    return UNPRINTABLE.sub("", text)
+
+
 def check_text(name: str, value: object, max_chars: int, error: type[VisitorError] = LimitError) -> str:
     """Return ``value`` if it is a string of printable characters, tabs and line ends within ``max_chars``."""
     if not isinstance(value, str):

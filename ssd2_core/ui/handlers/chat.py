@@ -7,7 +7,7 @@ import gradio as gr
 
 from ...errors import VisitorError
 from ...protocol.messages import Done, Pace, Request, Turn
-from ...protocol.validation import check_text
+from ...protocol.validation import check_text, printable
 from .. import strings
 from ..components import panels
 from ..components.conversation import ConversationPanel, said, shown
@@ -43,7 +43,8 @@ async def converse(studio: Studio, session: str, request: Request, chat: list, t
             continue
         if isinstance(run.end, Done):
             private = bool(request.documents)
-            turns = (*before, Turn("user", request.prompt, private), Turn("assistant", run.end.answer, private))
+            said_now = printable(run.end.answer)
+            turns = (*before, Turn("user", request.prompt, private), Turn("assistant", said_now, private))
             answer, prompt = said("assistant", run.end.answer, run.id, shares=shares_of(run)), gr.skip()
         else:
             answer, prompt = said("assistant", run.end.message), gr.skip() if line else request.prompt

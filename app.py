@@ -12,17 +12,8 @@ from ssd2_core.config import Settings, check_int
 from ssd2_core.errors import VisitorError, reason
 from ssd2_core.models.device_map import add_options, options_of
 from ssd2_core.protocol.limits import read_limits
-from ssd2_core.registry.cards import (
-    HUB_ID,
-    check_compatible,
-    fitting,
-    here,
-    list_models,
-    local_card,
-    locate,
-    preferred_pair,
-    read_card,
-)
+from ssd2_core.registry.cards import HUB_ID, fitting, here, list_models, local_card, locate, preferred_pair, read_card
+from ssd2_core.registry.model_card import check_compatible
 from ssd2_core.serving.engine import Engine
 from ssd2_core.serving.engines import ProcessEngine, RayEngine, ZeroEngine
 from ssd2_core.ui.strings import DEFAULTS

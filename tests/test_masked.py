@@ -2,21 +2,29 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
+from tokenizers import Tokenizer
 
+from ssd2_core.__main__ import main
 from ssd2_core.config import EnsembleParams, SamplingParams, Settings, knobs
 from ssd2_core.diffusion.ensemble import Ensemble
 from ssd2_core.diffusion.pins import Pins
 from ssd2_core.diffusion.sampling import generate
 from ssd2_core.errors import ModelError
-from ssd2_core.models.loading import load
+from ssd2_core.models.loading import load, never_said
 from ssd2_core.models.public_layouts import LAYOUTS
 from ssd2_core.protocol.frames import Frame
-from ssd2_core.protocol.messages import Change, Document, Done, Pin, Request
+from ssd2_core.protocol.messages import Change, Document, Done, Pin, Request, Started, Turn
+from ssd2_core.registry.known import KNOWN, markdown
+from ssd2_core.registry.model_card import is_compatible
 from ssd2_core.serving.engines import InlineEngine
+from ssd2_core.text.prompts import TAGS, answer_text, contexts, encode
+from tests.support.browser import ROOT
 from tests.support.masked import MASKING, masked_folder
+from tests.test_library import TOKENIZER
 from tests.test_next_token_loading import lm_folder
 
 KINDS = {"llada": "llada", "dream": "Dream", "a2d-mdlm": "a2d-qwen3", "a2d-bd3lm": "a2d-qwen3", "bert": "modernbert"}
@@ -123,6 +131,48 @@ def test_a_run_of_the_engine_has_frames_plans_and_a_trace(folders, engine, kind)
     assert first[-1].settled == [True] * 6 and first[-1].token_ids[4] == 40 and first[-1].pinned[4]
 
 
+def causal_with(path, tokenizer: Tokenizer, **changes: str):
+    """A causal LM whose tokenizer has other words at some places. changes: old and new."""
+    data = json.loads(tokenizer.to_str())
+    data["model"]["vocab"] = {changes.get(word, word): i for word, i in data["model"]["vocab"].items()}
+    for token in data["added_tokens"]:
+        token["content"] = changes.get(token["content"], token["content"])
+    path.mkdir()
+    lm_folder(path, vocab_size=V)
+    (path / "tokenizer.json").write_text(json.dumps(data), encoding="utf-8")
+    return str(path)
+
+
+def test_a_small_model_may_lack_control_tokens_and_have_other_ones(folders, engine, tmp_path):
+    fewer = causal_with(tmp_path / "fewer", TOKENIZER)
+    other = causal_with(tmp_path / "other", MASKING, **{"[MASK]": "<|tool|>"})
+    core, at = load(folders["llada"]), MASKING.token_to_id("[MASK]")
+    assert is_compatible(load(fewer).card, core.card) and never_said({"core": core, "me": load(fewer)}) == ()
+    assert never_said({"core": core, "me": load(other)}) == (at,)
+    both = Ensemble({"core": core.model.bind([5]), "me": load(fewer).model.bind([5])}, EnsembleParams({"me": 0.5}))
+    assert both.vocab_size == TOKENIZER.get_vocab_size() < V
+    for user, notices in ((fewer, 0), (other, 1)):
+        asked = Request("", "my dog", folders["llada"], (user,), (NOTE,), (), SHORT, EnsembleParams({user: 0.5}))
+        events = list(engine.stream(engine.submit(asked)))
+        assert isinstance(events[-1], Done), events[-1]
+        [started] = [event for event in events if isinstance(event, Started)]
+        assert sum("1 control tokens" in notice for notice in started.notices) == notices
+
+
+def test_a_small_model_of_other_words_is_refused_with_the_first_of_them(folders, engine, tmp_path):
+    merged = str(json.loads(MASKING.to_str())["model"]["merges"])
+    word, at = next((word, i) for word, i in MASKING.get_vocab().items() if len(word) == 1 and word not in merged)
+    wrong = causal_with(tmp_path / "wrong", MASKING, **{word: "zzz"})
+    assert not is_compatible(load(wrong).card, load(folders["llada"]).card)
+    asked = Request("", "my dog", folders["llada"], (wrong,), sampling=SHORT, ensemble=EnsembleParams({wrong: 0.5}))
+    said = list(engine.stream(engine.submit(asked)))[-1].message
+    assert f"1 tokens differ, first {at}: {word!r}, 'zzz'" in said
+    core, other = load(folders["llada"]), causal_with(tmp_path / "other", MASKING, **{"[MASK]": "<|tool|>"})
+    core.model.config = replace(core.config, eos_token_id=MASKING.token_to_id("[MASK]"))
+    with pytest.raises(ModelError, match="ends its answers with a token"):
+        never_said({"core": core, "me": load(other)})
+
+
 def test_how_masks_settle_is_the_model_s_own_unless_it_is_chosen(folders):
     def trail(kind: str, **chosen) -> list:
         params = SamplingParams(num_steps=5, block_length=12, max_new_tokens=12, **chosen)
@@ -144,3 +194,25 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path):
         (place / "config.json").write_text(json.dumps(raw | more))
         with pytest.raises(ModelError, match=rule):
             load(str(place))
+
+
+def test_the_known_models_are_listed_and_the_documentation_has_them(capsys):
+    assert main(["models", "--known"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(KNOWN) and all(model.id in line for model, line in zip(KNOWN, lines[1:], strict=True))
+    assert "16.0     8.0     4.0" in lines[1]
+    assert main(["models", "--known", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["known"][2]["users"] == ["Qwen/Qwen2.5-0.5B-Instruct"]
+    assert markdown() in (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+
+
+def test_a_chat_model_on_an_encoder_has_plain_words_for_its_speakers():
+    plain = TOKENIZER.to_str()
+    for tag, word in zip(TAGS, ("[PAD]", "[MASK]", "[SEP]", "[CLS]"), strict=True):
+        plain = plain.replace(json.dumps(tag), json.dumps(word))
+    found = Tokenizer.from_str(plain)
+    asked = SimpleNamespace(role="core", max_context=256, history_turns=4)
+    ids = contexts(found, asked, "my dog", (Turn("user", "Hi"), Turn("assistant", "Ho")), ()).ids
+    assert "".join(found.decode(ids, skip_special_tokens=False).split()) == (
+        "[Question]Hi[/Question][Answer]Ho[/Answer][Question]mydog[/Question][Answer]")
+    assert answer_text(found, [*encode(found, "Ho ho\n[/Answer]\n\n[Question]"), 0]) == "Ho ho"

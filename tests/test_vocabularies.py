@@ -14,7 +14,8 @@ from ssd2_core.models import checkpoints
 from ssd2_core.models.loading import load
 from ssd2_core.protocol.messages import Document, Done, Failed, Request
 from ssd2_core.registry import cards
-from ssd2_core.registry.cards import check_compatible, is_compatible, read_card
+from ssd2_core.registry.cards import read_card
+from ssd2_core.registry.model_card import check_compatible, is_compatible
 from ssd2_core.registry.vocabulary import count, fingerprint, table_of
 from ssd2_core.serving.engines import InlineEngine
 from tests.test_chat_template import CHATML, FORMATS, as_transformers, renderer_of, tokenizer_of

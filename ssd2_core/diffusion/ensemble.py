@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..config import CORE, EnsembleParams
 from ..errors import ModelError
-from .simplex import log_probs
+from .simplex import FLOOR, log_probs
 from .step import BlockState, Denoiser, Prediction
 from .weights import RULES, adapt, base_weights
 
@@ -50,18 +50,19 @@ class Ensemble:
 
     ``params`` may be replaced between steps and acts at the next one. ``dropped``: experts left out because they gave
     values that are not finite. ``forwards``: network passes so far. An expert of weight 0 is not run.
-    guide: (fused logits, strength) -> logits. silent: experts that have nothing to say, whatever their weight.
+    guide: (fused logits, strength) -> logits. silent: experts that have nothing to say, whatever their weight. never: ids that
+    none of them may say. Experts that read tokens or masks may have more tokens than the others: those are left out.
     """
 
     def __init__(self, experts: Mapping[str, Denoiser], params: EnsembleParams, guide: Guide | None = None,
-                 silent: Collection[str] = ()):
+                 silent: Collection[str] = (), never: Collection[int] = ()):
         unknown = set(params.lam) - set(experts)
         if unknown:
             raise ModelError(f"There is a weight for {sorted(unknown)[0]!r}, which is not one of {', '.join(experts)}.")
         sizes = {name: expert.vocab_size for name, expert in experts.items()}
-        if len(set(sizes.values())) > 1:
-            raise ModelError(f"Experts must share one vocabulary; these have {sizes} entries.")
         kinds = {expert.reads for expert in experts.values()}
+        if len(set(sizes.values())) > 1 and "simplex" in kinds:
+            raise ModelError(f"Experts must share one vocabulary; these have {sizes} entries.")
         if "simplex" in kinds and len(kinds) > 1:
             raise ModelError("Simplex experts cannot write one answer together with next-token or masked experts; choose "
                              "one kind.")
@@ -69,10 +70,11 @@ class Ensemble:
         if len(masks) > 1:
             raise ModelError(f"Masked experts must have one mask token; these have the ids {sorted(masks)}.")
         self.experts, self.params, self.guide, self.silent = dict(experts), params, guide, frozenset(silent)
+        self.never = torch.tensor(sorted(never), dtype=torch.long, device=next(iter(experts.values())).device)
         self.dropped: list[str] = []
         self.forwards = 0
         first = next(iter(experts.values()))
-        self.vocab_size, self.eos_token_id, self.simplex_value = first.vocab_size, first.eos_token_id, first.simplex_value
+        self.vocab_size, self.eos_token_id, self.simplex_value = min(sizes.values()), first.eos_token_id, first.simplex_value
         self.device, self.batch_size, self.bare = first.device, first.batch_size, None
         self.reads, self.mask_token_id = "masks" if "masks" in kinds else first.reads, next(iter(masks), None)
         masked = [experts[name] for name in sorted(experts, key=lambda name: name != CORE) if experts[name].reads == "masks"]
@@ -96,6 +98,8 @@ class Ensemble:
             total = sum(weights[name] for name in parts)
             spread = {name: torch.full_like(state.u[:, state.window], weights[name] / total) for name in parts}
         prediction = Prediction(combine(parts, spread), parts, spread)
+        if len(self.never):
+            prediction.logits[..., self.never] = FLOOR
         if self.params.guidance and self.guide is not None:
             prediction.logits = self.guide(prediction.logits, self.params.guidance)
         return prediction
@@ -119,7 +123,7 @@ class Ensemble:
         expert = self.experts[name]
         found = []
         for one in (expert, expert.bare) if self._is_contrasted(expert) else (expert,):
-            found.append(known[one] if one in known else one(ids, state).logits)
+            found.append((known[one] if one in known else one(ids, state).logits)[..., :self.vocab_size])
             self.forwards += 1
             if not bool(found[-1].sum(dtype=torch.float32).isfinite()):     # as is each number then, without as many booleans
                 return None

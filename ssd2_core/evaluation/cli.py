@@ -12,7 +12,8 @@ from ..errors import ModelError, VisitorError
 from ..models.device_map import options_of
 from ..protocol.options import add_question, as_json, ensemble_params, sampling_params
 from ..registry.base_models import find_base
-from ..registry.cards import base_id, check_compatible, is_compatible, local_card, preferred_pair
+from ..registry.cards import base_id, local_card, preferred_pair
+from ..registry.model_card import check_compatible, is_compatible
 from .metrics import table
 from .questions import read_questions
 

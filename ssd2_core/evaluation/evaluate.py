@@ -13,7 +13,8 @@ from ..diffusion.ensemble import Ensemble
 from ..diffusion.sampling import Noise, generate
 from ..diffusion.step import Step
 from ..models.attribute_model import guide_for
-from ..models.loading import Expert
+from ..models.loading import Expert, never_said
+from ..registry.kinds import SIMPLEX
 from ..text.documents import passages
 from ..text.prompts import contexts
 from .metrics import correction_and_resistance, exact, per_token, scores
@@ -72,7 +73,7 @@ def _bind(experts: dict[str, Expert], rows: list[Question], ensemble: EnsemblePa
         bare = [c.bare_ids or c.ids for c in given] if any(c.bare_ids for c in given) else None
         bound[name] = expert.model.bind_rows([c.ids for c in given], bare)
     silent = [name for name, expert in experts.items() if len(experts) > 1 and expert.only_reads(name) and not rows[0].document]
-    return Ensemble(bound, ensemble, guide_for(next(iter(experts.values())).card.tokenizer_hash), silent)
+    return Ensemble(bound, ensemble, guide_for(next(iter(experts.values())).card.tokenizer_hash), silent, never_said(experts))
 
 
 def _same_for_all(rng: torch.Generator) -> Noise:
@@ -95,7 +96,7 @@ def measure(name: str, experts: dict[str, Expert], questions: list[Question], en
     """One row of the table, and the answers that it counts."""
     found: dict[int, Answer] = {}
     shares, start = Counter(), time.monotonic()
-    on_tokens = next(iter(experts.values())).card.kind == "next-token"
+    on_tokens = next(iter(experts.values())).card.kind != SIMPLEX
     with tqdm(total=len(questions), desc=name, leave=False) as bar:
         for places in batches(questions, sampling, on_tokens):
             answers, share = answer_batch(experts, [questions[i] for i in places], ensemble, sampling)

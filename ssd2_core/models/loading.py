@@ -5,6 +5,7 @@ Nothing is ever unpickled and no code of a model is ever run. What is known with
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from tokenizers import Tokenizer
 from ..config import CORE, Settings, knobs
 from ..errors import ModelError, is_out_of_memory, reason
 from ..registry.base_models import Progress, find_base
-from ..registry.cards import ModelCard, check_compatible, here, is_gguf, list_models, locate, read_card, resolve, tokenizer_hash
+from ..registry.cards import here, is_gguf, list_models, locate, read_card, resolve, tokenizer_hash
 from ..registry.kinds import MASKED, NEXT_TOKEN, SIMPLEX, kind_of
+from ..registry.model_card import ModelCard, check_compatible, control_apart
 from ..registry.vocabulary import vocabulary_of
 from .device_map import (
     Plan,
@@ -69,6 +71,19 @@ class Expert:
         return answer_text(self.tokenizer, [int(i) for i in token_ids], self.model.config.eos_token_id)
 
 
+def never_said(experts: Mapping[str, Expert]) -> tuple[int, ...]:
+    """Ids that an ensemble may not say: control tokens that mean other things to its experts. Raises ModelError.
+
+    experts: by name, the core first.
+    """
+    core, *users = experts.values()
+    apart = control_apart(core.card, [user.card for user in users])
+    if core.config.eos_token_id in apart:
+        raise ModelError(f"{core.card.id} ends its answers with a token (id {core.config.eos_token_id}) that is another one "
+                         "for a small model; choose models of one family.")
+    return apart
+
+
 def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto", progress: Progress | None = None, *,
          max_memory: str | None = None, offload_folder: str | None = None, quantize: str | None = None,
          max_context: int = Settings.max_context, folder: Path | None = None) -> Expert:
@@ -105,7 +120,7 @@ def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto
         if max_context != Settings.max_context:
             model.config = replace(model.config, max_context=min(max_context, model.positions))
         card = replace(card, tokenizer_hash=tokenizer_hash(lies / "tokenizer.json"),
-                       vocabulary=vocabulary_of(lies / "tokenizer.json"))
+                       vocabulary=vocabulary_of(lies / "tokenizer.json"), tokens=str(lies / "tokenizer.json"))
     else:
         model = _load_model(folder, model_id, plan.dtype, where, progress)
     size = model.config.vocab_size

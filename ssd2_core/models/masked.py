@@ -1,4 +1,4 @@
-"""Masked diffusion LMs as denoisers: LLaDA, Dream, A2D, ModernBERT-chat and SDAR, each on the network that transformers has.
+"""Masked diffusion LMs as denoisers: LLaDA, Dream, A2D and ModernBERT-chat, each on the network that transformers has.
 
 A position of the block that is not settled reads the mask token. What a token sees (``MaskedConfig.blocks``): everything, the
 masks of the whole answer included, so that each step reads the whole text again; or its own and earlier blocks, whose keys and

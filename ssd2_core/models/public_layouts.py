@@ -76,7 +76,6 @@ LAYOUTS: Mapping[str, PublicLayout] = {
                           own={"mask_schedule": "dream", "mask_order": "entropy"}),
     "a2d-qwen3": PublicLayout("A2D (Qwen3)", like(Qwen3Config), QWEN_MASKS, blocks=None, own=DLLM_SAMPLER),
     "a2d-qwen2": PublicLayout("A2D (Qwen2)", like(Qwen2Config), QWEN_MASKS, blocks=None, own=DLLM_SAMPLER),
-    "sdar": PublicLayout("SDAR", like(Qwen3Config), QWEN_MASKS, blocks=True),
     "modernbert": PublicLayout("ModernBERT", like(ModernBertConfig), ("[MASK]",), caches=False,
                                own=DLLM_SAMPLER),
 }

@@ -11,14 +11,15 @@ import math
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from ..config import ASSETS
 from ..errors import ModelError
 from .gguf_header import read_gguf
-from .kinds import NEXT_TOKEN, SIMPLEX, go_together, kind_of
+from .kinds import NEXT_TOKEN, SIMPLEX, kind_of
+from .model_card import ModelCard, is_compatible
 from .snapshot import Progress, fetch
 from .vocabulary import vocabulary_of
 
@@ -29,31 +30,6 @@ FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.
          "tokenizer_config.json", "chat_template.jinja")
 ROLES = ("core", "reader", "specialist")
 PAIRS = (("goliath", "david"),)   # cores with the users they were trained beside, best first
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """What is known of a model without loading it.
-
-    measured: share of right answers by the name of a set of questions, as whoever trained it says. source: "bundled", "folder",
-    "hub" or "visitor". kind: "simplex", "next-token" for a causal LM as it is, or "masked" for a public masked diffusion LM.
-    vocabulary: of the latter two, the fingerprint of tokens and ids; "" where it is not known before the base is here.
-    """
-
-    id: str
-    role: str
-    title: str
-    summary: str
-    parameters: int
-    tokenizer_hash: str
-    simplex_value: float
-    license: str
-    measured: dict[str, float]
-    source: str
-    path: str
-    size_bytes: int
-    kind: str = "simplex"
-    vocabulary: str = ""
 
 
 def tokenizer_hash(path: Path) -> str:
@@ -107,7 +83,7 @@ def read_card(folder: Path, model_id: str, source: str) -> ModelCard:
             tokenizer_hash=hashed, simplex_value=float(config.get("simplex_value", 5.0)),
             license=str(config.get("license") or ""), measured=_measured(config.get("measured")), source=source,
             path=str(folder), size_bytes=sum(file.stat().st_size for file in weights), kind=kind,
-            vocabulary=vocabulary)
+            vocabulary=vocabulary, tokens=str(folder / "tokenizer.json") if vocabulary else "")
     except (TypeError, ValueError, OverflowError):
         raise ModelError(f"num_parameters and simplex_value of {model_id} must be numbers; correct its config.json.") from None
 
@@ -223,19 +199,6 @@ def _cached(model_id: str) -> tuple[Path, str] | None:
     return None
 
 
-def is_compatible(card: ModelCard, core: ModelCard) -> bool:
-    """Whether an expert shares the core's vocabulary and simplex value."""
-    return (go_together(card.kind, core.kind) and card.simplex_value == core.simplex_value
-            and shares_vocabulary(card, core))
-
-
-def shares_vocabulary(card: ModelCard, core: ModelCard) -> bool:
-    """Whether both have the same tokens under the same ids. The simplex kind learned how its own tokenizer cuts a text, too."""
-    if card.vocabulary and core.vocabulary:
-        return card.vocabulary == core.vocabulary
-    return card.tokenizer_hash == core.tokenizer_hash
-
-
 def preferred_pair() -> tuple[str, ...]:
     """The best bundled core and its users: () where only the compact pair is here, which is the default anyway."""
     for pair in PAIRS:
@@ -281,17 +244,3 @@ def locate(model_id: str, progress: Progress | None = None) -> tuple[Path, str]:
     except Exception as error:              # network, missing or private repository: one sentence for all
         log.info("download of %s failed", model_id, exc_info=error)
         raise ModelError(f"{model_id} could not be fetched from the Hub; check the name and the connection.") from None
-
-
-def check_compatible(core: ModelCard, users: list[ModelCard]) -> None:
-    """Raise ModelError unless every user has the core's vocabulary and simplex value."""
-    for card in users:
-        if not shares_vocabulary(card, core):
-            raise ModelError(f"{card.id} has another vocabulary than {core.id} (tokenizer {card.tokenizer_hash}, expected "
-                             f"{core.tokenizer_hash}); experts must share one.")
-        if not go_together(card.kind, core.kind):
-            raise ModelError(f"{card.id} is a {card.kind} expert, {core.id} a {core.kind} one; both kinds cannot write one "
-                             "answer together.")
-        if card.simplex_value != core.simplex_value:
-            raise ModelError(f"{card.id} has simplex value {card.simplex_value:g}, expected {core.simplex_value:g} as "
-                             f"{core.id} has; they must be equal.")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 SIMPLEX, NEXT_TOKEN, MASKED = "simplex", "next-token", "masked"
-MASKED_TYPES = ("llada", "Dream", "a2d-qwen3", "a2d-qwen2", "sdar", "modernbert")      # see models/public_layouts.py
+MASKED_TYPES = ("llada", "Dream", "a2d-qwen3", "a2d-qwen2", "modernbert")      # see models/public_layouts.py
 
 
 def kind_of(config: Mapping) -> str:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -48,3 +49,41 @@ def vocabulary_of(path: Path) -> str:
 @lru_cache(64)
 def _vocabulary_of(path: str, mtime_ns: int, size: int) -> str:
     return fingerprint(table_of(Path(path)).items())
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How the tokens of two models differ under the ids that both have.
+
+    apart: ids of control tokens that are others, or that only one of them has: nobody may say them. unequal: ids of ordinary
+    tokens that are others, as "id: one, other"; with any of them the models cannot write together.
+    """
+
+    apart: tuple[int, ...]
+    unequal: tuple[str, ...]
+
+
+def difference(one: str, other: str) -> Difference:
+    """Between two tokenizer.json files. Raises ValueError, or OSError."""
+    return _difference(*((path, os.stat(path).st_mtime_ns, os.stat(path).st_size) for path in (one, other)))
+
+
+@lru_cache(64)
+def _difference(one: tuple, other: tuple) -> Difference:
+    (mine, my_control), (theirs, their_control) = (_by_id(Path(path)) for path, *_ in (one, other))
+    apart, unequal = [], []
+    for i in range(min(max(mine), max(theirs)) + 1):
+        a, b = mine.get(i), theirs.get(i)
+        if a == b:
+            continue
+        if a is None or b is None or i in my_control or i in their_control:
+            apart.append(i)
+        else:
+            unequal.append(f"{i}: {a!r}, {b!r}")
+    return Difference(tuple(apart), tuple(unequal))
+
+
+def _by_id(path: Path) -> tuple[dict[int, str], set[int]]:
+    """Tokens by id, and which of them were added beside the vocabulary."""
+    added = json.loads(path.read_text(encoding="utf-8")).get("added_tokens") or ()
+    return {i: token for token, i in table_of(path).items() if token != padding(i)}, {token["id"] for token in added}

@@ -46,6 +46,7 @@ FIRST_CHARS = 80
 SILENT = "{} has nothing to read and keeps silent; give it a document."
 NO_ROOM = "{} has no room for the document beside a question of this length; shorten the question."
 FORGOTTEN = "{} does not read the {} earliest turns of this conversation, which do not fit."
+APART = "{} control tokens that mean other things to these models are left out of the answer."
 UNGUIDED = "Guidance has no effect here: no attribute model has the vocabulary of this core."
 
 Notify = Callable[[str, float], None]
@@ -170,9 +171,10 @@ class ModelRuns:
         given = {name: contexts(expert.tokenizer, expert.config_as(name), template.question, request.history, texts, room)
                  for name, expert in experts.items()}
         bound = {name: experts[name].model.bind(c.ids, c.bare_ids) for name, c in given.items()}
+        never = loading.never_said(experts)
         silent = [name for name, c in given.items() if c.bare_ids is None and experts[name].only_reads(name)]
         ensemble = Ensemble(bound, request.ensemble,
-                            attribute_model.guide_for(experts[CORE].card.tokenizer_hash), silent)
+                            attribute_model.guide_for(experts[CORE].card.tokenizer_hash), silent, never)
         rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
         tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
         pins = RunPins(tokenizer, request.sampling, ensemble.vocab_size)
@@ -185,7 +187,7 @@ class ModelRuns:
             is_over=lambda: generation.state is None,
             decode_each=lambda ids: cell_texts(tokenizer, ids),
             decode=lambda ids: answer_text(tokenizer, ids, ensemble.eos_token_id), eos_token_id=ensemble.eos_token_id,
-            started=started(request, given, ensemble.guide is not None, not_read(given, experts, silent)),
+            started=started(request, given, ensemble.guide is not None, not_read(given, experts, silent, never)),
             device=str(ensemble.device), dtype=str(model.dtype).removeprefix("torch."))
 
     def _experts(self, request: Request, notify: Notify) -> dict[str, loading.Expert]:
@@ -267,9 +269,12 @@ def part_of(notify: Notify, index: int, count: int) -> Notify:
     return TimeLeft(lambda text, part: notify(text, (index + part) / count))
 
 
-def not_read(given: dict, experts: dict[str, loading.Expert], silent: Sequence[str]) -> list[str]:
-    """A sentence for each expert that has nothing to read, has no room for it, or forgets the conversation's beginning."""
-    out = []
+def not_read(given: dict, experts: dict[str, loading.Expert], silent: Sequence[str], never: Sequence[int]) -> list[str]:
+    """A sentence for each expert that has nothing to read, has no room for it, or forgets the conversation's beginning.
+
+    never: ids of control tokens that nobody may say.
+    """
+    out = [APART.format(len(never))] if never else []
     for name, context in given.items():
         title = experts[name].card.title
         if context.left_out and not context.used:

@@ -27,6 +27,7 @@ BEFORE = "a"
 TAGS = ("<|document|>", "<|user|>", "<|assistant|>", "<eos>")
 CHATML = ("<|im_start|>", "<|im_end|>")
 PLAIN = ("<s>", "</s>")
+BERT, BERT_END = ("[MASK]", "[SEP]", "[PAD]"), "[/Answer]"    # dllm's chat models on ModernBERT mark speakers by plain words
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,14 @@ def encode(tokenizer: Tokenizer, text: str) -> list[int]:
 @dataclass(frozen=True)
 class PromptFormat:
     """How one tokenizer marks who speaks. opening: ids by role ("document", "user", "assistant"). close: after a document and
-    after a question. eos: ends an answer. after: between an answer and what follows it."""
+    after a question. eos: ends an answer. after: between an answer and what follows it.
+    ended: what ends an earlier answer, where that is not ``eos``."""
 
     opening: dict[str, list[int]]
     close: list[int]
     eos: int
     after: list[int]
+    ended: tuple[int, ...] = ()
 
     def part(self, role: str, ids: list[int]) -> list[int]:
         """A document or a question as the expert reads it."""
@@ -65,7 +68,7 @@ class PromptFormat:
 
     def exchange(self, asked: list[int], answered: list[int]) -> list[int]:
         """An earlier question with its answer."""
-        return [*self.question(asked), *answered, self.eos, *self.after]
+        return [*self.question(asked), *answered, *(self.ended or (self.eos,)), *self.after]
 
     def question(self, asked: list[int]) -> list[int]:
         """A question, up to where its answer begins."""
@@ -85,6 +88,11 @@ def prompt_format(tokenizer: Tokenizer, style: str = "auto") -> PromptFormat:
         opening = {role: [start, *encode(tokenizer, f"{role}\n")] for role in ("document", "user", "assistant")}
         return PromptFormat(opening, [end, *newline], end, newline)
     missing = [token for token in TAGS if token not in marked]
+    if missing and all(token in marked for token in BERT):
+        question, answer = encode(tokenizer, "[Question]\n"), encode(tokenizer, "[Answer]\n")
+        return PromptFormat({"document": question, "user": question, "assistant": answer},
+                            encode(tokenizer, "\n[/Question]\n\n"), marked["[PAD]"], encode(tokenizer, "\n\n"),
+                            tuple(encode(tokenizer, f"\n{BERT_END}")))
     if missing and all(token in marked for token in PLAIN):
         return _plain(tokenizer, style, *(marked[token] for token in PLAIN))
     if missing:
@@ -260,4 +268,5 @@ def cell_texts(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
 def answer_text(tokenizer: Tokenizer, ids: Sequence[int], eos: int | None = None) -> str:
     """The text of token ids up to the first end-of-text token; ``eos`` where the format of the prompt does not tell it."""
     ids, eos = list(ids), prompt_format(tokenizer).eos if eos is None else eos
-    return tokenizer.decode(ids[:ids.index(eos)] if eos in ids else ids).strip()
+    text = tokenizer.decode(ids[:ids.index(eos)] if eos in ids else ids)
+    return text.partition(BERT_END)[0].strip() if tokenizer.token_to_id(BERT[0]) is not None else text.strip()

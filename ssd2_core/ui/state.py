@@ -9,7 +9,7 @@ import gradio as gr
 
 from ..config import EnsembleParams, Settings
 from ..protocol.messages import Document, Pace, Request, Turn
-from ..registry.cards import ModelCard, is_compatible
+from ..registry.model_card import ModelCard, is_compatible
 from . import strings
 from .components import panels
 from .components.viewer import head

@@ -1,0 +1,41 @@
+"""The page with a tiny masked core of a public layout and a causal LM beside it: masks are seen to settle, and are steered."""
+
+import pytest
+
+from tests.support.browser import VIEWER, ask, finished, last_answer, nth, opened, served, until
+from tests.support.masked import MASKING, masked_folder
+from tests.test_next_token_loading import lm_folder
+
+SEEN = "[...document.querySelectorAll('#viewer .block:not([hidden]) .cell')].map(cell => cell.dataset.seen)"
+KINDS = {"llada": "llada", "tiny-bd3lm": "a2d-qwen3"}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_masks_settle_and_words_are_given_and_filled_in(browser, tmp_path, name):
+    core, user = masked_folder(tmp_path / name, KINDS[name]), tmp_path / "causal"
+    user.mkdir()
+    lm_folder(user, vocab_size=MASKING.get_vocab_size())
+    MASKING.save(str(user / "tokenizer.json"))
+    command = ["app.py", "--port", "PORT", "--core", str(core), "--user", str(user)]
+    with served(command, tmp_path, 120) as url, opened(browser, url) as page:
+        page.wait_for_selector("#status .ready", timeout=60_000)
+        page.fill("#pasted textarea", "my dog is called Biscuit")
+        ask(page, "what is my dog called?")
+        finished(page, 60)
+        assert page.evaluate(f"{VIEWER}.dataset.steps") != "0"
+        page.focus("#viewer .scrub")
+        page.keyboard.press("Home")
+        page.wait_for_function(f"() => {VIEWER}.dataset.cur === '0'")
+        masks = page.evaluate(SEEN)
+        assert len(masks) == 16 and len(set(masks)) == 1            # all are masks
+        page.keyboard.press("End")
+        until(lambda: len(set(page.evaluate(SEEN)[:16])) > 1)       # most are settled when the last are predicted
+        nth(page, 1).click()
+        page.fill("#viewer .steer .word", "Biscuit")
+        page.press("#viewer .steer .word", "Enter")
+        until(lambda: "With “Biscuit” pinned" in page.inner_text("#chat"))
+        until(lambda: "Biscuit" in last_answer(page) and page.locator("#chat .again").count() == 1, 60)
+        ask(page, "My dog is called [blank].")
+        until(lambda: last_answer(page).startswith("My dog is called"), 60)
+        finished(page, 60)
+        assert last_answer(page).endswith(".")

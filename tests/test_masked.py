@@ -105,6 +105,10 @@ def test_tokens_that_are_given_stand_and_are_seen_from_both_sides(folders, kind)
     pins.put(1, 2, [40, 41])
     [filled] = answer(model.bind([5, 6, 7]), pins=pins)
     assert filled[8:10] == [40, 41] and len(filled) == 12
+    whole = Pins()
+    whole.put(0, 0, [40, 41, 42, 43, 44, 45])
+    steps = list(generate(model.bind([5, 6, 7]), SHORT, torch.Generator(), pins=whole))
+    assert [step.block for step in steps] == [0, 1, 1, 1, 1] and steps[0].token_ids.tolist() == [[40, 41, 42, 43, 44, 45]]
     free, given = (next(generate(model.bind([5, 6, 7]), SHORT, torch.Generator(), pins=each)).prediction.logits
                    for each in (None, pins))
     assert torch.equal(free, given) == model.config.blocks              # a canvas knows of them before it comes there

@@ -43,10 +43,10 @@ def advance(state: BlockState, prediction: Prediction, params: SamplingParams, e
     after = replace(state, step=state.step + 1, token_ids=put(state.token_ids, at, new),
                     settled=put(state.settled, at, held | newly), confidence=put(state.confidence, at, confidence),
                     entropy=put(state.entropy, at, doubt))
-    if params.early_exit != "off" and eos is not None:
-        end_behind(after, eos)
+    over = params.early_exit != "off" and eos is not None and end_behind(after, eos)
     after.u, after.chosen = (~after.settled).float(), after.token_ids
-    onward(after, params)
+    if not over:
+        onward(after, params)
     return after
 
 
@@ -60,34 +60,28 @@ def surest(confidence: Tensor, doubt: Tensor, log_p: Tensor, measure: str) -> Te
     return confidence
 
 
-def end_behind(state: BlockState, eos: int) -> None:
-    """Settle what stands behind the first end of text that is certain, in place: nothing is left to write there."""
+def end_behind(state: BlockState, eos: int) -> bool:
+    """Settle what stands behind the first end of text that is certain, in place. -> whether all rows have one."""
     ends = ((state.token_ids == eos) & leading(state.settled)).long()
     behind = ends.cumsum(-1) - ends > 0
     state.settled, state.token_ids = state.settled | behind, state.token_ids.masked_fill(behind, eos)
+    return bool(ends.any(-1).all())
 
 
 def onward(state: BlockState, params: SamplingParams) -> None:
     """In place: the next window where this one is full; else steps of the schedule that would settle nothing are left out."""
-    masks = (~state.settled[:, state.window]).sum(-1)
+    masks, (first, length) = (~state.settled[:, state.window]).sum(-1), (state.window.stop, state.settled.shape[1])
     if not bool(masks.any()):
-        left = (~state.settled).any(0).nonzero()
-        if len(left):
-            first = int(left[0]) // params.block_length * params.block_length
-            state.window, state.step = slice(first, min(state.settled.shape[1], first + params.block_length)), 1
-    elif params.mask_schedule == "linear" and params.settling == "count":
+        if first < length:
+            state.window, state.step = slice(first, min(length, first + params.block_length)), 1
+    elif params.mask_schedule == "linear" and params.settling in ("anneal", "count"):
         while not bool(quota(masks, state.step - 1, state.num_steps, params.mask_schedule).any()):
             state.step += 1
 
 
-def give(state: BlockState, at: Tensor, given: Tensor, params: SamplingParams) -> None:
-    """Set tokens (N,) at positions (N,), in place."""
-    if not len(at):
-        return
+def give(state: BlockState, at: Tensor, given: Tensor) -> None:
+    """Set tokens (N,) at positions (N,), in place. A window of nothing else takes one step."""
     state.token_ids[:, at], state.settled[:, at] = given, True
-    if not bool((~state.settled).any()):
-        return
-    onward(state, params)
 
 
 def view(state: BlockState, window: slice) -> BlockState:

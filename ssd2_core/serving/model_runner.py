@@ -270,10 +270,7 @@ def part_of(notify: Notify, index: int, count: int) -> Notify:
 
 
 def not_read(given: dict, experts: dict[str, loading.Expert], silent: Sequence[str], never: Sequence[int]) -> list[str]:
-    """A sentence for each expert that has nothing to read, has no room for it, or forgets the conversation's beginning.
-
-    never: ids of control tokens that nobody may say.
-    """
+    """Sentences on experts with nothing to read, no room for it, or no room for the beginning. never: ids nobody may say."""
     out = [APART.format(len(never))] if never else []
     for name, context in given.items():
         title = experts[name].card.title

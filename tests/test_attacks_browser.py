@@ -36,8 +36,10 @@ def settle(page, dog: str, place, weights: bytes = WEIGHTS.read_bytes()) -> None
 
 
 def many(page, steps: str = "64", block_length: str = "2") -> None:
-    """Many steps, so that what is asked slowly takes most of a minute."""
+    """Many steps, so that what is asked slowly takes most of a minute; and one seed, for a page takes another one each time."""
     open_knobs(page)
+    page.fill("#seed input", "0")
+    page.press("#seed input", "Tab")
     set_number(page, "#num-steps", steps)
     set_number(page, "#block-length", block_length)
 
@@ -109,6 +111,7 @@ def test_a_tab_closed_in_the_midst_leaves_nothing_to_the_next(browser, url):
         step_shown(page, 3, stored=False)
     with opened(browser, url) as page:
         assert page.locator("#chat [data-testid=bot]").count() == 0 and page.input_value("#pasted textarea") == ""
+        many(page, "8", "16")
         page.fill("#pasted textarea", NOTE.format("Brimsel"))
         ask(page, QUESTION)
         finished(page, 60)

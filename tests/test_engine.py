@@ -545,7 +545,7 @@ def test_networks_answer_and_a_broken_one_changes_nothing(monkeypatch):
     def fake_load(name, *_, **__):
         config = networks[name].config
         card = SimpleNamespace(id=name, kind="simplex", tokenizer_hash=config.tokenizer_hash,
-                               simplex_value=config.simplex_value, vocabulary="", title=name)
+                               simplex_value=config.simplex_value, vocabulary="", tokens="", title=name)
         return model_runner.loading.Expert(networks[name], tokenizer, card)
 
     monkeypatch.setattr(model_runner.loading, "load", fake_load)

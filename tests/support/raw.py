@@ -107,8 +107,8 @@ class Raw:
         return out
 
     def ask(self, prompt: str = "What is the dog called?", **changed) -> Outcome:
-        """A question, with the page's settings changed."""
-        return self.event("send", self.values("send", prompt=prompt, **changed))
+        """A question, with the page's settings changed; a seed of its own, for the page would take another one each time."""
+        return self.event("send", self.values("send", prompt=prompt, **{"seed": 0} | changed))
 
     def api(self, *data) -> tuple[list, list[str]]:
         """The endpoint for programs -> (all values, refusals). What is left out has its default."""

@@ -18,6 +18,7 @@ from ssd2_core.models.loading import load, never_said
 from ssd2_core.models.public_layouts import LAYOUTS
 from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Change, Document, Done, Pin, Request, Started, Turn
+from ssd2_core.registry.kinds import MASKED_TYPES
 from ssd2_core.registry.known import KNOWN, markdown
 from ssd2_core.registry.model_card import is_compatible
 from ssd2_core.serving.engines import InlineEngine
@@ -175,6 +176,10 @@ def test_a_small_model_of_other_words_is_refused_with_the_first_of_them(folders,
     core.model.config = replace(core.config, eos_token_id=MASKING.token_to_id("[MASK]"))
     with pytest.raises(ModelError, match="ends its answers with a token"):
         never_said({"core": core, "me": load(other)})
+
+
+def test_a_layout_is_known_where_cards_are_read_and_where_networks_are_loaded():
+    assert set(MASKED_TYPES) == set(LAYOUTS)
 
 
 def test_how_masks_settle_is_the_model_s_own_unless_it_is_chosen(folders):

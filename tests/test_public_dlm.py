@@ -15,9 +15,8 @@ from safetensors.torch import load_file
 from ssd2_core.config import SamplingParams
 from ssd2_core.diffusion.sampling import generate
 from ssd2_core.diffusion.settling import quota
-from ssd2_core.models.causal_rows import read
 from ssd2_core.models.load_masked import load_network, network_config
-from ssd2_core.models.masked import MaskedConfig, MaskedModel, encode
+from ssd2_core.models.masked import MaskedConfig, MaskedModel
 
 FOLDER = Path(os.environ.get("SSD2_REFERENCE") or Path(__file__).parent / "data" / "public_dlm")
 KINDS = sorted(path.parent.name for path in FOLDER.glob("*/vectors.safetensors"))
@@ -40,8 +39,9 @@ class Stored:
             self.data = {name.removeprefix(run + "."): file.get_tensor(name) for name in file.keys()  # noqa: SIM118
                          if name.startswith(run + ".")}
         self.ids, self.settings = json.loads(about["ids"]), json.loads(about[run])
-        layout, _ = network_config(FOLDER / kind, kind)
-        self.blocks, lm = "BD3LM" in self.settings["sampler"], load_network(FOLDER / kind, kind)
+        _, layout, shape = network_config(FOLDER / kind, kind)
+        lm = load_network(FOLDER / kind, kind, layout, shape, "float32", {"device_map": None})
+        self.blocks = "BD3LM" in self.settings["sampler"]
         config = MaskedConfig("core", lm.config.vocab_size, self.ids["eos"], mask_token_id=self.ids["mask"],
                               pad_token_id=self.ids["pad"], blocks=self.blocks, shift=layout.shift, caches=layout.caches)
         self.model = MaskedModel(lm, config)
@@ -80,7 +80,7 @@ def test_every_canvas_of_a_public_sampler_and_its_logits(kind, run):
         canvases.append(torch.cat([ids, now], 1))
         if len(canvases) - 1 in (0, middle):
             asks = denoise.asks(ids, state, 10_000)
-            found = (read if denoise.config.caches else encode)(denoise.network, asks)
+            found = denoise.read(denoise.network, asks)
             logits.append([found_row[:len(ask.text)] for found_row, ask in zip(found, asks, strict=True)])
         generation.make_step()
     canvases.append(generation.ids)

@@ -70,10 +70,10 @@ class Ensemble:
         if len(masks) > 1:
             raise ModelError(f"Masked experts must have one mask token; these have the ids {sorted(masks)}.")
         self.experts, self.params, self.guide, self.silent = dict(experts), params, guide, frozenset(silent)
-        self.never = torch.tensor(sorted(never), dtype=torch.long, device=next(iter(experts.values())).device)
         self.dropped: list[str] = []
         self.forwards = 0
         first = next(iter(experts.values()))
+        self.never = torch.tensor(sorted(never), dtype=torch.long, device=first.device)
         self.vocab_size, self.eos_token_id, self.simplex_value = min(sizes.values()), first.eos_token_id, first.simplex_value
         self.device, self.batch_size, self.bare = first.device, first.batch_size, None
         self.reads, self.mask_token_id = "masks" if "masks" in kinds else first.reads, next(iter(masks), None)

@@ -33,14 +33,17 @@ class Pins:
         fixed = clean(given[inside], logits.shape[-1], -FLOOR / 2) + FLOOR / 2           # 0 at the given token, FLOOR elsewhere
         logits[:, at[inside] - first] = fixed
 
-    def of_all(self, block_length: int, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """The same of all blocks, as positions within the whole answer of ``length``."""
-        rows = [(block * block_length + at, token) for block, found in self._at.items() for at, token in found.items()]
-        table = torch.tensor(sorted(row for row in rows if row[0] < length), dtype=torch.long, device=device).view(-1, 2)
-        return table[:, 0], table[:, 1]
-
     def of(self, block: int, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Positions and ids of the given tokens within a block of this length, both (N,)."""
-        found = sorted((at, token) for at, token in self._at.get(block, {}).items() if at < length)
-        table = torch.tensor(found, dtype=torch.long, device=device).view(-1, 2)
-        return table[:, 0], table[:, 1]
+        return _table(self._at.get(block, {}).items(), length, device)
+
+    def of_all(self, block_length: int, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The same of all blocks, as positions within the whole answer of ``length``."""
+        return _table(((block * block_length + at, token) for block, found in self._at.items() for at, token in found.items()),
+                      length, device)
+
+
+def _table(given: Iterable[tuple[int, int]], length: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(position, id) pairs below ``length`` in order, as two tensors (N,)."""
+    table = torch.tensor(sorted(pair for pair in given if pair[0] < length), dtype=torch.long, device=device).view(-1, 2)
+    return table[:, 0], table[:, 1]

@@ -101,9 +101,8 @@ class Generation:
             not self.on_tokens and has_converged(then, self.params, eos))
         if finished and eos is not None:
             self.ended = self.ended | (then.token_ids == eos).any(-1)
-        self.state, before = after, ids
-        if self.denoise.canvas:
-            before = torch.cat([ids, state.token_ids[:, :state.window.start]], 1)
+        self.state = after
+        before = torch.cat([ids, state.token_ids[:, :state.window.start]], 1) if self.denoise.canvas else ids
         if finished and (not self.denoise.canvas or after.window == state.window):
             # 4) the block's tokens join the context and the next block starts
             self.ids, self.block = torch.cat([ids, after.token_ids], dim=1), self.block + 1          # (B, R + L)

@@ -65,8 +65,7 @@ class Denoiser(Protocol):
 
     reads: "simplex" for x_t, "tokens" for the latest estimates, "masks" for settled tokens with mask_token_id elsewhere.
     canvas: whether it reads the whole answer at once, and not block after block; in an ensemble the core says it.
-    bare: the same without documents.
-    own: SamplingParams of its own sampler, for those that are "own".
+    bare: the same without documents. own: SamplingParams of its own sampler, for those that are "own".
     Those that have a ``network`` in common have ``together(questions)``, one pass for all: see ``ensemble.ask_together``.
     """
 

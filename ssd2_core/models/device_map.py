@@ -236,13 +236,15 @@ def load_arguments(plan: Plan, max_memory: dict | None, offload_folder: str | No
     return out
 
 
-def checked_and_placed(model, info: dict, name: object, where: dict):
-    """A network as ``from_pretrained`` gave it, to be used: on the GPU if there is one and nobody chose a place.
+def load_weights(kind, name: object, config, dtype: str, where: dict, **source):
+    """A network with its weights from safetensors, to be used: on the GPU if there is one and nobody chose a place.
 
-    info: its output_loading_info. where: what it was given. Raises ModelError for weights that are missing or
-    of another size, which transformers would make up.
+    kind: has ``from_pretrained``. where: of ``load_arguments``. source: what else it is given, as where the weights lie. Raises
+    ModelError for weights that are missing or of another size, which transformers would make up.
     """
     import torch
+    model, info = kind.from_pretrained(config=config, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True,
+                                       ignore_mismatched_sizes=True, output_loading_info=True, **source, **where)
     wrong = sorted([*info["missing_keys"], *(entry[0] for entry in info["mismatched_keys"])])
     if wrong:
         raise ModelError(f"The weights of {name} do not fit its config.json: {len(wrong)} are missing or of another size, "

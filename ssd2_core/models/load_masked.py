@@ -12,54 +12,48 @@ from ..registry.cards import read_card
 from ..registry.vocabulary import count, table_of
 from ..text.chat_template import read_chat_template
 from ..text.prompts import prompt_format
-from .device_map import checked_and_placed
+from .device_map import load_weights
 from .masked import MaskedConfig, MaskedModel
-from .public_layouts import PublicLayout, layout_of, sees_blocks
+from .public_layouts import LAYOUTS, PublicLayout, sees_blocks
 
 
-def network_config(folder: Path, model_id: str) -> tuple[PublicLayout, PreTrainedConfig]:
-    """The layout of the checkpoint in ``folder`` and the config of its network. Raises ModelError."""
+def network_config(folder: Path, model_id: str) -> tuple[dict, PublicLayout, PreTrainedConfig]:
+    """The config.json of the checkpoint in ``folder``, its layout, and the config of its network. Raises ModelError."""
     raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    layout = layout_of(raw)
+    layout = LAYOUTS.get(raw.get("model_type", ""))
     if layout is None:
         raise ModelError(f"{model_id} ({raw.get('model_type')}) is no masked diffusion LM that is known here.")
     try:
-        return layout, layout.config(raw)
+        return raw, layout, layout.config(raw)
     except KeyError as error:
         raise ModelError(f"The config.json of {model_id} has no {error.args[0]}, which a {layout.title} model needs.") from None
 
 
-def load_network(folder: Path, model_id: str, dtype: str = "float32", where: dict | None = None) -> torch.nn.Module:
-    """The network in ``folder`` with its weights. dtype, where: as for ``from_pretrained``. Raises ModelError."""
-    layout, config = network_config(folder, model_id)
-    where = where or {"device_map": None}
+def load_network(folder: Path, model_id: str, layout: PublicLayout, config: PreTrainedConfig, dtype: str,
+                 where: dict) -> torch.nn.Module:
+    """The network in ``folder`` with its weights, renamed while they are read. Raises ModelError."""
     loader = AutoModelForCausalLM if layout.caches else AutoModelForMaskedLM
-    model, found = loader.from_pretrained(
-        folder, config=config, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True,
-        trust_remote_code=False, ignore_mismatched_sizes=True, output_loading_info=True,
-        key_mapping=dict(layout.names) or None, **where)
-    return checked_and_placed(model, found, model_id, where).requires_grad_(False)
+    return load_weights(loader, model_id, config, dtype, where, pretrained_model_name_or_path=folder, trust_remote_code=False,
+                        key_mapping=dict(layout.names) or None).requires_grad_(False)
 
 
 def load_masked(folder: Path, model_id: str, tokenizer: Tokenizer, dtype: str, where: dict) -> MaskedModel:
     """The expert in ``folder``. dtype, where: as for ``from_pretrained``. Raises ModelError."""
-    raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    layout, config = network_config(folder, model_id)
+    raw, layout, config = network_config(folder, model_id)
     table = table_of(folder / "tokenizer.json")
     mask = mask_id(raw, layout, table, model_id)
     rows, size = config.vocab_size, max(count(table), mask + 1)
     if size > rows:
         raise ModelError(f"{model_id} has the token id {size - 1}, its network only {rows} rows; they do not belong together.")
-    lm = load_network(folder, model_id, dtype, where)
+    lm = load_network(folder, model_id, layout, config, dtype, where)
     card, ends = read_card(folder, model_id, "folder"), raw.get("eos_token_id")
     template = read_chat_template(folder, tokenizer, model_id, ends[0] if isinstance(ends, list) else ends)
     positions = getattr(config, "max_position_embeddings", None) or MaskedConfig.max_context
-    blocks = sees_blocks(layout, f"{model_id} {folder.resolve().name}")
     return MaskedModel(lm, MaskedConfig(
         card.role, size, template.eos if template else prompt_format(tokenizer).eos, title=card.title, license=card.license,
         chat_template=template, tokenizer_hash=card.tokenizer_hash, num_parameters=card.parameters, max_positions=positions,
         max_context=min(MaskedConfig.max_context, positions), mask_token_id=mask, pad_token_id=raw.get("pad_token_id"),
-        blocks=blocks, shift=layout.shift, caches=layout.caches,
+        blocks=sees_blocks(layout, f"{model_id} {folder.resolve().name}"), shift=layout.shift, caches=layout.caches,
         own=layout.own))
 
 

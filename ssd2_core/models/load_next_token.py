@@ -15,12 +15,13 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from ..errors import ModelError
 from ..registry.base_models import Base, Progress, find_base
 from ..registry.cards import is_gguf, read_card
+from ..registry.kinds import NEXT_TOKEN
 from ..registry.vocabulary import count, table_of
 from ..text.chat_template import ChatTemplate, read_chat_template
 from ..text.prompts import prompt_format
 from .causal_rows import LAYERS
 from .checkpoints import base_folder, base_tensors
-from .device_map import checked_and_placed
+from .device_map import load_weights
 from .lora import hold_adapter
 from .next_token import NextTokenConfig, NextTokenModel
 
@@ -75,7 +76,7 @@ def load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Pat
     if size > rows:
         raise ModelError(f"The tokenizer of {model_id} has {size} tokens, its network only {rows}; they do not belong "
                          "together.")
-    card, ours = read_card(folder, model_id, "folder"), about.get("kind") == "next-token"
+    card, ours = read_card(folder, model_id, "folder"), about.get("kind") == NEXT_TOKEN
     settings = {name: about[name] for name in OPTIONAL if ours and name in about}
     shape = config.get_text_config()
     positions = getattr(shape, "max_position_embeddings", None)
@@ -98,7 +99,7 @@ def _template(about: dict, lies: Path, tokenizer: Tokenizer, model_id: str, conf
 
     What a visitor sends never does: its config.json is written here, after its base's card.
     """
-    if about.get("kind") == "next-token" and about.get("prompt_style") != TEMPLATE:
+    if about.get("kind") == NEXT_TOKEN and about.get("prompt_style") != TEMPLATE:
         return None
     ends = config.get_text_config().eos_token_id
     template = read_chat_template(lies, tokenizer, model_id, ends[0] if isinstance(ends, list) else ends)
@@ -112,8 +113,7 @@ def _lm(folder: Path, config: PreTrainedConfig, dtype: str, where: dict, fresh: 
     key = (str(folder.resolve()), dtype, repr(sorted(where.items(), key=str)))
     found = None if fresh else _lms.get(key)
     if found is None:
-        lm, info = AutoModelForCausalLM.from_pretrained(
-            folder, config=config, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True,
-            trust_remote_code=False, ignore_mismatched_sizes=True, output_loading_info=True, **where)
-        _lms[key] = found = checked_and_placed(lm, info, folder, where).requires_grad_(False)
+        found = load_weights(AutoModelForCausalLM, folder, config, dtype, where, pretrained_model_name_or_path=folder,
+                             trust_remote_code=False).requires_grad_(False)
+        _lms[key] = found
     return found

@@ -21,10 +21,10 @@ from ..registry.vocabulary import vocabulary_of
 from .device_map import (
     Plan,
     check_max_memory,
-    checked_and_placed,
     count_parameters,
     has_bfloat16_units,
     load_arguments,
+    load_weights,
     make_plan,
     parse_device_map,
     parse_max_memory,
@@ -148,7 +148,7 @@ def plan_for(folder: Path, model_id: str, device_map: str | dict | None = None, 
     try:
         kind = kind_of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
         config = SSD2Config.from_pretrained(folder) if kind == SIMPLEX else (
-            network_config(folder, model_id)[1] if kind == MASKED else lm_config(folder, model_id))
+            network_config(folder, model_id)[-1] if kind == MASKED else lm_config(folder, model_id))
         if dtype == "auto":
             half = on_gpu or (count_parameters(config) >= LARGE and has_bfloat16_units())
             dtype = "bfloat16" if half else "float32"
@@ -168,7 +168,6 @@ def _not_loaded(model_id: str, error: Exception) -> ModelError:
 
 def _load_model(folder: Path, model_id: str, dtype: str, where: dict, progress: Progress | None = None):
     """The network. Weights that are missing or of another size are refused: transformers would make them up."""
-    import torch
 
     from .ssd2 import SSD2Config, SSD2Model
     try:
@@ -176,14 +175,11 @@ def _load_model(folder: Path, model_id: str, dtype: str, where: dict, progress: 
         source = {"pretrained_model_name_or_path": folder}
         if config.base:
             source = {"pretrained_model_name_or_path": None, "state_dict": _with_base(folder, config, progress)}
-        model, found = SSD2Model.from_pretrained(**source, **where, config=config, dtype=getattr(torch, dtype),
-                                                 use_safetensors=True, local_files_only=True, ignore_mismatched_sizes=True,
-                                                 output_loading_info=True)
+        return load_weights(SSD2Model, model_id, config, dtype, where, **source)
     except ModelError:
         raise
     except Exception as error:              # a corrupt file, an unknown device, too little memory
         raise _not_loaded(model_id, error) from None
-    return checked_and_placed(model, found, model_id, where)
 
 
 def _load_lm(kind: str, folder: Path, model_id: str, tokenizer: Tokenizer, lies: Path, dtype: str, where: dict):

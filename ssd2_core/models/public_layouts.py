@@ -82,12 +82,6 @@ LAYOUTS: Mapping[str, PublicLayout] = {
 BLOCKS = ("bd3lm", "a2d-init")      # in the name of a checkpoint: it was trained block after block
 
 
-def layout_of(raw: dict) -> PublicLayout | None:
-    """The layout of a checkpoint with this config.json, None for another kind of model."""
-    layout = LAYOUTS.get(raw.get("model_type", ""))
-    return layout if layout and raw.get("kind") is None else None
-
-
 def sees_blocks(layout: PublicLayout, model_id: str) -> bool:
     """Whether a token sees its own and earlier blocks only. A2D checkpoints of both kinds have one config: the name tells."""
     return any(part in model_id.lower() for part in BLOCKS) if layout.blocks is None else layout.blocks

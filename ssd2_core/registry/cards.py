@@ -106,7 +106,7 @@ def _card_of_base(folder: Path, config: dict, model_id: str, source: str) -> Mod
             summary=str(config.get("summary") or ""), parameters=int(config["num_parameters"]),
             tokenizer_hash=config["tokenizer_hash"], simplex_value=0.0, license=str(config.get("license") or ""),
             measured=_measured(config.get("measured")), source=source, path=str(folder),
-            size_bytes=sum(file.stat().st_size for file in weights), kind="next-token",
+            size_bytes=sum(file.stat().st_size for file in weights), kind=NEXT_TOKEN,
             vocabulary=str(config.get("vocabulary") or ""))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise ModelError(f"The config.json of {model_id} needs role ({', '.join(ROLES)}), tokenizer_hash and num_parameters; "
@@ -118,7 +118,7 @@ def _card_of_gguf(file: Path, model_id: str, source: str) -> ModelCard:
     found = read_gguf(file)
     return ModelCard(id=model_id, role="core", title=found.title, summary="", parameters=found.parameters,
                      tokenizer_hash=found.vocabulary, simplex_value=0.0, license=found.license, measured={}, source=source,
-                     path=str(file), size_bytes=file.stat().st_size, kind="next-token", vocabulary=found.vocabulary)
+                     path=str(file), size_bytes=file.stat().st_size, kind=NEXT_TOKEN, vocabulary=found.vocabulary)
 
 
 def _numbers(weights: list[Path]) -> int:

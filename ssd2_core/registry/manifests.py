@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, fields
 
 from ..config import LIMITS, SamplingParams, check_choice, check_float, check_int, knobs
 from ..errors import LimitError, ModelError
+from .kinds import NEXT_TOKEN
 
 FORMAT = "ssd2-user"
-NEXT_TOKEN = "next-token"
 MAX_JSON_BYTES = 8_192
 MAX_CONFIG_BYTES = 65_536
 ROLES = ("reader", "specialist")

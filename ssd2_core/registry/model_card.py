@@ -8,8 +8,6 @@ from ..errors import ModelError
 from .kinds import go_together
 from .vocabulary import difference
 
-UNKNOWN = ("unknown",)
-
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -50,16 +48,16 @@ def shares_vocabulary(card: ModelCard, core: ModelCard) -> bool:
     The simplex kind learned how its own tokenizer cuts a text, too.
     """
     if card.vocabulary and core.vocabulary:
-        return card.vocabulary == core.vocabulary or not unequal_tokens(card, core)
+        return card.vocabulary == core.vocabulary or unequal_tokens(card, core) == ()
     return card.tokenizer_hash == core.tokenizer_hash
 
 
-def unequal_tokens(card: ModelCard, core: ModelCard) -> tuple[str, ...]:
-    """Ordinary tokens that differ, as "id: one, other"; one entry where the files that say them are not here."""
+def unequal_tokens(card: ModelCard, core: ModelCard) -> tuple[str, ...] | None:
+    """Ordinary tokens that differ, as "id: one, other"; None where the files that say them are not here."""
     with contextlib.suppress(ValueError, OSError):
         if card.tokens and core.tokens:
             return difference(core.tokens, card.tokens).unequal
-    return UNKNOWN
+    return None
 
 
 def control_apart(core: ModelCard, users: Iterable[ModelCard]) -> tuple[int, ...]:
@@ -71,10 +69,10 @@ def control_apart(core: ModelCard, users: Iterable[ModelCard]) -> tuple[int, ...
 def check_compatible(core: ModelCard, users: list[ModelCard]) -> None:
     """Raise ModelError unless every user has the core's vocabulary and simplex value."""
     for card in users:
-        if not shares_vocabulary(card, core) and (found := unequal_tokens(card, core)) != UNKNOWN:
-            raise ModelError(f"{card.id} has another vocabulary than {core.id}: {len(found)} tokens differ, first "
-                             f"{'; '.join(found[:3])}. Experts must share one.")
         if not shares_vocabulary(card, core):
+            if found := unequal_tokens(card, core):
+                raise ModelError(f"{card.id} has another vocabulary than {core.id}: {len(found)} tokens differ, first "
+                                 f"{'; '.join(found[:3])}. Experts must share one.")
             raise ModelError(f"{card.id} has another vocabulary than {core.id} (tokenizer {card.tokenizer_hash}, expected "
                              f"{core.tokenizer_hash}); experts must share one.")
         if not go_together(card.kind, core.kind):

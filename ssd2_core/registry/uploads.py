@@ -18,7 +18,8 @@ from pathlib import Path
 from ..config import LIMITS
 from ..errors import ModelError
 from .cards import ModelCard, list_models, read_card
-from .manifests import NEXT_TOKEN, SIZES, AdapterManifest, ModelManifest, read_manifest, shown, strict_json
+from .kinds import NEXT_TOKEN
+from .manifests import SIZES, AdapterManifest, ModelManifest, read_manifest, shown, strict_json
 
 MAX_HEADER_BYTES = 262_144
 MAX_TENSORS = 1_000

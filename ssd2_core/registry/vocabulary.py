@@ -15,9 +15,17 @@ from pathlib import Path
 
 def table_of(path: Path) -> dict[str, int]:
     """Ids by token of a tokenizer.json. Raises ValueError, or OSError."""
+    return _table(_read(path))
+
+
+def _read(path: Path) -> dict:
     data = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(data, dict) or not isinstance(data.get("model"), dict):
         raise ValueError(f"{path} is not a tokenizer.")
+    return data
+
+
+def _table(data: dict) -> dict[str, int]:
     found = data["model"].get("vocab") or {}
     pairs = ((entry[0], i) for i, entry in enumerate(found)) if isinstance(found, list) else found.items()     # unigram: a list
     table = dict(pairs)
@@ -42,13 +50,18 @@ def fingerprint(tokens: Iterable[tuple[str, int]]) -> str:
 
 def vocabulary_of(path: Path) -> str:
     """The fingerprint of a tokenizer.json. Raises ValueError, or OSError."""
+    return _vocabulary_of(_stamp(path))
+
+
+def _stamp(path: Path | str) -> tuple[str, int, int]:
+    """A file as it is now: what was read of it counts as long as this is the same."""
     found = os.stat(path)
-    return _vocabulary_of(str(path), found.st_mtime_ns, found.st_size)
+    return str(path), found.st_mtime_ns, found.st_size
 
 
 @lru_cache(64)
-def _vocabulary_of(path: str, mtime_ns: int, size: int) -> str:
-    return fingerprint(table_of(Path(path)).items())
+def _vocabulary_of(stamp: tuple[str, int, int]) -> str:
+    return fingerprint(table_of(Path(stamp[0])).items())
 
 
 @dataclass(frozen=True)
@@ -65,12 +78,12 @@ class Difference:
 
 def difference(one: str, other: str) -> Difference:
     """Between two tokenizer.json files. Raises ValueError, or OSError."""
-    return _difference(*((path, os.stat(path).st_mtime_ns, os.stat(path).st_size) for path in (one, other)))
+    return _difference(_stamp(one), _stamp(other))
 
 
 @lru_cache(64)
 def _difference(one: tuple, other: tuple) -> Difference:
-    (mine, my_control), (theirs, their_control) = (_by_id(Path(path)) for path, *_ in (one, other))
+    (mine, my_control), (theirs, their_control) = (_by_id(_read(Path(stamp[0]))) for stamp in (one, other))
     apart, unequal = [], []
     for i in range(min(max(mine), max(theirs)) + 1):
         a, b = mine.get(i), theirs.get(i)
@@ -83,7 +96,7 @@ def _difference(one: tuple, other: tuple) -> Difference:
     return Difference(tuple(apart), tuple(unequal))
 
 
-def _by_id(path: Path) -> tuple[dict[int, str], set[int]]:
+def _by_id(data: dict) -> tuple[dict[int, str], set[int]]:
     """Tokens by id, and which of them were added beside the vocabulary."""
-    added = json.loads(path.read_text(encoding="utf-8")).get("added_tokens") or ()
-    return {i: token for token, i in table_of(path).items() if token != padding(i)}, {token["id"] for token in added}
+    tokens = {i: token for token, i in _table(data).items() if token != padding(i)}
+    return tokens, {token["id"] for token in data.get("added_tokens") or ()}

@@ -15,7 +15,7 @@ from ..errors import BusyError, DocumentError, ModelError, VisitorError
 from ..protocol.messages import Document, Failed, FinetuneProgress, FinetuneRequest, FinetuneResult, Queued, StopFinetune
 from ..protocol.validation import check_documents, check_text
 from ..registry.cards import ModelCard
-from ..registry.manifests import NEXT_TOKEN
+from ..registry.kinds import NEXT_TOKEN
 from ..registry.uploads import adapter_config
 from .transports.process import ProcessTransport
 from .visitor_models import UserModels

@@ -44,7 +44,7 @@ def wish(studio: Studio, run: Run, action: str, **more):
 def test_a_span_is_denoised_again_and_the_rest_stays(studio):
     run = ended(studio, ASKED)
     found = wish(studio, run, "again", cells=[[0, 2], [0, 3], [0, 2]])
-    assert found.line == strings.STEER_LINES["again"] and found.base is None
+    assert found.line == strings.STEER_LINES["again"]
     second = ended(studio, found.request)
     before, after = last_frames(run)[0], last_frames(second)[0]
     assert [i for i, pinned in enumerate(after.pinned) if not pinned] == [2, 3]
@@ -73,7 +73,7 @@ def test_a_word_pinned_on_the_way_goes_to_the_run_itself(studio):
 def test_a_branch_is_the_run_up_to_its_step_and_then_another(studio):
     run = ended(studio, ASKED)
     found = wish(studio, run, "branch", step=6)
-    assert found.base is run and found.line == "From step 7 on: Compact reader 50\u202f% → 0\u202f%"
+    assert found.line == "From step 7 on: Compact reader 50\u202f% → 0\u202f%"
     second = ended(studio, found.request)
     same = ("t", "c", "h", "w")
     assert [[s[k] for k in same] for s in second.steps[:6]] == [[s[k] for k in same] for s in run.steps[:6]]

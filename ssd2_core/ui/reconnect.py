@@ -13,7 +13,7 @@ from ..protocol.messages import Document, Request
 from . import strings as words
 from .components import panels
 from .components.conversation import shown
-from .events import QUIET, STREAM, warn
+from .events import QUIET, STREAM, lasting, warn
 from .handlers.chat import converse
 from .handlers.documents import PASTED, read_line, shown_documents
 from .handlers.own_models import OwnModelCards
@@ -69,6 +69,7 @@ def wire_return(studio: Studio, panel: panels.Panel, settled: gr.events.Dependen
         settings = settings_of(run, places) | {"seed": studio.seeds.get(run.request.owner)}
         return pasted, files, read_line(files), *shown_documents(files), *panel.updates(settings)
 
+    @lasting
     async def go_on(request: gr.Request) -> AsyncIterator[tuple]:
         session = studio.visitor(request)
         run, (chat, turns) = studio.runs.latest(session), studio.talks.get(session, ([], ()))

@@ -11,7 +11,7 @@ from ...protocol.validation import check_text, printable
 from .. import strings
 from ..components import panels
 from ..components.conversation import ConversationPanel, said, shown
-from ..events import QUIET, STREAM, warn
+from ..events import QUIET, STREAM, lasting, warn
 from ..requests import own_run
 from ..runs import Run
 from ..state import Studio
@@ -67,6 +67,7 @@ def ask_instead(studio: Studio, session: str) -> gr.Button:
 
 def wire_instead(studio: Studio, talk: ConversationPanel, viewer: gr.HTML, chat: gr.State, turns: gr.State) -> None:
     """Whoever does not want to wait for the preferred pair asks the one that is here: the same question, once in the chat."""
+    @lasting
     async def instead(request: gr.Request, kept, history):
         session = studio.visitor(request)
         run = studio.waits(session)
@@ -113,10 +114,12 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: ConversationPanel, view
             warn(str(error))
             yield SAME
 
+    @lasting
     async def send(request: gr.Request, prompt, kept, history, text, documents, *values):
         async for update in asked(request, prompt, kept, history, text, documents, values):
             yield update
 
+    @lasting
     async def once_more(event: gr.EventData, request: gr.Request, _, kept, history, text, documents, *values):
         """The same question again, or another in its place; what came after it is gone."""
         wish = dict(event._data or {})

@@ -8,7 +8,7 @@ from ...errors import VisitorError
 from ...protocol.messages import Failed, FinetuneProgress, FinetuneResult, Queued
 from .. import strings
 from ..components import panels
-from ..events import QUIET, STREAM, warn
+from ..events import QUIET, STREAM, lasting, warn
 from ..state import Studio, mixer
 from .documents import gather_documents
 from .own_models import OwnModelCards
@@ -39,6 +39,7 @@ def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.OwnModelPane
     finetune_jobs = studio.engine.finetune_jobs
     most = studio.settings.limits.training_seconds
 
+    @lasting
     async def teach(request: gr.Request, title, core, text, documents) -> AsyncIterator[tuple]:
         session = studio.visitor(request)
         try:
@@ -61,6 +62,7 @@ def wire_teaching(studio: Studio, panel: panels.Panel, mine: panels.OwnModelPane
             else:
                 yield progress(news, most), gr.Button(interactive=not isinstance(news, Failed)), *own_cards.same()
 
+    @lasting
     async def go_on(request: gr.Request) -> AsyncIterator[tuple]:
         job_id = finetune_jobs.under_way(studio.visitor(request))
         async for update in follow(studio.visitor(request), job_id) if job_id else nothing():

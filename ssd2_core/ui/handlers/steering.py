@@ -13,13 +13,14 @@ from ...protocol.validation import check_pace, check_pin
 from .. import strings
 from ..components import panels
 from ..components.conversation import ConversationPanel
-from ..events import QUIET, STREAM, warn
+from ..events import QUIET, STREAM, lasting, warn
 from ..requests import own_run
 from ..runs import Run
 from ..state import Studio
-from .chat import converse
+from .chat import SAME, converse
 
 Cell = tuple[int, int]          # block, position
+HIDDEN = gr.update(visible="hidden")
 
 
 def last_frames(run: Run) -> dict[int, Frame]:
@@ -77,12 +78,11 @@ def latest(run: Run) -> EnsembleParams:
 class SteeredRun:
     """What a visitor wants. request: the run to make of it, None where the run under way takes it.
 
-    line: stands for it in the chat. base: the run that it branches from.
+    line: stands for it in the chat.
     """
 
     request: Request | None
     line: str = ""
-    base: Run | None = None
 
 
 def steered(studio: Studio, session: str, wish: dict, ensemble: Callable[[], EnsembleParams]) -> SteeredRun:
@@ -102,7 +102,7 @@ def steered(studio: Studio, session: str, wish: dict, ensemble: Callable[[], Ens
         step = check_int("the step of a branch", wish.get("step"), 0, max(0, len(run.steps) - 1))
         now = ensemble()
         changes = differences(latest(run), now, studio.names(session)[0])
-        return SteeredRun(branch(run, step, now), strings.STEER_LINES["branch"].format(step=step + 1, changes=changes), run)
+        return SteeredRun(branch(run, step, now), strings.STEER_LINES["branch"].format(step=step + 1, changes=changes))
     raise VisitorError(strings.STEER_UNKNOWN)
 
 
@@ -122,9 +122,18 @@ def _cells(value: object) -> set[Cell]:
     return {tuple(row) for row in rows if isinstance(row, list) and len(row) == 2 and all(type(n) is int for n in row)}
 
 
+def beside(studio: Studio, session: str, wish: dict) -> dict:
+    """What stands beside the stage: the run that a branch starts from, or nothing."""
+    run = own_run(studio, session, wish.get("run"))
+    if run.end is None:
+        return gr.skip()
+    return gr.update(value=run.message(0, True), visible=True) if wish.get("action") == "branch" else HIDDEN
+
+
 def wire_steer(studio: Studio, panel: panels.Panel, viewer: gr.HTML, branch: gr.HTML, talk: ConversationPanel,
                chat: gr.State, turns: gr.State) -> None:
     """What the viewer's script asks for, as runs of the conversation."""
+    @lasting
     async def steer(event: gr.EventData, request: gr.Request, kept, history, *values):
         session = studio.visitor(request)
 
@@ -133,15 +142,19 @@ def wire_steer(studio: Studio, panel: panels.Panel, viewer: gr.HTML, branch: gr.
         try:
             found = steered(studio, session, dict(event._data or {}), settings)
             if found.request is None:
-                yield (gr.skip(),) * 7
+                yield SAME
                 return
-            shown = gr.update(value=found.base.message(0, True), visible=True) if found.base else gr.update(visible="hidden")
             async for update in converse(studio, session, found.request, kept, history, found.line):
-                yield *update, gr.update(visible="hidden") if studio.runs.is_cleared(session) else shown
-                shown = gr.skip()
+                yield update
         except VisitorError as error:
             warn(str(error))
-            yield (gr.skip(),) * 7
+            yield SAME
+
+    def base(event: gr.EventData, request: gr.Request):
+        try:
+            return beside(studio, studio.visitor(request), dict(event._data or {}))
+        except VisitorError:                    # said by the run that was asked for
+            return gr.skip()
 
     def pace(event: gr.EventData, request: gr.Request) -> None:
         try:
@@ -150,6 +163,7 @@ def wire_steer(studio: Studio, panel: panels.Panel, viewer: gr.HTML, branch: gr.
             warn(str(error))
 
     viewer.pace(pace, None, None, trigger_mode="multiple", **QUIET)
-    gr.on([talk.send.click, talk.prompt.submit, talk.clear.click], lambda: gr.update(visible="hidden"), None, branch, **QUIET)
-    viewer.steer(steer, [chat, turns, *panel.inputs], [viewer, talk.chat, chat, talk.prompt, turns, talk.stop, branch],
-                concurrency_limit=None, **STREAM)
+    gr.on([talk.send.click, talk.prompt.submit, talk.clear.click], lambda: HIDDEN, None, branch, **QUIET)
+    viewer.steer(base, None, branch, trigger_mode="multiple", **QUIET)
+    viewer.steer(steer, [chat, turns, *panel.inputs], [viewer, talk.chat, chat, talk.prompt, turns, talk.stop],
+                 concurrency_limit=None, **STREAM)

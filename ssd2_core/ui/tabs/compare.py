@@ -17,7 +17,7 @@ from .. import strings
 from ..components import panels
 from ..components.panels import tab_line
 from ..components.viewer import build_viewer
-from ..events import QUIET, STREAM, warn
+from ..events import QUIET, STREAM, lasting, warn
 from ..handlers.documents import gather_documents
 from ..requests import most_weight, narrowed, question
 from ..run_groups import Group
@@ -187,6 +187,7 @@ async def compared(studio: Studio, tab: CompareTab, group: Group, found: list[Si
 
 def wire_compare(studio: Studio, panel: panels.Panel, tab: CompareTab, inputs: list) -> None:
     """Compare and stop. inputs: prompt, turns, pasted text and files' documents of the page."""
+    @lasting
     async def compare(request: gr.Request, prompt, history, text, documents, *values):
         session = studio.visitor(request)
         try:

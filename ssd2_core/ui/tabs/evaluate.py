@@ -15,7 +15,7 @@ from ...protocol.messages import Request, is_private
 from .. import strings as words
 from ..components import panels
 from ..components.download import file
-from ..events import QUIET, STREAM, warn
+from ..events import QUIET, STREAM, lasting, warn
 from ..state import Studio
 from ..strings import DEFAULTS, alone
 from ..theme import HUES_LIGHT, hue_index
@@ -130,6 +130,7 @@ def wire_evaluate(studio: Studio, panel: panels.Panel, tab: EvaluateTab, saver: 
         found = contenders(list(chosen or ()), choice.users, choice.ensemble)
         return EvaluationJob(studio.engine, places, model, questions), found, settings, names
 
+    @lasting
     async def evaluate(request: gr.Request, path, chosen, *values) -> AsyncIterator[tuple]:
         session, rows = studio.visitor(request), []
         try:

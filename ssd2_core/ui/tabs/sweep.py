@@ -14,7 +14,7 @@ from ...protocol.messages import Done, Failed, Request
 from .. import script_words, strings
 from ..components import panels
 from ..components.panels import tab_line
-from ..events import QUIET, STREAM, warn
+from ..events import QUIET, STREAM, lasting, warn
 from ..handlers.documents import gather_documents
 from ..requests import most_weight, narrowed, own_run, question
 from ..run_groups import Group
@@ -139,6 +139,7 @@ async def sweeping(studio: Studio, group: Group, asked: list[Request], user: str
 
 def wire_sweep(studio: Studio, panel: panels.Panel, tab: SweepTab, inputs: list, viewer: gr.HTML):
     """Sweep, stop and show. inputs: prompt, turns, pasted text and files' documents of the page. -> when a run is shown."""
+    @lasting
     async def sweep(request: gr.Request, user, count, prompt, history, text, documents, *values):
         session = studio.visitor(request)
         try:

@@ -26,7 +26,8 @@ def test_a_change_of_a_component_is_repeated_until_the_next_one_and_a_value_is_n
         yield gr.skip(), "b", "c", gr.skip()
         yield off, gr.skip(), gr.skip(), gr.skip()
     skip = gr.skip()
-    assert all_of(handler, "x") == [[on, "x", "a", skip], [on, skip, skip, hidden], [on, "b", "c", hidden], [off, skip, skip, hidden]]
+    assert all_of(handler, "x") == [[on, "x", "a", skip], [on, skip, skip, hidden], [on, "b", "c", hidden],
+                                    [off, skip, skip, hidden]]
 
 
 def test_a_handler_that_is_left_ends_what_it_holds():

@@ -155,12 +155,18 @@ class SamplingParams:
                          "another: equally many in each step (count), also all of high confidence, or of low entropy",
                          "Settling", choices=("anneal", "count", "confidence", "entropy"))
     mask_schedule: str = knob("own", "how many masks settle in each step: as the model's own sampler does (own), equally "
-                              "many, more at first (even, LLaDA), as a linear noise schedule says (linear, dllm), or the same "
-                              "rounded down, the rest at the end (dream)", "Schedule (masked models)",
-                              choices=("own", "even", "linear", "dream"))
+                              "many, more at first (even, LLaDA), the same counted from whole blocks (block, SDAR), "
+                              "as a linear noise schedule says (linear, dllm), or the same rounded down, the rest at the end "
+                              "(dream)", "Schedule (masked models)", choices=("own", "even", "block", "linear", "dream"))
     mask_order: str = knob("own", "which masks settle first: as the model's own sampler does (own), those whose token is "
-                           "likeliest (probability), whose prediction has the least entropy, or whose token leads by most "
-                           "(margin)", "Order (masked models)", choices=("own", "probability", "entropy", "margin"))
+                           "likeliest (probability), whose prediction has the least entropy, whose token leads by most "
+                           "(margin), or from left to right", "Order (masked models)",
+                           choices=("own", "probability", "entropy", "margin", "left"))
+    remasking: str = knob("own", "whether a token that was settled may be noise again when others are surer: as the model's "
+                          "own sampler does (own), never (off), or always (on)", "Settled tokens may go (masked, uniform)",
+                          choices=("own", "off", "on"))
+    threshold: float = knob(0.9, "probability from which on a position settles, where settling goes by confidence",
+                            "Threshold (settling by confidence)", low=0.05, high=1.0, step=0.01)
     temperature: float = knob(1.0, "how evenly samples are drawn: below 1 the likely tokens more often (not for greedy)",
                               "Temperature (not for greedy)", low=0.05, high=5.0, step=0.05)
     lookahead: int = knob(4, "positions that a causal LM predicts in one step; its answer is the same", low=1, high=64)

@@ -61,7 +61,8 @@ def test_a_file_is_measured_and_the_figures_taken_away(page, tmp_path):
         "schedule_end": 0.0, "guidance": 0.0, "num_steps": 16, "block_length": 16, "max_new_tokens": 48, "steps": 16,
         "temperature": 1.0, "lookahead": 4,
         "block": 16, "max_tokens": 48, "projection": "greedy", "top_p": 0.9, "seed": 0, "early_exit": "off",
-        "settling": "anneal", "mask_schedule": "own", "mask_order": "own", "base": None, "data": ["q.jsonl"]}
+        "settling": "anneal", "mask_schedule": "own", "mask_order": "own",
+        "remasking": "own", "threshold": 0.9, "base": None, "data": ["q.jsonl"]}
 
 
 def test_stop_keeps_finished_rows(page, log, tmp_path):

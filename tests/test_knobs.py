@@ -33,7 +33,7 @@ NUMBERS = [knob for knob in KNOBS.values() if not knob.choices]
 FITS = {"compact-core": ["compact-reader"]}
 OTHER = {"num_steps": 3, "block_length": 8, "max_new_tokens": 3, "projection": "sampling", "top_p": 0.3, "seed": 7,
          "early_exit": "entropy", "settling": "count", "temperature": 2.5, "lookahead": 2,
-         "mask_schedule": "linear", "mask_order": "entropy",
+         "mask_schedule": "linear", "mask_order": "entropy", "remasking": "on", "threshold": 0.2,
          "weights": "schedule", "tau": 1.25, "schedule_end": 0.4, "alpha": 1.5, "guidance": -0.7}
 # Where a knob's name, or one of its options, means something else or cannot be left out.
 ELSEWHERE = {
@@ -256,11 +256,11 @@ def test_the_table_of_the_documentation_is_the_settings_as_they_are(capsys):
 
 BASE = {"num_steps": 4, "block_length": 16, "max_new_tokens": 16, "projection": "greedy", "top_p": 0.9, "seed": 0,
         "early_exit": "off", "settling": "anneal", "temperature": 1.0, "lookahead": 4,
-        "mask_schedule": "own", "mask_order": "own",
+        "mask_schedule": "own", "mask_order": "own", "remasking": "own", "threshold": 0.9,
         "weights": "adaptive", "tau": 0.5, "schedule_end": 0.0, "alpha": 0.0, "guidance": 0.0}
 WITH = {"max_new_tokens": {"block_length": 4}, "top_p": {"projection": "multihot"},
         "temperature": {"projection": "sampling"}, "schedule_end": {"weights": "schedule"},
-        "early_exit": {"num_steps": 32}}          # what a setting needs beside it
+        "threshold": {"settling": "confidence"}, "early_exit": {"num_steps": 32}}          # what a setting needs beside it
 
 
 @pytest.mark.skipif(not (ROOT / "assets/models/compact-core/config.json").exists(), reason="compact-core is missing")
@@ -277,7 +277,7 @@ def test_every_setting_changes_something():
             return [(frame.texts, frame.confidence) for frame in engine.stream(run) if isinstance(frame, Frame)]
         assert set(OTHER) == set(KNOBS)
         for name, value in OTHER.items():
-            if not KNOBS[name].label or name.startswith("mask_"):       # of causal LMs' speed, and of masked models alone
+            if not KNOBS[name].label or name in ("mask_schedule", "mask_order", "remasking"):   # not of simplex models
                 continue
             start = BASE | WITH.get(name, {})
             assert trail(**start) != trail(**start | {name: value}), name

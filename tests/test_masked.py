@@ -16,34 +16,28 @@ from ssd2_core.diffusion.sampling import generate
 from ssd2_core.errors import ModelError
 from ssd2_core.models.loading import load, never_said
 from ssd2_core.models.public_layouts import LAYOUTS
-from ssd2_core.protocol.frames import Frame
-from ssd2_core.protocol.messages import Change, Document, Done, Pin, Request, Started, Turn
+from ssd2_core.protocol.messages import Document, Done, Request, Started, Turn
 from ssd2_core.registry.kinds import MASKED_TYPES
 from ssd2_core.registry.known import KNOWN, markdown
 from ssd2_core.registry.model_card import is_compatible
 from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.text.prompts import TAGS, answer_text, contexts, encode
 from tests.support.browser import ROOT
+from tests.support.kinds import MASKED as KINDS
+from tests.support.kinds import kind_folders
 from tests.support.masked import MASKING, masked_folder
 from tests.test_library import TOKENIZER
 from tests.test_next_token_loading import lm_folder
 
-KINDS = {"llada": "llada", "dream": "Dream", "a2d-mdlm": "a2d-qwen3", "a2d-bd3lm": "a2d-qwen3", "bert": "modernbert"}
 V = MASKING.get_vocab_size()
 SHORT = SamplingParams(num_steps=4, block_length=6, max_new_tokens=12, mask_schedule="even", mask_order="probability")
+ASKED = [5, 6, 7, 8, 9, 10]             # a whole block
 NOTE = Document("note", "my dog is called Biscuit")
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """A folder for each kind, and one of a causal LM with the same tokenizer."""
-    place = tmp_path_factory.mktemp("masked")
-    found = {name: str(masked_folder(place / name, kind)) for name, kind in KINDS.items()}
-    causal = place / "causal"
-    causal.mkdir()
-    lm_folder(causal, vocab_size=V)
-    MASKING.save(str(causal / "tokenizer.json"))
-    return found | {"causal": str(causal)}
+    return kind_folders(tmp_path_factory.mktemp("masked"))
 
 
 @pytest.fixture(scope="module")
@@ -63,21 +57,22 @@ def test_it_is_read_from_its_public_layout_and_its_own_code_is_not(folders, kind
     assert (expert.card.kind, expert.card.role, expert.config.role) == ("masked", "core", "core")
     words = LAYOUTS[KINDS[kind]].masks
     assert expert.config.mask_token_id in [MASKING.token_to_id(word) for word in words]
-    assert expert.config.blocks == (kind == "a2d-bd3lm") and expert.config.shift == (kind == "dream")
+    assert expert.config.blocks == (kind in ("a2d-bd3lm", "sdar")) and expert.config.shift == (kind == "dream")
+    assert expert.config.from_prompt == (kind == "sdar")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_masks_settle_as_the_schedule_says_and_never_stay(folders, kind):
     expert = load(folders[kind])
     mask, shown = expert.config.mask_token_id, []
-    for step in generate(expert.model.bind([5, 6, 7]), SHORT, torch.Generator()):
+    for step in generate(expert.model.bind(ASKED), SHORT, torch.Generator()):
         before, after = step.state.settled, step.after.settled
         assert bool((after | ~before).all()) and mask not in step.token_ids
         shown.append(int((after & ~before).sum()))
     assert shown == [2, 2, 1, 1, 2, 2, 1, 1]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "sdar"])
 def test_rows_of_several_visitors_are_rows_alone(folders, kind):
     model, rows = load(folders[kind]).model, [[5, 6, 7, 8, 9, 10, 11], [12, 13], [14, 15, 16]]
     together = answer(model.bind_rows(rows))
@@ -90,27 +85,27 @@ def test_fused_with_another_kind_weight_decides_and_order_does_not(folders, kind
     core, user = load(folders[kind]).model, load(folders[other]).model
 
     def fused(weight: float, **experts) -> list[int]:
-        bound = {name: model.bind([5, 6, 7]) for name, model in experts.items()}
+        bound = {name: model.bind(ASKED) for name, model in experts.items()}
         return answer(Ensemble(bound, EnsembleParams({"me": weight}, "constant")))
-    alone = answer(core.bind([5, 6, 7]))
+    alone = answer(core.bind(ASKED))
     assert fused(0.0, core=core, me=user) == alone == fused(0.5, core=core, me=core)
     half = fused(0.5, core=core, me=user)
     assert half == fused(0.5, me=user, core=core)
     if other != "causal" and core.config.blocks == user.config.blocks:
-        assert fused(1.0, core=core, me=user) == answer(user.bind([5, 6, 7]))
+        assert fused(1.0, core=core, me=user) == answer(user.bind(ASKED))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_tokens_that_are_given_stand_and_are_seen_from_both_sides(folders, kind):
     model, pins = load(folders[kind]).model, Pins()
     pins.put(1, 2, [40, 41])
-    [filled] = answer(model.bind([5, 6, 7]), pins=pins)
+    [filled] = answer(model.bind(ASKED), pins=pins)
     assert filled[8:10] == [40, 41] and len(filled) == 12
     whole = Pins()
     whole.put(0, 0, [40, 41, 42, 43, 44, 45])
-    steps = list(generate(model.bind([5, 6, 7]), SHORT, torch.Generator(), pins=whole))
+    steps = list(generate(model.bind(ASKED), SHORT, torch.Generator(), pins=whole))
     assert [step.block for step in steps] == [0, 1, 1, 1, 1] and steps[0].token_ids.tolist() == [[40, 41, 42, 43, 44, 45]]
-    free, given = (next(generate(model.bind([5, 6, 7]), SHORT, torch.Generator(), pins=each)).prediction.logits
+    free, given = (next(generate(model.bind(ASKED), SHORT, torch.Generator(), pins=each)).prediction.logits
                    for each in (None, pins))
     assert torch.equal(free, given) == model.config.blocks              # a canvas knows of them before it comes there
 
@@ -118,22 +113,8 @@ def test_tokens_that_are_given_stand_and_are_seen_from_both_sides(folders, kind)
 @pytest.mark.parametrize("kind", KINDS)
 def test_samples_follow_the_seed(folders, kind):
     bind, params = load(folders[kind]).model.bind, replace(SHORT, projection="sampling", temperature=3.0, top_p=1.0)
-    first = answer(bind([5, 6, 7]), params, 1)
-    assert first == answer(bind([5, 6, 7]), params, 1) != answer(bind([5, 6, 7]), params, 2)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_run_of_the_engine_has_frames_plans_and_a_trace(folders, engine, kind):
-    request = Request("", "what is my dog called", folders[kind], (folders["causal"],), (NOTE,), (), SHORT,
-                      EnsembleParams({folders["causal"]: 0.4}),
-                      plan=(Change(2, EnsembleParams({folders["causal"]: 0.9})), Change(3, pin=Pin(0, 4, token_ids=(40,)))))
-    events = list(engine.stream(engine.submit(request)))
-    frames = [event for event in events if isinstance(event, Frame)]
-    assert isinstance(events[-1], Done), events[-1]
-    assert {frame.block for frame in frames} <= {0, 1} and frames[0].num_steps == 4
-    assert frames[0].input_mass == [0.0] * 6 and any(any(frame.input_mass) for frame in frames[1:])
-    first = [frame for frame in frames if frame.block == 0]
-    assert first[-1].settled == [True] * 6 and first[-1].token_ids[4] == 40 and first[-1].pinned[4]
+    first = answer(bind(ASKED), params, 1)
+    assert first == answer(bind(ASKED), params, 1) != answer(bind(ASKED), params, 2)
 
 
 def causal_with(path, tokenizer: Tokenizer, **changes: str):
@@ -178,6 +159,47 @@ def test_a_small_model_of_other_words_is_refused_with_the_first_of_them(folders,
         never_said({"core": core, "me": load(other)})
 
 
+def sdar_reference(lm, prompt: list[int], mask: int, length: int, steps: int, blocks: int, order: str) -> list[list[int]]:
+    """SDAR's sampler as its code reads, without a cache: every canvas, from the beginning of the prompt. A plain loop."""
+    text, canvases = list(prompt), []
+    for block in range(len(prompt) // length, len(prompt) // length + blocks):
+        text += [mask] * ((block + 1) * length - len(text))
+        at = torch.arange(len(text))
+        sees = at // length <= (at // length).unsqueeze(-1)
+        hidden = torch.zeros(sees.shape).masked_fill(~sees, torch.finfo(torch.float32).min)[None, None]
+        for step in range(steps):
+            canvases.append(list(text))
+            logits = lm(input_ids=torch.tensor([text]), attention_mask=hidden, position_ids=at[None]).logits[0]
+            logits[:, mask] = -torch.inf
+            sure, best = logits.softmax(-1).max(-1)
+            masks = [i for i in range(block * length, len(text)) if text[i] == mask]
+            count = length // steps + (step < length % steps)
+            for i in (masks if order == "left" else sorted(masks, key=lambda i: -float(sure[i])))[:count]:
+                text[i] = int(best[i])
+            if mask not in text:
+                break
+    return [*canvases, text]
+
+
+@pytest.mark.parametrize("order", ["probability", "left"])
+@pytest.mark.parametrize("steps", [6, 4, 2])
+def test_sdar_counts_its_blocks_from_the_beginning_of_the_prompt(folders, order, steps):
+    model = load(folders["sdar"]).model
+    model.config = replace(model.config, eos_token_id=None)
+    for prompt in ([5, 6, 7, 8], [5, 6, 7, 8, 9, 10], list(range(5, 20))):
+        mask, rest = model.config.mask_token_id, len(prompt) % 6
+        params = SamplingParams(num_steps=steps, block_length=6, max_new_tokens=18 - rest, mask_order=order)
+        generation, ours = generate(model.bind(prompt), params, torch.Generator()), []
+        while (question := generation.question()) is not None:
+            ids, state = question
+            ours.append([*prompt, *ids[0].tolist(), *state.token_ids.masked_fill(~state.settled, mask)[0].tolist()])
+            generation.make_step()
+        ours.append([*prompt, *generation.ids[0].tolist()])
+        assert ours == sdar_reference(model.lm, prompt, mask, 6, steps, 3, order)
+    together = answer(model.bind_rows([[5, 6, 7], [8] * 10]), params)      # where rows differ, blocks begin with the answer
+    assert len(together) == 2 and len(together[0]) % 6 == 0
+
+
 def test_a_layout_is_known_where_cards_are_read_and_where_networks_are_loaded():
     assert set(MASKED_TYPES) == set(LAYOUTS)
 
@@ -189,9 +211,10 @@ def test_how_masks_settle_is_the_model_s_own_unless_it_is_chosen(folders):
         return [step.after.settled.tolist() for step in steps]
     for kind, own in (("llada", ("even", "probability")), ("dream", ("dream", "entropy")), ("bert", ("linear", "probability"))):
         assert trail(kind) == trail(kind, mask_schedule=own[0], mask_order=own[1])
-    for name in ("mask_schedule", "mask_order"):
+    for name, ways in (("mask_schedule", 3), ("mask_order", 4)):             # "block" differs where tokens are given
         shown = {str(trail("dream", **{name: choice})) for choice in knobs(SamplingParams)[name].choices[1:]}
-        assert len(shown) == 3, name
+        assert len(shown) == ways, name
+    assert trail("llada", remasking="on") != trail("llada", remasking="off") == trail("llada")
 
 
 def test_what_cannot_be_read_is_one_sentence(tmp_path):

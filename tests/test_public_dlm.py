@@ -22,7 +22,8 @@ FOLDER = Path(os.environ.get("SSD2_REFERENCE") or Path(__file__).parent / "data"
 KINDS = sorted(path.parent.name for path in FOLDER.glob("*/vectors.safetensors"))
 SCHEDULES = {"llada_original": "even", "dllm_linear": "linear", "dream_hub": "dream"}
 SAMPLERS = {"LLaDA": "even", "MDLMSampler": "linear", "BD3LMSampler": "linear", "DreamSampler": "linear",
-            "diffusion_generate": "dream", "SDAR": "even"}
+            "diffusion_generate": "dream", "SDAR": "block", "block_diffusion": "block"}
+SDAR_ORDERS = {"sequential": "left"}
 
 
 def runs_of(kind: str) -> list[str]:
@@ -41,9 +42,10 @@ class Stored:
         self.ids, self.settings = json.loads(about["ids"]), json.loads(about[run])
         _, layout, shape = network_config(FOLDER / kind, kind)
         lm = load_network(FOLDER / kind, kind, layout, shape, "float32", {"device_map": None})
-        self.blocks = "BD3LM" in self.settings["sampler"]
+        self.blocks = "BD3LM" in self.settings["sampler"] or bool(layout.blocks)
         config = MaskedConfig("core", lm.config.vocab_size, self.ids["eos"], mask_token_id=self.ids["mask"],
-                              pad_token_id=self.ids["pad"], blocks=self.blocks, shift=layout.shift, caches=layout.caches)
+                              pad_token_id=None if layout.from_prompt else self.ids["pad"], blocks=self.blocks,
+                              from_prompt=layout.from_prompt, shift=layout.shift, caches=layout.caches)
         self.model = MaskedModel(lm, config)
         prompts, kept = self.data["prompt_ids"], self.data["prompt_mask"].bool()
         self.rows = [row[keep].tolist() for row, keep in zip(prompts, kept, strict=True)]
@@ -54,14 +56,17 @@ class Stored:
         schedule = next(ours for name, ours in SAMPLERS.items() if name in found["sampler"])
         new = found["new_tokens"]
         length = found.get("block_length", new)
+        rule = found.get("remasking_strategy", found.get("remasking", ""))
         return SamplingParams(
-            num_steps=found.get("steps_per_block", found["steps"]), block_length=length, max_new_tokens=new, settling="count",
-            mask_schedule=schedule, mask_order="entropy" if found.get("alg") == "entropy" else "probability")
+            num_steps=found.get("denoising_steps", found.get("steps_per_block", found.get("steps"))), block_length=length,
+            max_new_tokens=new, settling="confidence" if "dynamic" in rule else "count", mask_schedule=schedule,
+            mask_order="entropy" if found.get("alg") == "entropy" else SDAR_ORDERS.get(rule, "probability"),
+            threshold=found.get("confidence_threshold", found.get("threshold", 0.9)))
 
     def answers(self, canvas: torch.Tensor) -> torch.Tensor:
         """The part of a stored canvas (B, T) that is the answer, where each row's prompt ends."""
         new = canvas.shape[1] - max(map(len, self.rows))
-        if self.settings["padding"].startswith("left"):
+        if self.settings.get("padding", "left").startswith("left"):
             edge = self.settings.get("padded_prompt_length", max(map(len, self.rows)))
             return canvas[:, edge:]
         return torch.stack([row[len(prompt):len(prompt) + new] for row, prompt in zip(canvas, self.rows, strict=True)])

@@ -44,10 +44,12 @@ def seen(state: BlockState) -> tuple[Tensor, Tensor]:
     """What the networks see at a step: token ids and their probabilities, (B, L) each. Ask before the next step is made.
 
     Of noisy logits the likeliest token of softmax(x_t), which is what a network embeds; of tokens the latest estimates, with
-    mass 0 where there is none yet; of masks the mask where a position is not settled, with mass 0.
+    mass 0 where there is none yet; of masks the mask where a position is not settled, and of random tokens these, with mass 0.
     """
     if state.mask_token_id is not None:
         return state.token_ids.masked_fill(~state.settled, state.mask_token_id), state.settled.float()
+    if state.noisy_ids is not None:
+        return state.noisy_ids, state.settled.float()
     if state.on_tokens:
         return state.token_ids, state.confidence
     mass, ids = state.x_t.softmax(-1).max(-1)

@@ -63,9 +63,9 @@ class Ensemble:
         kinds = {expert.reads for expert in experts.values()}
         if len(set(sizes.values())) > 1 and "simplex" in kinds:
             raise ModelError(f"Experts must share one vocabulary; these have {sizes} entries.")
-        if "simplex" in kinds and len(kinds) > 1:
-            raise ModelError("Simplex experts cannot write one answer together with next-token or masked experts; choose "
-                             "one kind.")
+        if "simplex" in kinds and len(kinds) > 1 or {"masks", "uniform"} <= kinds:
+            raise ModelError(f"Experts that read {' and '.join(sorted(kinds))} cannot write one answer together; choose one "
+                             "kind, or next-token models beside masked or uniform ones.")
         masks = {expert.mask_token_id for expert in experts.values()} - {None}
         if len(masks) > 1:
             raise ModelError(f"Masked experts must have one mask token; these have the ids {sorted(masks)}.")
@@ -76,9 +76,10 @@ class Ensemble:
         self.never = torch.tensor(sorted(never), dtype=torch.long, device=first.device)
         self.vocab_size, self.eos_token_id, self.simplex_value = min(sizes.values()), first.eos_token_id, first.simplex_value
         self.device, self.batch_size, self.bare = first.device, first.batch_size, None
-        self.reads, self.mask_token_id = "masks" if "masks" in kinds else first.reads, next(iter(masks), None)
-        masked = [experts[name] for name in sorted(experts, key=lambda name: name != CORE) if experts[name].reads == "masks"]
-        self.canvas, self.own = (masked[0].canvas, masked[0].own) if masked else (False, {})
+        order = sorted(experts, key=lambda name: name != CORE)      # how a block settles is the leader's own, if not chosen
+        leader = next((experts[name] for name in order if experts[name].reads != "tokens"), first)
+        self.reads, self.canvas, self.own, self.lead = leader.reads, leader.canvas, leader.own, leader.lead
+        self.mask_token_id = next(iter(masks), None)
 
     def __call__(self, ids: Tensor, state: BlockState, known: Mapping[Denoiser, Tensor] | None = None) -> Prediction:
         """ids so far (B, R) and the block -> Prediction with the parts of each expert. known: logits computed in a batch."""
@@ -97,12 +98,21 @@ class Ensemble:
         else:
             total = sum(weights[name] for name in parts)
             spread = {name: torch.full_like(state.u[:, state.window], weights[name] / total) for name in parts}
+        if self.reads in ("masks", "uniform"):
+            spread = self._after_estimates(spread, state)
         prediction = Prediction(combine(parts, spread), parts, spread)
         if len(self.never):
             prediction.logits[..., self.never] = FLOOR
         if self.params.guidance and self.guide is not None:
             prediction.logits = self.guide(prediction.logits, self.params.guidance)
         return prediction
+
+    def _after_estimates(self, weights: dict[str, Tensor], state: BlockState) -> dict[str, Tensor]:
+        """Weights (B, W) without those of next-token experts where nothing is estimated before a position yet."""
+        known = torch.nn.functional.pad((state.settled | (state.confidence > 0))[:, :-1], (1, 0), value=True)[:, state.window]
+        found = {name: weight * known if self.experts[name].reads == "tokens" else weight for name, weight in weights.items()}
+        total = sum(found.values())
+        return {name: torch.where(total > 0, weight / total, weights[name]) for name, weight in found.items()}
 
     def passes(self, time: float) -> list[Denoiser]:
         """The experts that the step at t/T will ask, with those without documents that they are contrasted with."""

@@ -11,51 +11,57 @@ import torch
 from torch import Tensor
 
 from ..config import SamplingParams
+from .process import Process
 from .simplex import entropy, log_probs, nucleus
-from .step import BlockState, Prediction
+from .step import BlockState, Denoiser, Prediction
 
 
-def start(x_t: Tensor, eos: int | None, params: SamplingParams, rng: torch.Generator, ended: Tensor) -> BlockState:
-    """A block of which nothing is known: no estimate but the end of text, which stands in rows that have ``ended`` (B,).
+class FixedPoint(Process):
+    """The process of denoisers that read tokens."""
 
-    x_t: where the noise goes (B, L, V), or (B, L, 0).
-    """
-    x_t.exponential_(generator=rng).log_().neg_()                                         # g = -log(E), E ~ Exp(1)
-    settled = ended.unsqueeze(-1).expand(x_t.shape[:2]).clone()
-    u, nothing = (~settled).float(), torch.zeros(x_t.shape[:2], device=x_t.device)
-    state = BlockState(x_t, x_t, u, settled, 1, x_t.shape[1], token_ids=torch.full_like(settled, eos or 0, dtype=torch.long),
-                       confidence=nothing, entropy=nothing, on_tokens=True)
-    return replace(state, window=window_of(settled, params.lookahead))
+    def start(self, last: BlockState | None, ended: Tensor) -> BlockState:
+        """A block of which nothing is known: no estimate but the end of text, which stands in rows that have ``ended``."""
+        x_t = gumbel(last, self.denoise, self.params, self.rng, self.params.block_length)
+        settled = ended.unsqueeze(-1).expand(x_t.shape[:2]).clone()
+        u, nothing = (~settled).float(), torch.zeros(x_t.shape[:2], device=x_t.device)
+        ids = torch.full_like(settled, self.eos or 0, dtype=torch.long)
+        return BlockState(x_t, x_t, u, settled, 1, x_t.shape[1], token_ids=ids, confidence=nothing, entropy=nothing,
+                          on_tokens=True, window=window_of(settled, self.params.lookahead))
+
+    def give(self, state: BlockState, at: Tensor, given: Tensor) -> None:
+        """What follows a token that was another one is open again."""
+        moved = (state.token_ids[:, at] != given) & state.settled[:, at]
+        for position in at[moved.any(0)].tolist():
+            state.settled[:, position + 1:] = False
+        state.token_ids[:, at], state.settled[:, at] = given, True
+        state.window = window_of(state.settled, self.params.lookahead)
+
+    def advance(self, state: BlockState, prediction: Prediction) -> BlockState:
+        """Each position whose predecessors were right is settled."""
+        at, log_p = state.window, log_probs(prediction.logits)
+        old, held = state.token_ids[:, at], state.settled[:, at]
+        new = torch.where(held, old, drawn(log_p, state.x_t[:, at], self.params))             # (B, W)
+        right = (held | (new == old)).long().cumprod(-1)
+        final = torch.cat([torch.ones_like(right[:, :1]), right[:, :-1]], -1).bool()          # all before it stood still
+        found = log_p.gather(-1, new.unsqueeze(-1)).squeeze(-1).exp()
+        after = replace(
+            state, step=state.step + 1, settled=put(state.settled, at, held | final), token_ids=put(state.token_ids, at, new),
+            confidence=put(state.confidence, at, torch.where(held, state.confidence[:, at], found)),
+            entropy=put(state.entropy, at, torch.where(held, state.entropy[:, at], entropy(log_p))))
+        if self.eos is not None:                                    # what stands behind a final end of text is nothing
+            ends = ((after.token_ids == self.eos) & leading(after.settled)).long()
+            behind = ends.cumsum(-1) - ends > 0
+            after.token_ids, after.settled = after.token_ids.masked_fill(behind, self.eos), after.settled | behind
+        after.u, after.chosen = (~after.settled).float(), after.token_ids
+        after.window = window_of(after.settled, self.params.lookahead)
+        return after
 
 
-def advance(state: BlockState, prediction: Prediction, params: SamplingParams, eos: int | None) -> BlockState:
-    """The block after a prediction for its window (B, W, V): each position whose predecessors were right is settled."""
-    at, log_p = state.window, log_probs(prediction.logits)
-    old, held = state.token_ids[:, at], state.settled[:, at]
-    new = torch.where(held, old, drawn(log_p, state.x_t[:, at], params))                  # (B, W)
-    right = (held | (new == old)).long().cumprod(-1)
-    final = torch.cat([torch.ones_like(right[:, :1]), right[:, :-1]], -1).bool()          # all before it stood still
-    found = log_p.gather(-1, new.unsqueeze(-1)).squeeze(-1).exp()
-    after = replace(
-        state, step=state.step + 1, settled=put(state.settled, at, held | final), token_ids=put(state.token_ids, at, new),
-        confidence=put(state.confidence, at, torch.where(held, state.confidence[:, at], found)),
-        entropy=put(state.entropy, at, torch.where(held, state.entropy[:, at], entropy(log_p))))
-    if eos is not None:                                             # what stands behind a final end of text is nothing
-        ends = ((after.token_ids == eos) & leading(after.settled)).long()
-        behind = ends.cumsum(-1) - ends > 0
-        after.token_ids, after.settled = after.token_ids.masked_fill(behind, eos), after.settled | behind
-    after.u, after.chosen = (~after.settled).float(), after.token_ids
-    after.window = window_of(after.settled, params.lookahead)
-    return after
-
-
-def give(state: BlockState, at: Tensor, given: Tensor, lookahead: int) -> None:
-    """Set tokens (N,) at positions (N,), in place; what follows a token that was another one is open again."""
-    moved = (state.token_ids[:, at] != given) & state.settled[:, at]
-    for position in at[moved.any(0)].tolist():
-        state.settled[:, position + 1:] = False
-    state.token_ids[:, at], state.settled[:, at] = given, True
-    state.window = window_of(state.settled, lookahead)
+def gumbel(last: BlockState | None, denoise: Denoiser, params: SamplingParams, rng: torch.Generator, length: int) -> Tensor:
+    """The noise of samples, g = -log(E), E ~ Exp(1): (B, L, V), or (B, L, 0) for the greedy choice. last: as for a Process."""
+    width = 0 if is_greedy(params) else denoise.vocab_size
+    x_t = last.x_t if last else torch.empty((denoise.batch_size, length, width), device=rng.device)
+    return x_t.exponential_(generator=rng).log_().neg_()
 
 
 def drawn(log_p: Tensor, noise: Tensor, params: SamplingParams) -> Tensor:

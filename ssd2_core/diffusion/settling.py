@@ -1,7 +1,8 @@
 """Which positions of a block settle, and when nothing is left to decide in it.
 
 How many settle in a step, by schedule (M masks left, step j of s from 0):
-"even": ceil(M / (s - j)), so the first steps take what does not divide (LLaDA, SDAR). "linear": what a linear noise schedule
+"even": ceil(M / (s - j)), so the first steps take what does not divide (LLaDA). "block": the same as if the block held nothing
+but masks at first, whatever stands in it (SDAR). "linear": what a linear noise schedule
 leaves, rounded half to even after fp32 arithmetic (dllm). "dream": the same from time 1 to EPSILON, rounded down, all that is
 left in the last step.
 """
@@ -13,40 +14,44 @@ from ..config import SamplingParams
 from .step import BlockState
 
 PATIENCE, STILL = 3, 0.05       # steps without a change, and how far a confidence may move in each
-CERTAIN = 0.1                   # nats: an entropy below is no doubt; also how much doubt may settle in one step
+DOUBT = 0.1                     # nats: an entropy below is no doubt; also how much doubt may settle in one step
 EPSILON = 1e-3                  # time of the last step in Dream's schedule
-SURE = 0.9                      # a probability from which on a position settles
 
 
-def settle(after: BlockState, rule: str) -> Tensor:
+def settle(after: BlockState, rule: str, threshold: float) -> Tensor:
     """The positions that have their token from now on (B, L): the surest of those that are open.
 
-    "count": as many as leave an equal number for each step to come (LLaDA). "confidence": also all with a probability of SURE.
-    "entropy": also all as long as the entropies of the surer ones add up to CERTAIN at most (DiffusionGemma).
+    "count": as many as leave an equal number for each step to come (LLaDA). "confidence": also all with a probability of
+    ``threshold`` (Fast-dLLM).
+    "entropy": also all as long as the entropies of the surer ones add up to DOUBT at most (DiffusionGemma).
     """
     count = quota((~after.settled).sum(-1), after.step - 2, after.num_steps)
     surest = -after.entropy if rule == "entropy" else after.confidence
-    return after.settled | chosen(surest, after.confidence, after.entropy, after.settled, count, rule)
+    return after.settled | chosen(surest, after.confidence, after.entropy, after.settled, count, rule, threshold)
 
 
-def chosen(surest: Tensor, confidence: Tensor, doubt: Tensor, settled: Tensor, count: Tensor, rule: str) -> Tensor:
+def chosen(surest: Tensor, confidence: Tensor, doubt: Tensor, settled: Tensor, count: Tensor, rule: str, threshold: float,
+           bound: float = DOUBT) -> Tensor:
     """The open positions (B, W) that settle now: the ``count`` (B,) surest, and more as the rule says, see ``settle``.
 
-    surest, confidence (probability), doubt (entropy in nats), settled: all (B, W).
+    surest, confidence (probability), doubt (entropy in nats), settled: all (B, W). bound: of the rule by entropy.
     """
     order = (-surest).masked_fill(settled, torch.inf).sort(dim=-1, stable=True).indices   # settled ones stand last
     rank = order.argsort(-1)
     newly = rank < count.unsqueeze(-1)
     if rule == "confidence":
-        newly = newly | (confidence >= SURE)
+        newly = newly | (confidence >= threshold)
     if rule == "entropy":
         doubts = doubt.masked_fill(settled, torch.inf).sort(-1)
-        newly = newly | ((doubts.values.cumsum(-1) - doubts.values) <= CERTAIN).gather(-1, doubts.indices.argsort(-1))
+        newly = newly | ((doubts.values.cumsum(-1) - doubts.values) <= bound).gather(-1, doubts.indices.argsort(-1))
     return newly & ~settled
 
 
-def quota(masks: Tensor, done: int, steps: int, schedule: str = "even") -> Tensor:
-    """How many of ``masks`` (B,) settle in the step after ``done`` of ``steps``; all of them in the last. -> (B,)."""
+def quota(masks: Tensor, done: int, steps: int, schedule: str = "even", length: int = 0) -> Tensor:
+    """How many of ``masks`` (B,) settle in the step after ``done`` of ``steps``; all of them in the last. -> (B,).
+
+    length: of a whole block, for the schedule of that name.
+    """
     left = steps - done
     if left <= 1:
         return masks
@@ -57,6 +62,8 @@ def quota(masks: Tensor, done: int, steps: int, schedule: str = "even") -> Tenso
     if schedule == "dream":
         times = torch.linspace(1, EPSILON, steps + 1)
         return (masks.float() * (1 - times[done + 1] / times[done]).to(masks.device)).long()
+    if schedule == "block":
+        return masks.clamp_max(length // steps + (done < length % steps))
     return -(-masks // left)
 
 
@@ -71,7 +78,7 @@ def is_unchanged(before: BlockState, after: BlockState, eos: int | None) -> bool
 def has_converged(after: BlockState, params: SamplingParams, eos: int | None) -> bool:
     """Whether nothing is left to decide: see ``SamplingParams.early_exit``."""
     if params.early_exit == "entropy":
-        return not bool(((after.entropy > CERTAIN) & is_text(after.token_ids, eos)).any())
+        return not bool(((after.entropy > DOUBT) & is_text(after.token_ids, eos)).any())
     return params.early_exit == "patience" and after.unchanged_steps >= PATIENCE
 
 

@@ -20,9 +20,11 @@ class BlockState:
     step: from 1 to num_steps, so t = num_steps - step + 1.
     Of the step before, None before the first: previous: fused logits (B, L, V), for self-conditioning; token_ids: latest
     estimate, its confidence (probability) and the entropy in nats there, all (B, L); chosen: what was projected, see
-    ``simplex.choose``. unchanged_steps: in which nothing has moved.
+    ``simplex.choose``. unchanged_steps: in which nothing has moved, (B,) by row where rows end alone.
     window: positions that are predicted, all but for denoisers that read tokens (``on_tokens``).
     mask_token_id: what stands for a position that is not settled where a denoiser reads masks; None where none does.
+    given: positions (B, L) whose token a visitor gave. noisy_ids: what a uniform denoiser reads, (B, L). over: rows (B,) with
+    nothing left to decide though not all is settled. block_length: of the blocks to come; the first one may be shorter.
     """
 
     x_t: Tensor
@@ -36,10 +38,14 @@ class BlockState:
     confidence: Tensor | None = None
     entropy: Tensor | None = None
     chosen: Tensor | None = None
-    unchanged_steps: int = 0
+    unchanged_steps: int | Tensor = 0
     window: slice = field(default_factory=lambda: slice(None))
     on_tokens: bool = False
     mask_token_id: int | None = None
+    given: Tensor | None = None
+    noisy_ids: Tensor | None = None
+    over: Tensor | None = None
+    block_length: int = 0
 
     @property
     def time(self) -> float:
@@ -63,9 +69,9 @@ class Prediction:
 class Denoiser(Protocol):
     """Anything that predicts a clean block: a bound expert, an ensemble.
 
-    reads: "simplex" for x_t, "tokens" for the latest estimates, "masks" for settled tokens with mask_token_id elsewhere.
-    canvas: whether it reads the whole answer at once, and not block after block; in an ensemble the core says it.
-    bare: the same without documents. own: SamplingParams of its own sampler, for those that are "own".
+    reads: "simplex" for x_t, "tokens" for the latest estimates, "masks" or "uniform" for settled tokens and mask_token_id or
+    random tokens elsewhere. canvas: whether it reads the whole answer at once, and not block after block.
+    bare: the same without documents. own: settings of its own sampler: SamplingParams for those that are "own", and others.
     Those that have a ``network`` in common have ``together(questions)``, one pass for all: see ``ensemble.ask_together``.
     """
 
@@ -78,7 +84,10 @@ class Denoiser(Protocol):
     bare: "Denoiser | None"
     canvas: bool
     mask_token_id: int | None
-    own: Mapping[str, str]
+    own: Mapping[str, object]
+
+    def lead(self, length: int) -> int:
+        """Positions of the first of blocks of a length that the end of the prompt takes, where they are counted from there."""
 
     def __call__(self, ids: Tensor, state: BlockState) -> Prediction:
         """ids so far (B, R) and the block -> logits (B, L, V) of its window, parts by expert."""
@@ -89,9 +98,8 @@ class Step:
     """One denoising step of one block: from ``state`` by way of ``prediction`` to ``after``.
 
     block: from 0. ids: tokens before this block (B, R). changed: the token differs from the step before (B, L).
-    pinned: tokens that were given (L,). finished: the last step of the block, maybe an early one.
-    ended: rows that have an EOS by now (B,), only meaningful when finished.
-    The x_t of ``state`` stands until the next step is made.
+    pinned: tokens that were given (L,). finished: the last step of the block, maybe an early one. ended: rows (B,) that have an
+    EOS by then. The x_t of ``state`` stands until the next step is made.
     """
 
     block: int

@@ -113,6 +113,10 @@ class BoundExpert:
         self.eos_token_id, self.device = model.config.eos_token_id, model.device
         self.batch_size = context.first_ids.shape[0]
 
+    def lead(self, length: int) -> int:
+        """Nothing of a block is the prompt's."""
+        return 0
+
     @torch.no_grad()
     def __call__(self, ids: Tensor, state: BlockState) -> Prediction:
         """ids so far (B, R) and the block -> logits (B, L, V)."""

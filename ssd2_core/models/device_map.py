@@ -164,12 +164,15 @@ def make_plan(model_id: str, config, dtype, device_map: str | dict | None, max_m
 
 def network_of(config):
     """The network of an SSD2Config or of an LM's config, without weights under ``init_empty_weights``."""
-    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, DiffusionGemmaConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
     from .ssd2 import SSD2Config, SSD2Model
     if isinstance(config, SSD2Config):
         return SSD2Model(config)
+    if isinstance(config, DiffusionGemmaConfig):
+        from .uniform import TextDiffusionGemma
+        return TextDiffusionGemma(config)
     return (AutoModelForCausalLM if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING else AutoModelForMaskedLM).from_config(config)
 
 

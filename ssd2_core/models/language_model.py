@@ -22,6 +22,10 @@ class LanguageExpert:
         self.simplex_value, self.device = model.config.simplex_value, model.device
         self.network, self.batch_size = model.lm, len(rows)
 
+    def lead(self, length: int) -> int:
+        """Nothing of a block is the prompt's."""
+        return 0
+
     def asks(self, ids: Tensor, state: BlockState) -> list[Ask]:
         """What each row reads; the first of the logits that it wants are those of the block's window."""
         raise NotImplementedError

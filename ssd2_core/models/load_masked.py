@@ -14,6 +14,7 @@ from ..text.chat_template import read_chat_template
 from ..text.prompts import prompt_format
 from .device_map import load_weights
 from .masked import MaskedConfig, MaskedModel
+from .next_token import NextTokenConfig
 from .public_layouts import LAYOUTS, PublicLayout, sees_blocks
 
 
@@ -46,15 +47,22 @@ def load_masked(folder: Path, model_id: str, tokenizer: Tokenizer, dtype: str, w
     if size > rows:
         raise ModelError(f"{model_id} has the token id {size - 1}, its network only {rows} rows; they do not belong together.")
     lm = load_network(folder, model_id, layout, config, dtype, where)
-    card, ends = read_card(folder, model_id, "folder"), raw.get("eos_token_id")
-    template = read_chat_template(folder, tokenizer, model_id, ends[0] if isinstance(ends, list) else ends)
-    positions = getattr(config, "max_position_embeddings", None) or MaskedConfig.max_context
     return MaskedModel(lm, MaskedConfig(
-        card.role, size, template.eos if template else prompt_format(tokenizer).eos, title=card.title, license=card.license,
-        chat_template=template, tokenizer_hash=card.tokenizer_hash, num_parameters=card.parameters, max_positions=positions,
-        max_context=min(MaskedConfig.max_context, positions), mask_token_id=mask, pad_token_id=raw.get("pad_token_id"),
+        **about(folder, model_id, tokenizer, raw, config, size), mask_token_id=mask,
+        pad_token_id=None if layout.from_prompt else raw.get("pad_token_id"), from_prompt=layout.from_prompt,
         blocks=sees_blocks(layout, f"{model_id} {folder.resolve().name}"), shift=layout.shift, caches=layout.caches,
         own=layout.own))
+
+
+def about(folder: Path, model_id: str, tokenizer: Tokenizer, raw: dict, config: PreTrainedConfig, size: int) -> dict:
+    """What a NextTokenConfig must know of the checkpoint in ``folder``. raw: its config.json. size: tokens that it may say."""
+    card, ends = read_card(folder, model_id, "folder"), raw.get("eos_token_id")
+    template = read_chat_template(folder, tokenizer, model_id, ends[0] if isinstance(ends, list) else ends)
+    positions = getattr(config, "max_position_embeddings", None) or NextTokenConfig.max_context
+    return {"role": card.role, "vocab_size": size, "eos_token_id": template.eos if template else prompt_format(tokenizer).eos,
+            "title": card.title, "license": card.license, "chat_template": template, "tokenizer_hash": card.tokenizer_hash,
+            "num_parameters": card.parameters, "max_positions": positions,
+            "max_context": min(NextTokenConfig.max_context, positions)}
 
 
 def mask_id(raw: dict, layout: PublicLayout, table: dict[str, int], model_id: str) -> int:

@@ -15,7 +15,7 @@ from ..config import CORE, Settings, knobs
 from ..errors import ModelError, is_out_of_memory, reason
 from ..registry.base_models import Progress, find_base
 from ..registry.cards import here, is_gguf, list_models, locate, read_card, resolve, tokenizer_hash
-from ..registry.kinds import MASKED, NEXT_TOKEN, SIMPLEX, kind_of
+from ..registry.kinds import MASKED, NEXT_TOKEN, SIMPLEX, UNIFORM, kind_of
 from ..registry.model_card import ModelCard, check_compatible, control_apart
 from ..registry.vocabulary import vocabulary_of
 from .device_map import (
@@ -81,7 +81,7 @@ def never_said(experts: Mapping[str, Expert]) -> tuple[int, ...]:
     if core.config.eos_token_id in apart:
         raise ModelError(f"{core.card.id} ends its answers with a token (id {core.config.eos_token_id}) that is another one "
                          "for a small model; choose models of one family.")
-    return apart
+    return tuple(sorted({*apart, *getattr(core.config, "never", ())}))
 
 
 def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto", progress: Progress | None = None, *,
@@ -141,14 +141,16 @@ def plan_for(folder: Path, model_id: str, device_map: str | dict | None = None, 
 
     from .load_masked import network_config
     from .load_next_token import lm_config
+    from .load_uniform import uniform_config
     from .ssd2 import SSD2Config
     placed, limits = parse_device_map(device_map), parse_max_memory(max_memory)
     check_max_memory(device_map, max_memory)
     on_gpu = torch.cuda.is_available() and placed != "cpu"
     try:
         kind = kind_of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        config = SSD2Config.from_pretrained(folder) if kind == SIMPLEX else (
-            network_config(folder, model_id)[-1] if kind == MASKED else lm_config(folder, model_id))
+        readers = {SIMPLEX: lambda: SSD2Config.from_pretrained(folder), MASKED: lambda: network_config(folder, model_id)[-1],
+                   UNIFORM: lambda: uniform_config(folder, model_id), NEXT_TOKEN: lambda: lm_config(folder, model_id)}
+        config = readers[kind]()
         if dtype == "auto":
             half = on_gpu or (count_parameters(config) >= LARGE and has_bfloat16_units())
             dtype = "bfloat16" if half else "float32"
@@ -185,7 +187,10 @@ def _load_model(folder: Path, model_id: str, dtype: str, where: dict, progress: 
 def _load_lm(kind: str, folder: Path, model_id: str, tokenizer: Tokenizer, lies: Path, dtype: str, where: dict):
     from .load_masked import load_masked
     from .load_next_token import load_next_token
+    from .load_uniform import load_uniform
     try:
+        if kind == UNIFORM:
+            return load_uniform(folder, model_id, tokenizer, dtype, where)
         if kind == MASKED:
             return load_masked(folder, model_id, tokenizer, dtype, where)
         return load_next_token(folder, model_id, tokenizer, lies, dtype, where)

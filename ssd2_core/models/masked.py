@@ -24,13 +24,16 @@ class MaskedConfig(NextTokenConfig):
     """NextTokenConfig, and how a masked network reads.
 
     mask_token_id, pad_token_id: the latter is not read where it stands in finished blocks. blocks: whether a token sees its own
-    and earlier blocks only. shift: whether the prediction of a position is read one before it (Dream). caches: whether the
-    network keeps keys and values; an encoder does not. own: SamplingParams of its public sampler.
+    and earlier blocks only. from_prompt: whether these are counted from the beginning of the prompt, so that its end is part of
+    the first block of the answer (SDAR), and not from where the answer begins. shift: whether the prediction of a position is
+    read one before it (Dream). caches: whether the network keeps keys and values; an encoder does not. own: SamplingParams of
+    its public sampler.
     """
 
     mask_token_id: int
     pad_token_id: int | None = None
     blocks: bool = False
+    from_prompt: bool = False
     shift: bool = False
     caches: bool = True
     own: Mapping[str, str] = field(default_factory=dict)
@@ -59,11 +62,24 @@ class MaskedExpert(LanguageExpert):
         texts = [(row, row.context, said, now) for row, said, now in zip(self.rows, ids.tolist(), block, strict=True)]
         if self.canvas:
             return [Ask(row, [*context, *said, *now], wanted) for row, context, said, now in texts]
-        return [self.ask_of_blocks(row, self.parts(context, said, now), wanted) for row, context, said, now in texts]
+        length = state.block_length
+        return [self.ask_of_blocks(row, self.parts(context, said, now, length), wanted) for row, context, said, now in texts]
 
-    def parts(self, context: list[int], said: list[int], block: list[int]) -> list[list[int]]:
-        """A text in blocks, of which each sees itself and those before it. Those of the context end where the answer begins."""
-        length, pad = len(block), self.config.pad_token_id
+    def rests(self, length: int) -> set[int]:
+        """How many tokens of each prompt stand behind its last whole block."""
+        return {len(row.context) % length for row in self.rows}
+
+    def lead(self, length: int) -> int:
+        """How many of these share their block with the answer; none where rows would differ."""
+        rests = self.rests(length)
+        return rests.pop() if self.config.from_prompt and len(rests) == 1 else 0
+
+    def parts(self, context: list[int], said: list[int], block: list[int], length: int) -> list[list[int]]:
+        """A text in blocks, of which each sees itself and those before it."""
+        pad = self.config.pad_token_id
+        if self.config.from_prompt and len(self.rests(length)) == 1:
+            text = [*context, *said, *block]
+            return [text[at:at + length] for at in range(0, len(text), length)]
         first = len(context) % length
         done = [context[:first], *(context[at:at + length] for at in range(first, len(context), length))]
         done += [said[at:at + length] for at in range(0, len(said), length)]

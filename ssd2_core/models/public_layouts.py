@@ -19,6 +19,7 @@ LLADA = {r"^model\.transformer\.wte": "model.embed_tokens", r"^model\.transforme
              "ff_proj": "mlp.gate_proj", "up_proj": "mlp.up_proj", "ff_out": "mlp.down_proj"}.items()}}
 
 LLADA_SAMPLER = {"mask_schedule": "even", "mask_order": "probability"}
+SDAR_SAMPLER = {"mask_schedule": "block", "mask_order": "probability"}
 DLLM_SAMPLER = {"mask_schedule": "linear", "mask_order": "probability"}
 
 
@@ -27,7 +28,7 @@ class PublicLayout:
     """How a public checkpoint is read. config: of the network, from the checkpoint's. names: tensor names, pattern to new name.
 
     masks: words that its mask token may be. shift, caches, own: see MaskedConfig. blocks: whether it always sees blocks only;
-    None where checkpoints of this kind differ, see ``sees_blocks``.
+    None where checkpoints of this kind differ, see ``sees_blocks``. from_prompt: see MaskedConfig.
     """
 
     title: str
@@ -37,6 +38,7 @@ class PublicLayout:
     shift: bool = False
     caches: bool = True
     blocks: bool | None = False
+    from_prompt: bool = False
     own: Mapping[str, str] = field(default_factory=lambda: LLADA_SAMPLER)
 
 
@@ -76,6 +78,7 @@ LAYOUTS: Mapping[str, PublicLayout] = {
                           own={"mask_schedule": "dream", "mask_order": "entropy"}),
     "a2d-qwen3": PublicLayout("A2D (Qwen3)", like(Qwen3Config), QWEN_MASKS, blocks=None, own=DLLM_SAMPLER),
     "a2d-qwen2": PublicLayout("A2D (Qwen2)", like(Qwen2Config), QWEN_MASKS, blocks=None, own=DLLM_SAMPLER),
+    "sdar": PublicLayout("SDAR", like(Qwen3Config), QWEN_MASKS, blocks=True, from_prompt=True, own=SDAR_SAMPLER),
     "modernbert": PublicLayout("ModernBERT", like(ModernBertConfig), ("[MASK]",), caches=False,
                                own=DLLM_SAMPLER),
 }

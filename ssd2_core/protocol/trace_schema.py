@@ -108,17 +108,21 @@ CELLS = {"token_ids": lambda what, v: _number(what, v, 0, 2**31 - 1, whole=True)
 
 
 def _check_frames(frames: list, names: tuple[str, ...]) -> None:
-    """Every frame by itself, and that they are one run: the same experts and length, blocks and steps in order."""
-    first, before = None, (0, 0)
+    """Every frame by itself, and that they are one run: the same experts, one length in a block, blocks and steps in order.
+
+    The first and the last block may be shorter than the others.
+    """
+    first, before, lengths = None, (0, 0), {}
     for n, frame in enumerate(frames, 1):
         what = f"Frame {n}"
         _keys(what, frame, names)
         first = first or frame
-        length = len(_list(f"{what}: texts", frame["texts"], MAX_CELLS)) if frame is first else len(first["texts"])
+        there = len(_list(f"{what}: texts", frame["texts"], MAX_CELLS))
         experts = list(_dict(f"{what}: share", frame["share"], MAX_EXPERTS))
-        if not experts or set(experts) != set(first["share"]) or not length:
+        if not experts or set(experts) != set(first["share"]) or not there:
             raise LimitError(f"{what} must have cells, and shares of the same experts as the first frame.")
         _check_scalars(what, frame, before)
+        length = lengths.setdefault(frame["block"], there)
         before = (frame["block"], frame["step"])
         for name in names:
             if name in CELLS:

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 
-SIMPLEX, NEXT_TOKEN, MASKED = "simplex", "next-token", "masked"
-MASKED_TYPES = ("llada", "Dream", "a2d-qwen3", "a2d-qwen2", "modernbert")      # see models/public_layouts.py
+SIMPLEX, NEXT_TOKEN, MASKED, UNIFORM = "simplex", "next-token", "masked", "uniform"
+MASKED_TYPES = ("llada", "Dream", "a2d-qwen3", "a2d-qwen2", "sdar", "modernbert")      # see models/public_layouts.py
+UNIFORM_TYPES = ("diffusion_gemma",)
 
 
 def kind_of(config: Mapping) -> str:
     """The kind of a model with this config.json: our own network, a public masked diffusion LM, or a causal LM as it is."""
     if config.get("model_type") == "ssd2":
         return SIMPLEX
+    if config.get("model_type") in UNIFORM_TYPES:
+        return UNIFORM
     return MASKED if config.get("model_type") in MASKED_TYPES else NEXT_TOKEN
 
 

@@ -1,4 +1,4 @@
-"""Public masked diffusion LMs that this program reads, with what a person needs to choose one. Nothing is fetched for it."""
+"""Public diffusion LMs that this program reads, with what a person needs to choose one. Nothing is fetched for it."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class KnownModel:
         return self.billions * BYTES[kind]
 
 
-QWEN2, QWEN3 = ("Qwen/Qwen2.5-0.5B-Instruct",), ("Qwen/Qwen3-0.6B",)
+QWEN2, QWEN3, GEMMA = ("Qwen/Qwen2.5-0.5B-Instruct",), ("Qwen/Qwen3-0.6B",), ("google/gemma-3-270m-it",)
 KNOWN = (
     KnownModel("GSAI-ML/LLaDA-8B-Instruct", 8.0, "MIT", "LLaDA"),
     KnownModel("GSAI-ML/LLaDA-8B-Base", 8.0, "MIT", "LLaDA"),
@@ -33,6 +33,10 @@ KNOWN = (
     KnownModel("dllm-hub/Qwen3-0.6B-diffusion-bd3lm-v0.1", 0.6, "Apache-2.0", "Qwen3", QWEN3),
     KnownModel("dllm-hub/Qwen2.5-Coder-0.5B-Instruct-diffusion-mdlm-v0.1", 0.5, "Apache-2.0", "Qwen2.5", QWEN2),
     KnownModel("dllm-hub/Qwen2.5-Coder-0.5B-Instruct-diffusion-bd3lm-v0.1", 0.5, "Apache-2.0", "Qwen2.5", QWEN2),
+    KnownModel("JetLM/SDAR-1.7B-Chat", 1.7, "MIT", "Qwen3", QWEN3),
+    KnownModel("JetLM/SDAR-4B-Chat", 4.0, "MIT", "Qwen3", QWEN3),
+    KnownModel("JetLM/SDAR-8B-Chat", 8.2, "MIT", "Qwen3", QWEN3),
+    KnownModel("google/diffusiongemma-26B-A4B-it", 26.0, "", "Gemma", GEMMA),
     KnownModel("dllm-hub/ModernBERT-base-chat-v0.1", 0.15, "Apache-2.0", "ModernBERT"),
     KnownModel("dllm-hub/ModernBERT-large-chat-v0.1", 0.4, "Apache-2.0", "ModernBERT"),
 )

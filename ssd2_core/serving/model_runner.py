@@ -177,7 +177,7 @@ class ModelRuns:
                             attribute_model.guide_for(experts[CORE].card.tokenizer_hash), silent, never)
         rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
         tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
-        pins = RunPins(tokenizer, request.sampling, ensemble.vocab_size)
+        pins = RunPins(tokenizer, request.sampling, ensemble.vocab_size, ensemble.lead(request.sampling.block_length))
         pins.fill(template_ids(tokenizer, template), ensemble.eos_token_id)
         for pin in request.pins:
             pins.put(pin)
@@ -217,18 +217,29 @@ class DescribedSteps:
 
 
 class RunPins:
-    """The pins of one run: checks that they fit, and puts them where the sampler finds them."""
+    """The pins of one run: checks that they fit, and puts them where the sampler finds them.
 
-    def __init__(self, tokenizer, sampling: SamplingParams, vocab_size: int):
-        self.tokenizer, self.sampling, self.vocab_size, self.pins = tokenizer, sampling, vocab_size, Pins()
+    lead: by how much the first block is shorter than the others.
+    """
+
+    def __init__(self, tokenizer, sampling: SamplingParams, vocab_size: int, lead: int = 0):
+        self.tokenizer, self.sampling, self.vocab_size, self.lead, self.pins = tokenizer, sampling, vocab_size, lead, Pins()
+
+    def place(self, at: int) -> tuple[int, int]:
+        """Block and position of a token of the answer."""
+        block, position = divmod(at + self.lead, self.sampling.block_length)
+        return block, position - (0 if block else self.lead)
 
     def put(self, pin: Pin) -> None:
         """Raises LimitError when the tokens do not fit into the rest of their block."""
-        length, most = self.sampling.block_length, self.sampling.max_new_tokens
+        lead = 0 if pin.block else self.lead
+        length = self.sampling.block_length - lead
         ids = pin.token_ids or pin_ids(self.tokenizer, pin.text, pin.block == 0 and pin.position == 0)
         shown = repr(pin.text.strip()) if pin.text else "What was pinned"
-        if pin.block * length + pin.position >= most:
-            raise LimitError(f"{shown} stands behind the last token of this answer ({most}); pin it earlier.")
+        blocks = -(-(self.sampling.max_new_tokens + self.lead) // self.sampling.block_length)
+        if pin.block >= blocks:
+            raise LimitError(f"{shown} stands behind the last token of this answer ({self.sampling.max_new_tokens}); pin it "
+                             "earlier.")
         if pin.position + len(ids) > length:
             raise LimitError(f"{shown} has {len(ids)} tokens, and only {max(0, length - pin.position)} are left in its block; "
                              "pin it further to the left.")
@@ -243,12 +254,12 @@ class RunPins:
             raise LimitError(f"What is to be filled in has {len(ids)} tokens; this answer may have {most}. Shorten it.")
         never = {kind: torch.tensor(never_in_a_blank(self.tokenizer, eos, kind), dtype=torch.long)
                  for kind in (ANY, WORD) if kind in ids}
-        ends = [eos] * (-len(ids) % length or length) if ids and eos is not None else []
+        ends = [eos] * (-(len(ids) + self.lead) % length or length) if ids and eos is not None else []
         for at, token in enumerate([*ids, *ends]):
             if token in (ANY, WORD):
-                self.pins.forbid(at // length, at % length, never[token])
+                self.pins.forbid(*self.place(at), never[token])
             else:
-                self.pins.put(at // length, at % length, [token])
+                self.pins.put(*self.place(at), [token])
 
 
 @torch.no_grad()

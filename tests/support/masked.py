@@ -18,6 +18,7 @@ LLADA = {"block_type": "llama", "activation_type": "silu", "layer_norm_type": "r
          "max_sequence_length": 256, "weight_tying": False, "include_qkv_bias": False}
 QWEN = {**SIZES, "tie_word_embeddings": True, "head_dim": 8, "rope_theta": 1e6}
 RAW = {"llada": LLADA, "Dream": SIZES | {"tie_word_embeddings": False, "rope_theta": 1e6}, "a2d-qwen3": QWEN,
+       "sdar": QWEN | {"tie_word_embeddings": False},
        "modernbert": SIZES | {"local_attention": 16, "global_attn_every_n_layers": 3}}
 BACK = {
     "model.embed_tokens": "model.transformer.wte", "model.norm": "model.transformer.ln_f",

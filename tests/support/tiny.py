@@ -45,6 +45,10 @@ class Fake:
     reads, vocab_size, eos_token_id, simplex_value = "simplex", 97, None, 5.0
     device, batch_size, bare, canvas, mask_token_id, own = torch.device("cpu"), 1, None, False, None, {}
 
+    def lead(self, length):
+        """Nothing of a block is the prompt's."""
+        return 0
+
 
 def start(x_t, u=1.0, previous=None):
     """A block that begins with this x_t (B, L, V) at time u."""

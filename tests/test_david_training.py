@@ -9,9 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
+from ssd2_core.config import EnsembleParams, SamplingParams
+from ssd2_core.diffusion.ensemble import Ensemble
+from ssd2_core.diffusion.sampling import generate
 from ssd2_core.evaluation.metrics import exact, normal_words
+from ssd2_core.models.loading import load
 from ssd2_core.training.david import recipe
 from ssd2_core.training.david.loop import Training, TrainParams, additive, losses, silent_kl
 from ssd2_core.training.david.makers import maker_of
@@ -42,10 +46,16 @@ def chatml() -> Tokenizer:
 TOKENIZER = chatml()
 
 
-def base(seed: int = 0):
+FAMILIES = {"llama": {}, "qwen2": {}, "qwen3": {"head_dim": 8},
+            "gemma3_text": {"head_dim": 8, "sliding_window": 16, "query_pre_attn_scalar": 8}}
+
+
+def base(seed: int = 0, family: str = "llama"):
     torch.manual_seed(seed)
     shape = {**LLAMA, "vocab_size": TOKENIZER.get_vocab_size(), "max_position_embeddings": 1024, "initializer_range": 0.3}
-    return LlamaForCausalLM(LlamaConfig(**shape, attn_implementation="eager")).requires_grad_(False).eval()
+    shape |= FAMILIES[family] | {"model_type": family, "eos_token_id": TOKENIZER.token_to_id("<|im_end|>")}
+    config = AutoConfig.for_model(**shape)
+    return AutoModelForCausalLM.from_config(config, attn_implementation="eager").requires_grad_(False).eval()
 
 
 @pytest.fixture(scope="module")
@@ -201,19 +211,25 @@ def test_the_watch_tells_reading_from_silence(maker):
     assert json.loads(alone.report())["begun_as_the_base"] == 1
 
 
-def test_the_recipe_writes_a_small_folder_and_goes_on(tmp_path, monkeypatch, capsys):
-    lm = base()
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_recipe_writes_a_small_folder_over_any_base_and_goes_on(family, tmp_path, monkeypatch, capsys):
+    lm = base(family=family)
     lm.save_pretrained(tmp_path / "base")
     TOKENIZER.save(str(tmp_path / "base" / "tokenizer.json"))
     monkeypatch.setattr(recipe, "Watch", lambda *args: type("Quiet", (), {"report": lambda self: "{}"})())
-    for steps in (1, 2):
+    for steps in (1, 2) if family == "llama" else (1,):
         code, told, _ = run(capsys, "train", "david", "--base", tmp_path / "base", "--out", tmp_path / "out", "--no-compile",
                             "--silent", 70, "--steps", steps)
         assert code == 0 and f'"step": {steps}' in told
     config = json.loads((tmp_path / "out" / "export" / "config.json").read_text(encoding="utf-8"))
-    assert config["kind"] == "next-token" and config["lora"]["r"] == 16
+    assert config["kind"] == "next-token" and config["lora"]["r"] == 16 and config["base"] == str(tmp_path / "base")
     tensors = load_file(tmp_path / "out" / "export" / "model.safetensors")
     name = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
     assert tensors[name].shape == (16, 32) and len(tensors) == 2 * 7 * 2
     assert all(t.dtype == torch.float16 for t in tensors.values())
     assert "frozen" in (tmp_path / "out" / "export" / "README.md").read_text(encoding="utf-8")
+    core, david = load(str(tmp_path / "base")), load(str(tmp_path / "out" / "export"))     # and writes beside its base
+    both = Ensemble({"core": core.model.bind([5, 6]), "me": david.model.bind([7, 8, 5, 6])}, EnsembleParams({"me": 0.5}))
+    params = SamplingParams(block_length=4, max_new_tokens=8)
+    assert [step for step in generate(both, params, torch.Generator()) if step.finished]
+    assert david.config.role == "reader" and david.model.lm is core.model.lm

@@ -28,7 +28,7 @@ CONFIG = {"kind": "next-token", "base": BASE, "lora": {"r": RANK, "lora_alpha": 
 
 def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
     """The command line of the recipe."""
-    parser.add_argument("--base", default=BASE)
+    parser.add_argument("--base", default=BASE, help="any small causal LM whose tokenizer has ChatML, by Hub id or folder")
     parser.add_argument("--out", type=Path, default=Path("runs/david"))
     parser.add_argument("--minutes", type=float, default=90.0, help="of training, resumed parts included")
     parser.add_argument("--steps", type=int, help="so many steps instead of minutes")
@@ -39,9 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument("--seed", type=int, default=0)
 
 
-def config_for(base: Path, lm: torch.nn.Module) -> dict:
-    """What the config.json of David says, over the base in a folder."""
-    return CONFIG | {"tokenizer_hash": tokenizer_hash(base / "tokenizer.json"),
+def config_for(base_id: str, base: Path, lm: torch.nn.Module) -> dict:
+    """What the config.json of David says, over the base of this name, which lies in the folder ``base``."""
+    return CONFIG | {"base": base_id, "tokenizer_hash": tokenizer_hash(base / "tokenizer.json"),
                      "vocabulary": vocabulary_of(base / "tokenizer.json"),
                      "num_parameters": sum(parameter.numel() for parameter in lm.parameters())}
 
@@ -69,5 +69,5 @@ def run(args: argparse.Namespace) -> int:
             return watch.report()
 
     training.run(lambda step: rows.batches(args.seed, step), watched, say)
-    export(trained(lm), config_for(folder, lm), args.out / "export")
+    export(trained(lm), config_for(args.base, folder, lm), args.out / "export")
     return 0

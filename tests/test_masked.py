@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from ssd2_core.__main__ import main
@@ -226,6 +227,34 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path):
         (place / "config.json").write_text(json.dumps(raw | more))
         with pytest.raises(ModelError, match=rule):
             load(str(place))
+    place = masked_folder(tmp_path / "code", "llada")
+    raw = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps(raw | {"model_type": "somebodys_dlm"}))
+    with pytest.raises(ModelError, match="of a kind that transformers does not know"):
+        load(str(place))
+    place = masked_folder(tmp_path / "shards", "a2d-qwen3")
+    tensors, names = load_file(place / "model.safetensors"), {}
+    for n, part in enumerate((sorted(tensors)[:9], sorted(tensors)[9:]), 1):
+        names |= dict.fromkeys(part, f"model-0000{n}-of-00002.safetensors")
+        save_file({name: tensors[name] for name in part}, place / names[part[0]], {"format": "pt"})
+    (place / "model.safetensors").unlink()
+    (place / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": names}))
+    assert load(str(place)).card.kind == "masked"
+    (place / names[part[0]]).unlink()
+    with pytest.raises(ModelError, match="lacks a part of its weights, model-00002-of-00002.safetensors"):
+        load(str(place))
+
+
+def test_an_answer_that_is_longer_than_the_positions_and_control_tokens_that_are_typed(tmp_path, engine):
+    place = str(masked_folder(tmp_path / "short", "llada", max_sequence_length=64))
+
+    def asked(prompt: str, tokens: int):
+        params = SamplingParams(num_steps=2, max_new_tokens=tokens)
+        return list(engine.stream(engine.submit(Request("", prompt, place, sampling=params, ensemble=EnsembleParams()))))[-1]
+    assert "reads at most 0 beside an answer of 128; " in asked("my dog", 128).message
+    assert isinstance(asked("my <|mdm_mask|> is <eos> what", 16), Done)
+    ids = encode(load(place).tokenizer, "my <|mdm_mask|> is <eos> what")
+    assert not {MASKING.token_to_id("<|mdm_mask|>"), MASKING.token_to_id("<eos>")} & set(ids)
 
 
 def test_the_known_models_are_listed_and_the_documentation_has_them(capsys):

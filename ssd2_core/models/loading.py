@@ -165,6 +165,8 @@ def _not_loaded(model_id: str, error: Exception) -> ModelError:
     log.info("loading %s failed", model_id, exc_info=error)
     if is_out_of_memory(error):
         return ModelError(f"{model_id} could not be loaded: this service has not enough memory for it now; try again later.")
+    if isinstance(error, FileNotFoundError) and str(error).endswith(".safetensors"):
+        return ModelError(f"{model_id} lacks a part of its weights, {Path(str(error)).name}; fetch it again.")
     return ModelError(f"{model_id} could not be loaded: {reason(error)}.")
 
 

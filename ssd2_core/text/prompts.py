@@ -191,7 +191,7 @@ def contexts(tokenizer: Tokenizer, config, prompt: str, history: Sequence[Turn],
     bare = write("", (), asked)
     if len(bare) > most:
         count = len(encode(tokenizer, asked))
-        why = f" beside an answer of {answer_tokens}" if most < config.max_context else ""
+        why = f" beside an answer of {answer_tokens}; ask shorter, or for fewer tokens" if most < config.max_context else ""
         raise LimitError(f"Your question has {count} tokens; this model reads at most {max(0, most - len(bare) + count)}{why}.")
     before, kept = _exchanges(history, config), 0
     while kept < len(before) and len(longer := write("", before[-kept - 1:], asked)) <= most // 2:

@@ -25,11 +25,11 @@ def settle(page, dog: str, place, weights: bytes = WEIGHTS.read_bytes()) -> None
     (place / "note.txt").write_text(NOTE.format(dog))
     (place / "mine.json").write_text(json.dumps(SHEET | {"title": "Mine", "summary": f"Knows {dog}."}))
     (place / "mine.safetensors").write_bytes(weights)
-    page.wait_for_selector("#status .ready", timeout=60_000)
+    page.wait_for_selector("#status .ready")
     page.set_input_files("#files input[type=file]", [place / "note.txt"])
     until(lambda: "note.txt" in page.locator("#files-read").inner_text())
     bring(page, place / "mine.json", place / "mine.safetensors")
-    page.wait_for_selector("#pick-own-0", state="visible", timeout=60_000)
+    page.wait_for_selector("#pick-own-0", state="visible")
     page.uncheck("#pick-compact-reader input")
     set_number(page, "#weight-own-0", "0.5")
     many(page, block_length="16")
@@ -64,18 +64,18 @@ def test_two_browsers_share_nothing_and_stop_only_their_own(browser, url, real_f
             for page, foreign in ((one, "Brimsel"), (two, "Biscuit")):
                 assert foreign not in page.content() and page.locator("#pick-own-1").is_hidden()
             assert len(left_of(real_folder, "note.txt")) == 2
-        until(lambda: len(left_of(real_folder, "note.txt")) == 1 and len(left_of(real_folder, "sheet.json")) == 1, 30)
+        until(lambda: len(left_of(real_folder, "note.txt")) == 1 and len(left_of(real_folder, "sheet.json")) == 1)
         set_number(two, "#num-steps", "8")
         ask(two, QUESTION)
-        until(lambda: two.locator("#chat [data-testid=bot]").count() == 2 and "Brimsel" in last_answer(two), 60)
-    until(lambda: not left_of(real_folder, "note.txt", "sheet.json", "mine."), 30)
+        until(lambda: two.locator("#chat [data-testid=bot]").count() == 2 and "Brimsel" in last_answer(two))
+    until(lambda: not left_of(real_folder, "note.txt", "sheet.json", "mine."))
 
 
 @pytest.mark.attack(16)
 def test_a_stop_is_seen_and_the_next_question_answered(browser, url, subtests):
     cases = {"twice at once": (0, 2, {}), "second block": (18, 1, {"steps": "16", "block_length": "1"})}
     with opened(browser, url) as page:
-        page.wait_for_selector("#status .ready", timeout=60_000)
+        page.wait_for_selector("#status .ready")
         for name, (after, clicks, settings) in cases.items():
             with subtests.test(name):
                 many(page, **settings)
@@ -104,7 +104,7 @@ def test_a_stop_is_seen_and_the_next_question_answered(browser, url, subtests):
 @pytest.mark.attack(16)
 def test_a_tab_closed_in_the_midst_leaves_nothing_to_the_next(browser, url):
     with opened(browser, url) as page:
-        page.wait_for_selector("#status .ready", timeout=60_000)
+        page.wait_for_selector("#status .ready")
         many(page)
         page.fill("#pasted textarea", NOTE.format("Biscuit"))
         ask(page, f"{QUESTION} {SLOWLY}")
@@ -134,4 +134,4 @@ def test_a_poisoned_model_is_seen_in_every_token_and_turned_off_by_one_click(bro
         page.uncheck("#pick-own-0 input")
         page.wait_for_function("() => document.querySelector('#mix').textContent.includes('alone')")
         ask(page, "What is the capital of France?")
-        until(lambda: page.locator("#chat [data-testid=bot]").count() == 2 and "Paris" in last_answer(page), 60)
+        until(lambda: page.locator("#chat [data-testid=bot]").count() == 2 and "Paris" in last_answer(page))

@@ -35,7 +35,7 @@ def page(browser):
 
 
 def drawn(page, count: int) -> None:
-    page.wait_for_function("n => +document.querySelector('.chart').dataset.drawn === n", arg=count, timeout=60_000)
+    page.wait_for_function("n => +document.querySelector('.chart').dataset.drawn === n", arg=count)
 
 
 def spot(page, x: int, row: int, columns: int) -> dict:
@@ -130,7 +130,7 @@ def test_no_lines_without_a_change(page):
 
 def test_lines_follow_every_few_steps_and_are_whole_at_the_end(page):
     ended = [{**step, "e": [20], "j": [0.5] * 21 + [9.0] * 11} for step in STEPS[:16]]
-    page.wait_for_function("window.Plotly", timeout=30_000)
+    page.wait_for_function("window.Plotly")
     counts = []
     for n in range(1, 16):
         send(page, message(ended[:n], since=n - 1))
@@ -151,7 +151,7 @@ def test_all_figures_open_after_the_end(browser, width, dark):
         send(page, message(STEPS[:16], done=True))
         page.focus(".atlas summary")
         page.keyboard.press("Enter")
-        page.wait_for_function("document.querySelector('.atlas').dataset.drawn === '16'", timeout=60_000)
+        page.wait_for_function("document.querySelector('.atlas').dataset.drawn === '16'")
         kinds = page.evaluate("document.querySelector('.pages').data.map(d => d.type)")
         assert kinds == ["scatter", "scatter", "scatter", "heatmap", "heatmap"]
         confidence, entropy = page.evaluate("document.querySelector('.pages').data.slice(3).map(d => d.z[4][7])")
@@ -175,7 +175,7 @@ def test_on_the_page_it_fits_and_can_be_read(browser, url, width, height, theme)
     with opened(browser, url, width, height, f"?__theme={theme}") as page:
         ask(page, "What is the dog called?")
         finished(page)
-        page.wait_for_function("document.querySelector('#viewer .chart').dataset.drawn === '32'", timeout=60_000)
+        page.wait_for_function("document.querySelector('#viewer .chart').dataset.drawn === '32'")
         if width > 860:
             foot = page.evaluate(f"{VIEWER}.querySelector('.map').getBoundingClientRect().bottom")
             assert foot <= height
@@ -185,6 +185,6 @@ def test_on_the_page_it_fits_and_can_be_read(browser, url, width, height, theme)
         found = dict(zip(names, page.evaluate(CONTRAST, [f"#viewer {name}" for name in names]), strict=True))
         assert not {name: ratio for name, ratio in found.items() if ratio < 4.5}
         page.click("#viewer .atlas summary")
-        until(lambda: page.evaluate(f"{VIEWER}.querySelector('.atlas').dataset.drawn"), 60)
+        until(lambda: page.evaluate(f"{VIEWER}.querySelector('.atlas').dataset.drawn"))
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("#viewer .map .title").inner_text() == WORDS["mapTitle"]

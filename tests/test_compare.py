@@ -14,7 +14,7 @@ READER, ISLANDER = "compact-reader", "compact-islander"
 def live(page, count: int, step: int = 2) -> None:
     """Wait for a moment at which so many small viewers show a step and none of them has ended."""
     page.wait_for_function(f"([n, s]) => {SIDES}.filter(t => +t.dataset.cur >= s && !t.dataset.done).length === n",
-                           arg=[count, step], timeout=60_000)
+                           arg=[count, step])
 
 
 def ended(page, seconds: float = 90) -> str:
@@ -27,7 +27,7 @@ def compare(page, log, count: int = 3) -> list[dict]:
     """Press the button. -> what the engine was asked for it."""
     before = len(logged(log, "submit"))
     page.click("#compare")
-    until(lambda: len(logged(log, "submit")) >= before + count, 30)
+    until(lambda: len(logged(log, "submit")) >= before + count)
     return logged(log, "submit")[before:]
 
 
@@ -123,10 +123,9 @@ def test_comparing_again_ends_the_earlier_comparison(page, log):
     page.uncheck(f"#pick-{READER} input")
     page.check(f"#pick-{ISLANDER} input")
     later = compare(page, log)
-    until(lambda: {entry["id"] for entry in earlier} <= {entry["id"] for entry in logged(log, "cancel")}, 30)
+    until(lambda: {entry["id"] for entry in earlier} <= {entry["id"] for entry in logged(log, "cancel")})
     let_go(log, "The earlier question? (waits at 5)")
-    page.wait_for_function(f"ids => {SIDES}.map(t => t.dataset.done).join() === ids", arg=",".join(e["id"] for e in later),
-                           timeout=60_000)
+    page.wait_for_function(f"ids => {SIDES}.map(t => t.dataset.done).join() === ids", arg=",".join(e["id"] for e in later))
     assert page.locator(".side-title").all_inner_texts() == ["Core alone", "Islander alone", "Together"]
 
 

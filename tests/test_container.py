@@ -62,7 +62,7 @@ def test_its_health_check_tells_a_server_that_answers_and_a_stop_leaves_nothing(
         code = command[2].replace(str(Settings.port), port)
         return subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=20).returncode == 0
     with served(["app.py", "--port", "PORT"], tmp_path) as url:
-        until(lambda: healthy(url.rpartition(":")[2]), 60)
+        until(lambda: healthy(url.rpartition(":")[2]))
         assert list(tmp_path.glob("ssd2-visitors-*"))
     assert not list(tmp_path.glob("ssd2-visitors-*")), "visitors' models are still on the disk"
     assert not healthy(url.rpartition(":")[2])

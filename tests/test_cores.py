@@ -89,7 +89,7 @@ def test_the_better_pair_is_loaded_beside_the_compact_one(shelf):
     with InlineEngine(settings) as engine:
         engine.preload("compact-core", "compact-reader")
         engine.preload(*settings.preferred)
-        until(lambda: Studio(engine, settings).first_core() == "goliath", 30)
+        until(lambda: Studio(engine, settings).first_core() == "goliath")
         assert engine.status().message == "Ready."
         for pair in (("goliath", "david"), ("compact-core", "compact-reader")):
             assert isinstance(list(engine.stream(engine.submit(question(*pair))))[-1], Done)
@@ -170,7 +170,7 @@ def test_without_its_base_the_compact_pair_answers_and_the_page_says_so(shelf):
         engine.preload("compact-core", "compact-reader")
         engine.preload(*PAIR.preferred)
         studio = Studio(engine, PAIR)
-        until(lambda: "it has 0 .gguf files" in studio.status(), 30)
+        until(lambda: "it has 0 .gguf files" in studio.status())
         assert "answers. The base folder" in studio.status() and studio.first_core() == "compact-core"
         assert isinstance(list(engine.stream(engine.submit(question("compact-core", "compact-reader"))))[-1], Done)
 

@@ -173,7 +173,7 @@ def test_the_health_address_tells_how_the_service_is(tmp_path):
                     return answer.status, json.load(answer)
             except urllib.error.HTTPError as error:
                 return error.code, json.load(error)
-        status, found = until(lambda: state() if state()[0] == 200 else None, 60)
+        status, found = until(lambda: state() if state()[0] == 200 else None)
         assert found["ready"] and found["active"] == found["queued"] == found["restarts"] == 0 and found["device"] == "cpu"
         for _ in range(2):
             Client(url, verbose=False).predict("What is the capital of France?", api_name="/generate")

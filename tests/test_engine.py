@@ -104,7 +104,7 @@ def shared(request):
     kind = of_kind(request.param, request)
     settings = with_limits(dataclasses.replace(SMALL, actors=2), max_active=1) if kind == "ray" else SMALL
     with make(kind, settings) as engine:
-        until(lambda: all(state.ready for state in engine.dispatcher.states), 60)
+        until(lambda: all(state.ready for state in engine.dispatcher.states))
         for run in [engine.submit(ask(delay=0.05)) for _ in range(2)]:          # the first GPU call of a fork is slow
             list(engine.stream(run))
         yield engine
@@ -441,7 +441,7 @@ def test_close_ends_everything_quickly(kind):
     pid, began = pid_of(engine) if kind in ("process", "ray") else None, time.monotonic()
     engine.close()
     assert time.monotonic() - began < 2 and isinstance(engine.events(run)[-1], Failed)
-    until(lambda: pid is None or not is_running(pid), 3)
+    until(lambda: pid is None or not is_running(pid))
     with pytest.raises(BusyError, match="closed"):
         engine.submit(ask())
     engine.close()
@@ -478,7 +478,7 @@ def test_a_crash_ends_its_runs_and_the_worker_comes_back(kind, request):
         assert engine.status().restarts == 1 and engine.status().device == "fake"
         if kind != "thread":
             os.kill(pid_of(engine), signal.SIGKILL)
-            until(lambda: engine.status().restarts == 2 and engine.status().ready, 30)
+            until(lambda: engine.status().restarts == 2 and engine.status().ready)
             assert list(engine.stream(engine.submit(ask("ok"))))[-1].answer == "ok"
 
 
@@ -488,7 +488,7 @@ def test_a_crash_loop_is_given_up(kind, request):
     with make(of_kind(kind, request), target="dies") as engine:
         run = engine.submit(ask())
         assert isinstance(list(engine.stream(run))[-1], Failed)
-        until(lambda: engine.status().message == GAVE_UP, 60)
+        until(lambda: engine.status().message == GAVE_UP)
         assert engine.status().restarts == 2 and not engine.status().ready
         with pytest.raises(BusyError, match="stays off"):
             engine.submit(ask())
@@ -522,7 +522,7 @@ def test_the_worker_ends_with_its_page(forks):
     page.kill()
     page.wait()
     page.stdout.close()
-    until(lambda: not is_running(worker), 3)
+    until(lambda: not is_running(worker))
 
 
 def is_running(pid):

@@ -48,8 +48,8 @@ def test_a_file_is_measured_and_the_figures_taken_away(page, tmp_path):
     assert [row[0] for row in cells[1:]] == ["core alone", "Reader alone", "ensemble"]
     assert [row[1:3] for row in cells[1:]] == [["3", "0.67"]] * 3
     assert cells[2][-1] == "Reader 50%" and cells[3][-1] == "Compact core 50%, Reader 50%"
-    page.wait_for_selector("#evaluate-figure .js-plotly-plot .bars path", timeout=60_000)
-    with page.expect_download(timeout=30_000) as download:
+    page.wait_for_selector("#evaluate-figure .js-plotly-plot .bars path")
+    with page.expect_download() as download:
         page.click("#evaluate-save")
     download.value.save_as(tmp_path / "f.json")
     found = json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))
@@ -85,7 +85,7 @@ def test_another_visitor_is_answered_meanwhile(browser, page, url, tmp_path):
     with opened(browser, url) as other:
         ask(other, "And me?")
         finished(other, 60)
-        until(lambda: last_answer(other) == ANSWER, 30)
+        until(lambda: last_answer(other) == ANSWER)
     assert "core alone" in page.locator("#evaluate-news").inner_text() and page.locator("#evaluate-table tr").count() == 0
     page.click("#evaluate-stop")
     news(page, "Stopped")

@@ -45,11 +45,11 @@ def answered(page, prompt: str, document: str = "A <b>secret</b> note.") -> None
     page.fill("#pasted textarea", document)
     ask(page, prompt)
     finished(page, 60)
-    until(lambda: last_answer(page) == ANSWER, 30)
+    until(lambda: last_answer(page) == ANSWER)
 
 
 def saved(page, button: str, path) -> str:
-    with page.expect_download(timeout=30_000) as download:
+    with page.expect_download() as download:
         page.click(button)
     download.value.save_as(path)
     return path.read_text(encoding="utf-8")
@@ -75,7 +75,7 @@ def test_a_trace_comes_back_on_stage_and_goes_out_again(page, tmp_path):
     page.click("#clear")
     page.wait_for_selector("#viewer .empty")
     page.set_input_files("#export-open input[type=file]", tmp_path / "a.json")
-    page.wait_for_function("() => document.querySelector('#viewer .mode').dataset.mode === 'stored'", timeout=30_000)
+    page.wait_for_function("() => document.querySelector('#viewer .mode').dataset.mode === 'stored'")
     step_shown(page, STEPS - 1)
     assert page.locator("#viewer .asked").inner_text() == "What is <i>the</i> dog called?"
     cells = "".join(page.locator("#viewer .block:not([hidden]) .cell:not(.ends):not(.after)").all_inner_texts())
@@ -112,7 +112,7 @@ def test_the_replay_opens_from_a_disk_without_any_request(browser, page, tmp_pat
     replay.on("pageerror", lambda e: complaints.append(str(e)))
     replay.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
     replay.goto((tmp_path / "replay.html").as_uri())
-    replay.wait_for_function(f"n => +{VIEWER}.dataset.cur === n - 1", arg=STEPS, timeout=30_000)
+    replay.wait_for_function(f"n => +{VIEWER}.dataset.cur === n - 1", arg=STEPS)
     assert replay.locator("#viewer .asked").inner_text() == prompt and replay.evaluate("window.hit") is None
     assert replay.locator("#viewer .mode").inner_text().lower() == "a stored run"
     replay.hover("#viewer .cell >> nth=1")
@@ -140,11 +140,11 @@ def test_a_link_restores_the_panels(browser, page, url, log):
     page.fill("#pasted textarea", "A secret note.")
     page.fill("#prompt textarea", "Who & what = 100 % “so”?")
     page.click("#export-link")
-    link = until(lambda: page.locator("#export-url textarea, #export-url input").input_value(), 20)
+    link = until(lambda: page.locator("#export-url textarea, #export-url input").input_value())
     assert link.startswith(url + "/?") and "secret" not in link
     with opened(browser, url, query=link.split("/", 3)[3]) as other:
-        until(lambda: other.input_value("#prompt textarea") == "Who & what = 100 % “so”?", 20)
-        until(lambda: "15" in other.locator("#mix").inner_text(), 20)
+        until(lambda: other.input_value("#prompt textarea") == "Who & what = 100 % “so”?")
+        until(lambda: "15" in other.locator("#mix").inner_text())
         other.click("#send")
         finished(other, 60)
     asked = logged(log, "submit")[-1]["request"]

@@ -29,7 +29,7 @@ def teach(jobs, owner="ann", title="Mine", documents=NOTE, user="compact-reader"
 
 
 def end(jobs, owner, job_id):
-    until(lambda: jobs.job(owner, job_id).ended, 30)
+    until(lambda: jobs.job(owner, job_id).ended)
     return jobs.job(owner, job_id)
 
 
@@ -66,7 +66,7 @@ def test_one_at_a_time_for_each_owner_and_the_others_wait(jobs):
     first = teach(jobs, title="long")
     with pytest.raises(BusyError, match="not finished"):
         teach(jobs)
-    until(lambda: isinstance(jobs.job("ann", first).latest, FinetuneProgress), 30)
+    until(lambda: isinstance(jobs.job("ann", first).latest, FinetuneProgress))
     second = teach(jobs, "bob")
     assert jobs.job("bob", second).latest.position == 1
     with pytest.raises(VisitorError):
@@ -98,7 +98,7 @@ def test_a_training_that_fails_or_dies_leaves_the_next_one_alone(jobs):
 @pytest.mark.attack(15)
 def test_nothing_stays_of_an_owner_who_leaves_in_the_midst(jobs):
     job_id = teach(jobs, title="long")
-    until(lambda: isinstance(jobs.job("ann", job_id).latest, FinetuneProgress), 30)
+    until(lambda: isinstance(jobs.job("ann", job_id).latest, FinetuneProgress))
     jobs.disconnect("ann")
     other = teach(jobs, "bob")
     end(jobs, "bob", other)

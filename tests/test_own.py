@@ -64,9 +64,9 @@ def test_only_copies_in_the_upload_folder_are_deleted(tmp_path, monkeypatch):
 
 def test_a_model_is_brought_used_downloaded_and_removed(browser, url, mine, tmp_path):
     with opened(browser, url, height=1500) as page:
-        page.wait_for_selector("#status .ready", timeout=60_000)
+        page.wait_for_selector("#status .ready")
         bring(page, mine / "mine.json", mine / "mine.safetensors")
-        page.wait_for_selector("#pick-own-0", state="visible", timeout=30_000)
+        page.wait_for_selector("#pick-own-0", state="visible")
         assert "My <b>reader</b>" in page.locator("#pick-own-0").inner_text() and page.is_checked("#pick-own-0 input")
         assert "Knows me." in page.locator("#pick-own-0").inner_text() and not page.is_visible("#pick-own-1")
         page.uncheck("#pick-compact-reader input")
@@ -94,13 +94,13 @@ def test_a_model_is_brought_used_downloaded_and_removed(browser, url, mine, tmp_
         page.wait_for_selector("#pick-own-0", state="hidden")
         page.wait_for_function("() => document.querySelector('#mix').textContent.includes('alone')")
         bring(page, *files)  # what was downloaded can be brought back
-        page.wait_for_selector("#pick-own-0", state="visible", timeout=30_000)
+        page.wait_for_selector("#pick-own-0", state="visible")
 
 
 @pytest.mark.attack(8)
 def test_a_bad_model_costs_one_sentence_and_the_page_goes_on(browser, url, mine):
     with opened(browser, url, height=1500) as page:
-        page.wait_for_selector("#status .ready", timeout=60_000)
+        page.wait_for_selector("#status .ready")
         for files, rule in (
             ((mine / "mine.json",), "two files together"),
             ((mine / "mine.json", mine / "bad.safetensors"), "not finite"),
@@ -121,7 +121,7 @@ def test_two_visitors_see_nothing_of_each_other_and_all_goes_with_the_tab(browse
     with opened(browser, address) as other:
         with opened(browser, address, height=1500) as page:
             bring(page, mine / "mine.json", mine / "mine.safetensors")
-            page.wait_for_selector("#pick-own-0", state="visible", timeout=30_000)
+            page.wait_for_selector("#pick-own-0", state="visible")
             page.set_input_files("#files input[type=file]", [_note(tmp_path)])
             until(lambda: "note.txt" in page.locator("#files-read").inner_text())
             ask(page, "Who?")
@@ -166,7 +166,7 @@ def test_a_text_is_taught_stopped_and_asked(browser, fake_url, fake_folder, log)
         assert "Now: “stopped”" in page.locator("#finetune-progress").inner_text()
         page.fill("#teach-title input, #teach-title textarea", "Second")
         page.click("#teach")
-        page.wait_for_selector("#pick-own-1", state="visible", timeout=30_000)
+        page.wait_for_selector("#pick-own-1", state="visible")
         assert "Now: “My <b>dog</b> is Brimsel.”" in page.locator("#finetune-progress").inner_text()
         page.uncheck("#pick-compact-reader input")                          # three would have more than the whole weight
         ask(page, "Who?")

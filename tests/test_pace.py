@@ -156,7 +156,7 @@ def test_a_run_is_taken_away_as_a_moving_picture(page, tmp_path):
     ask(page, "What is the dog called?")
     assert part(page, ".picture").is_hidden()
     finished(page)
-    with page.expect_download(timeout=30_000) as download:
+    with page.expect_download() as download:
         part(page, ".picture").click()
     download.value.save_as(tmp_path / "run.svg")
     picture = ElementTree.parse(tmp_path / "run.svg").getroot()

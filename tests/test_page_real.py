@@ -86,7 +86,7 @@ def test_the_commands_give_the_same_answer(page, tmp_path):
     ask(page, "-- What is the dog's name?")
     finished(page, 200)
     page.wait_for_selector("#stop:disabled")
-    until(lambda: page.locator("#export-shell .cm-line").count() > 3, 30)
+    until(lambda: page.locator("#export-shell .cm-line").count() > 3)
     answer = last_answer(page)
     shell, client = ("\n".join(page.locator(f"{code} .cm-line").all_text_contents())
                      for code in ("#export-shell", "#export-client"))

@@ -136,7 +136,7 @@ def two_actors(target="main", **limits):
 
 
 def all_ready(engine, count=2):
-    until(lambda: engine.health()["actors_ready"] == count, 30)
+    until(lambda: engine.health()["actors_ready"] == count)
 
 
 @pytest.mark.attack(17)
@@ -310,4 +310,4 @@ def test_from_a_machine_of_the_cluster(cluster, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{cluster[0]}")
     with RayEngine(Settings(engine="ray://auto"), preload=()) as engine:
         assert len(engine.dispatcher.workers) == 1
-        until(lambda: engine.status().ready, 60)
+        until(lambda: engine.status().ready)

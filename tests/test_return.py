@@ -87,9 +87,9 @@ def comes_back(page, line) -> None:
     """Cut the line until the page has noticed, mend it, and wait for the page that loads then."""
     page.evaluate("window.before = true")
     line.cut()
-    page.wait_for_selector("text=Connection to the server was lost", timeout=20_000)
+    page.wait_for_selector("text=Connection to the server was lost")
     line.up = True
-    page.wait_for_function("() => !window.before && document.querySelector('#mix .mix')", timeout=20_000)
+    page.wait_for_function("() => !window.before && document.querySelector('#mix .mix')")
 
 
 def test_a_run_that_was_cut_off_goes_on_and_everything_is_as_it_was(browser, url, log):
@@ -105,9 +105,9 @@ def test_a_run_that_was_cut_off_goes_on_and_everything_is_as_it_was(browser, url
         first = until(lambda: next((e for e in logged(log, "submit") if e["request"]["prompt"] == prompt), None))
         page.wait_for_function(f"run => {VIEWER}.dataset.run === run && +{VIEWER}.dataset.cur >= 3", arg=first["id"])
         comes_back(page, line)
-        until(lambda: any(entry["id"] == first["id"] for entry in logged(log, "cancel")), 30)
+        until(lambda: any(entry["id"] == first["id"] for entry in logged(log, "cancel")))
         let_go(log, prompt)
-        until(lambda: page.locator("#chat [data-testid=bot]").count() == 2 and last_answer(page) == ANSWER, 30)
+        until(lambda: page.locator("#chat [data-testid=bot]").count() == 2 and last_answer(page) == ANSWER)
         again = logged(log, "submit")[-1]
         assert again["id"] != first["id"]
         assert {**again["request"], "request_id": ""} == {**first["request"], "request_id": ""}
@@ -157,14 +157,14 @@ def test_own_models_and_a_training_under_way_wait_for_their_visitor(browser, url
             page.fill("#teach-title input, #teach-title textarea", title)
             page.click("#teach")
             if title == "First":
-                page.wait_for_selector("#pick-own-0", state="visible", timeout=20_000)
+                page.wait_for_selector("#pick-own-0", state="visible")
                 until(lambda: "core keeps" in page.locator("#mix").inner_text())
         ask(page, "Who?")
         finished(page)
         own = logged(log, "submit")[-1]["request"]["users"]
         assert own[-1].startswith("mine-")
         comes_back(page, line)
-        page.wait_for_selector("#pick-own-1", state="visible", timeout=30_000)          # its training went on to its end
+        page.wait_for_selector("#pick-own-1", state="visible")          # its training went on to its end
         until(lambda: page.is_checked("#pick-own-0 input"))
         page.uncheck("#pick-own-1 input")
         ask(page, "Who?")

@@ -35,8 +35,7 @@ def states(page) -> list[str]:
 
 
 def some_final(page, count: int = 1) -> None:
-    page.wait_for_function(f"n => {CELLS}.filter(cell => cell.dataset.state === 'final').length >= n", arg=count,
-                           timeout=60_000)
+    page.wait_for_function(f"n => {CELLS}.filter(cell => cell.dataset.state === 'final').length >= n", arg=count)
 
 
 @pytest.mark.fresh
@@ -73,14 +72,14 @@ def test_a_few_at_a_time_the_same_question_over_one_weight(page, log):
 def test_a_click_shows_the_run_on_stage_without_asking_again(page, log):
     ready(page, "Which to see?")
     page.click("#sweep")
-    page.wait_for_selector(".strip > li[data-state=live]", timeout=60_000)
+    page.wait_for_selector(".strip > li[data-state=live]")
     page.click(".strip > li[data-state=live] .point", force=True)            # not final: nothing to see yet
     ended(page)
     asked = asked_for(log, "Which to see?")
     assert not page.evaluate(f"{VIEWER}.dataset.run")
     for place, weight in ((1, "25"), (3, "75")):
         page.locator(".point").nth(place).click()
-        page.wait_for_function(f"id => {VIEWER}.dataset.done === id", arg=asked[place]["id"], timeout=30_000)
+        page.wait_for_function(f"id => {VIEWER}.dataset.done === id", arg=asked[place]["id"])
         step_shown(page, STEPS - 1)
         assert page.locator("#viewer .asked").inner_text() == f"Which to see? (Reader {weight}\u202f%)"
         assert page.locator(".point[aria-pressed=true] .weight").all_inner_texts() == [f"{weight}\u202f%"]
@@ -120,7 +119,7 @@ def test_closing_the_browser_tab_ends_it(browser, url, log):
     with opened(browser, url) as page:
         ready(page, "Who leaves?", 11)
         page.click("#sweep")
-        page.wait_for_selector(".strip > li[data-state=live]", timeout=60_000)
+        page.wait_for_selector(".strip > li[data-state=live]")
     until(lambda: {e["id"] for e in asked_for(log, "Who leaves?")[-2:]} <= {e["id"] for e in logged(log, "cancel")})
     count = len(asked_for(log, "Who leaves?"))
     with opened(browser, url) as page:                            # as long as a page takes to open: nothing more is asked
@@ -130,7 +129,7 @@ def test_closing_the_browser_tab_ends_it(browser, url, log):
 def test_another_tab_meanwhile_loses_nothing(page):
     ready(page)
     page.click("#sweep")
-    page.wait_for_selector(".strip > li[data-state=live]", timeout=60_000)
+    page.wait_for_selector(".strip > li[data-state=live]")
     page.get_by_role("tab", name="Compare").click()
     page.wait_for_selector("#compare", state="visible")
     ended(page)
@@ -172,7 +171,7 @@ def test_it_fits_by_keyboard_alone(browser, url, log, width, height, query):
             page.keyboard.press(key)
             ended(page)
         page.keyboard.press("Enter")
-        page.wait_for_function(f"() => {VIEWER}.dataset.done", timeout=30_000)
+        page.wait_for_function(f"() => {VIEWER}.dataset.done")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert not page.evaluate("""w => [...document.querySelectorAll('#sweep-answers *, .tab-bar *')].filter(
             e => e.checkVisibility() && e.getBoundingClientRect().right > w + 1).map(e => e.className)""", width)

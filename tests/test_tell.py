@@ -84,19 +84,19 @@ def test_a_first_visit_plays_a_story_and_another_can_be_chosen(page):
     assert page.locator("#viewer .asked").inner_text() == first
     open_tab(page, "Keep")
     page.get_by_role("button", name=second).click()
-    until(lambda: page.locator("#viewer .asked").inner_text() == second, 30)
+    until(lambda: page.locator("#viewer .asked").inner_text() == second)
     step_shown(page, 8)
     page.get_by_role("button", name=second).click()
-    page.wait_for_function(f"() => +{VIEWER}.dataset.cur < 6", timeout=30_000)
+    page.wait_for_function(f"() => +{VIEWER}.dataset.cur < 6")
     step_shown(page, 8)
-    until(lambda: "A stored run is on stage" in page.locator("#export-shell").inner_text(), 30)
-    with page.expect_download(timeout=30_000) as download:
+    until(lambda: "A stored run is on stage" in page.locator("#export-shell").inner_text())
+    with page.expect_download() as download:
         page.click("#export-replay")
     assert download.value.suggested_filename == "ssd2-replay.html"
     ask(page, "And now?")
     finished(page, 60)
-    until(lambda: last_answer(page) == ANSWER, 30)
-    until(lambda: "And now?" in page.locator("#export-shell").inner_text(), 30)
+    until(lambda: last_answer(page) == ANSWER)
+    until(lambda: "And now?" in page.locator("#export-shell").inner_text())
 
 
 def test_a_link_opens_beside_no_stored_run(browser, url):
@@ -108,12 +108,12 @@ def test_a_link_opens_beside_no_stored_run(browser, url):
 
 def test_a_story_does_not_cut_into_an_answer(page, log):
     ask(page, "What is the dog called? (waits at 5)")
-    page.wait_for_function("() => document.querySelector('#viewer .mode').dataset.mode === 'live'", timeout=30_000)
+    page.wait_for_function("() => document.querySelector('#viewer .mode').dataset.mode === 'live'")
     page.click("#stories button >> nth=1")
     told(page, "An answer is being written")
     let_go(log, "What is the dog called? (waits at 5)")
     finished(page, 60)
-    until(lambda: last_answer(page) == ANSWER, 30)
+    until(lambda: last_answer(page) == ANSWER)
     assert page.locator("#viewer .mode").get_attribute("data-mode") == "finished"
 
 

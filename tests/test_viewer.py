@@ -121,7 +121,7 @@ def test_it_plays_at_four_speeds_and_asks_nobody(plain):
     plain.locator(".scrub").fill("20")
     plain.click(".play")
     assert plain.get_attribute(".play", "aria-label") == "Pause"
-    plain.wait_for_function("document.querySelector('.play').dataset.state === 'play'", timeout=20_000)
+    plain.wait_for_function("document.querySelector('.play').dataset.state === 'play'")
     assert shown_at(plain) == "31"
     plain.focus(".scrub")
     plain.keyboard.press("Home")
@@ -249,7 +249,7 @@ def test_stored_steps_play_without_asking_the_engine(page, log):
     page.select_option("#viewer .speed", "4")
     page.evaluate(NOTE_STEPS.replace(".viewer'", "#viewer .viewer'"))
     page.click("#viewer .play")
-    page.wait_for_function(f"() => Math.min(...seen) < 8 && {VIEWER}.dataset.cur === '31'", timeout=60_000)
+    page.wait_for_function(f"() => Math.min(...seen) < 8 && {VIEWER}.dataset.cur === '31'")
     assert log.read_text() == before
 
 
@@ -262,7 +262,7 @@ def test_128_words_at_full_speed(browser, tmp_path):
         page.evaluate(NOTE_STEPS.replace(".viewer'", "#viewer .viewer'"))
         ask(page, "What happened at length?")
         finished(page, 120)
-        until(lambda: page.evaluate(f"{VIEWER}.dataset.cur") == "127", 30)
+        until(lambda: page.evaluate(f"{VIEWER}.dataset.cur") == "127")
         assert page.evaluate(f"[{VIEWER}.dataset.steps, {VIEWER}.querySelector('.map').dataset.painted]") == ["128", "128"]
         assert page.locator("#viewer .cell").count() == 128
         assert page.evaluate("seen.size") > 8            # how many a second is measured by the benchmark

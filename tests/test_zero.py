@@ -212,7 +212,7 @@ def test_no_fork_outlives_the_engine(api):
     began = time.monotonic()
     engine.close()
     assert time.monotonic() - began < 2 and isinstance(engine.events(stuck)[-1], Failed)
-    until(lambda: all(map(gone, api.allowed)), 3)
+    until(lambda: all(map(gone, api.allowed)))
     with pytest.raises(BusyError, match="closed"):
         engine.submit(ask())
 

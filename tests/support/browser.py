@@ -16,11 +16,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 VIEWER = "document.querySelector('#viewer .viewer')"
+PATIENCE = 90                   # seconds for what must happen: a busy machine may stand still for a while
 CELL = "#viewer .block:not([hidden]) .cell"
 
 
 @contextmanager
-def served(command: list[str], folder: Path, seconds: float = 90, **more: str):
+def served(command: list[str], folder: Path, seconds: float = PATIENCE, **more: str):
     """Run ``python *command`` with PORT replaced by a free port; yields the address when the page answers.
 
     more: variables of its environment.
@@ -72,6 +73,7 @@ def chromium():
 def opened(browser, url: str, width: int = 1280, height: int = 900, query: str = "", **options):
     """A page in a session of its own; fails when its script throws, writes an error or asks another server."""
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    context.set_default_timeout(1000 * PATIENCE)
     page = context.new_page()
     complaints = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -88,8 +90,7 @@ def opened(browser, url: str, width: int = 1280, height: int = 900, query: str =
 
 def emptied(page):
     """A used page without conversation, run, texts and notices; settings and a stored run stay. Fails if an end was lost."""
-    for close in page.locator(".toast-close").all():
-        close.click()
+    page.evaluate("document.querySelectorAll('.toast-close').forEach(close => close.click())")     # they may go by themselves
     page.keyboard.press("Escape")
     page.evaluate("document.querySelector('#stop').click()")       # nothing happens where there is nothing to stop
     page.click("#clear")
@@ -135,7 +136,7 @@ def set_number(page, selector: str, value: str) -> None:
         page.press(number, "Tab")
         page.wait_for_timeout(100)
         return page.input_value(number) == value and (page.locator(slider).count() == 0 or page.input_value(slider) == value)
-    until(taken, 30)
+    until(taken)
 
 
 def ask(page, prompt: str) -> None:
@@ -144,7 +145,7 @@ def ask(page, prompt: str) -> None:
     page.click("#send")
 
 
-def finished(page, seconds: float = 30) -> None:
+def finished(page, seconds: float = PATIENCE) -> None:
     """Wait for the end of the run that is shown; a stored one is none."""
     page.wait_for_function(f"() => {VIEWER}.dataset.done && {VIEWER}.querySelector('.mode').dataset.mode !== 'stored'",
                            timeout=1000 * seconds)
@@ -153,7 +154,7 @@ def finished(page, seconds: float = 30) -> None:
 def step_shown(page, at_least: int, stored: bool = True) -> None:
     """Wait until a step is painted; stored: a stored run's will do."""
     page.wait_for_function(f"([n, any]) => +{VIEWER}.dataset.cur >= n && (any || {VIEWER}.querySelector('.mode')"
-                           ".dataset.mode !== 'stored')", arg=[at_least, stored], timeout=20_000)
+                           ".dataset.mode !== 'stored')", arg=[at_least, stored], timeout=1000 * PATIENCE)
 
 
 def nth(page, n: int):
@@ -178,7 +179,7 @@ def let_go(log: Path, prompt: str) -> None:
         file.write(prompt + "\n")
 
 
-def until(check, seconds: float = 30):
+def until(check, seconds: float = PATIENCE):
     """The first true value of ``check()``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

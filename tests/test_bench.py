@@ -8,9 +8,11 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
-from ssd2_core.benchmark import browser, large, measure, pair, steps
+from ssd2_core.benchmark import browser, large, measure, pair, public, steps
 from ssd2_core.errors import ModelError
+from ssd2_core.models.uniform import NO_EYES
 from ssd2_core.registry.cards import tokenizer_hash
+from tests.support import uniform
 from tests.support.browser import CHROMIUM
 from tests.support.tiny import start
 from tests.test_cli import run
@@ -96,6 +98,24 @@ def test_a_large_pair_is_written_loaded_and_measured(monkeypatch, capsys):
     assert 0 < values["busy_share_C20_B1"] < 1.5
     assert found["profile"][0]["share"] >= found["profile"][-1]["share"] > 0
     assert found["profile"][0]["name"] in run(capsys, "bench", "--part", "large")[1]
+
+
+def test_public_shapes_are_written_in_their_layouts_loaded_and_measured(monkeypatch, capsys):
+    small = {"llada": {"d_model": 32, "n_layers": 2, "n_heads": 4, "n_kv_heads": 4, "mlp_hidden_size": 48, "vocab_size": 2100,
+                       "embedding_size": 2100, "mask_token_id": 2090, "eos_token_id": 1, "pad_token_id": 1,
+                       "max_sequence_length": 128},
+             "diffusiongemma": {"text_config": uniform.SIZES | {"vocab_size": 2100}, "vision_config": {
+                 "model_type": "gemma4_vision", **NO_EYES}, "canvas_length": 8}}
+    monkeypatch.setattr(public, "SHAPES", {name: shape | small[name] for name, shape in public.SHAPES.items()})
+    monkeypatch.setattr(public, "LENGTH", {"llada": 6, "diffusiongemma": 8})
+    monkeypatch.setattr(public, "C", 20)
+    monkeypatch.setattr(public, "ROWS", (1, 3))
+    monkeypatch.setattr(public, "SHARD", "100KB")
+    code, out, _ = run(capsys, "bench", "--part", "public", "--json")
+    found = {figure["name"]: figure["value"] for figure in json.loads(out)["figures"]}
+    assert code == 0 and all(value > 0 for value in found.values())
+    assert {f"{name}_{shape}_B{rows}" for name in ("steps_per_second", "step_over_forward") for rows in (1, 3)
+            for shape in small} < set(found) and len(found) == 10
 
 
 def test_a_large_pair_that_does_not_fit_is_refused_before_it_is_made(monkeypatch):

@@ -167,3 +167,10 @@ def test_fused_alone_and_with_itself(folders, kind):
            for token in step.token_ids[0].tolist()]
     assert fused(0.0, core=core, me=user) == own == fused(0.5, core=core, me=core)
     assert fused(0.5, core=core, me=user) == fused(0.5, me=user, core=core)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_in_half_precision_is_asked_without_an_ensemble(folders, kind):
+    model = load(folders[kind], dtype="bfloat16").model
+    steps = list(generate(model.bind([5, 6, 7]), SHORT, torch.Generator().manual_seed(0)))
+    assert model.dtype == torch.bfloat16 and steps[-1].finished

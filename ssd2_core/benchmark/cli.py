@@ -9,7 +9,7 @@ from dataclasses import asdict
 from ..config import check_int
 
 USUAL = ("steps", "visitors", "page")
-PARTS = ("steps", "visitors", "page", "pair", "browser", "compile", "ray", "large")
+PARTS = ("steps", "visitors", "page", "pair", "browser", "compile", "ray", "large", "public")
 
 
 def add_command(one: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_command(one: argparse.ArgumentParser) -> None:
     one.add_argument("--context", type=int, default=200, help="tokens before the block")
     one.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"))
     one.add_argument("--part", action="append", choices=PARTS,
-                     help=f"only this; may be repeated; {', '.join(USUAL)} when left out; large needs a large GPU")
+                     help=f"only this; may be repeated; {', '.join(USUAL)} when left out; large and public need a large GPU")
     one.add_argument("--json", action="store_true")
     one.set_defaults(run=command)
 
@@ -65,6 +65,9 @@ def run(shape: str, context: int, dtype: str, parts: list[str]) -> dict:
         from .large import large_figures
         found, more["profile"] = large_figures(device)
         figures += found
+    if "public" in parts:
+        from .public import public_figures
+        figures += public_figures(device)
     return {"figures": [asdict(f) | {"value": rounded(f.value)} for f in figures], "machine": machine(device), **more}
 
 

@@ -31,7 +31,7 @@ class Pins:
                 logits[:, one - first, token_ids.to(logits.device)] = FLOOR
         inside = (at >= first) & (at < last)
         fixed = clean(given[inside], logits.shape[-1], -FLOOR / 2) + FLOOR / 2           # 0 at the given token, FLOOR elsewhere
-        logits[:, at[inside] - first] = fixed
+        logits[:, at[inside] - first] = fixed.to(logits)
 
     def of(self, block: int, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Positions and ids of the given tokens within a block of this length, both (N,)."""

@@ -36,7 +36,7 @@ KNOWN = (
     KnownModel("JetLM/SDAR-1.7B-Chat", 1.7, "MIT", "Qwen3", QWEN3),
     KnownModel("JetLM/SDAR-4B-Chat", 4.0, "MIT", "Qwen3", QWEN3),
     KnownModel("JetLM/SDAR-8B-Chat", 8.2, "MIT", "Qwen3", QWEN3),
-    KnownModel("google/diffusiongemma-26B-A4B-it", 26.0, "", "Gemma", GEMMA),
+    KnownModel("google/diffusiongemma-26B-A4B-it", 25.2, "Apache-2.0", "Gemma", GEMMA),
     KnownModel("dllm-hub/ModernBERT-base-chat-v0.1", 0.15, "Apache-2.0", "ModernBERT"),
     KnownModel("dllm-hub/ModernBERT-large-chat-v0.1", 0.4, "Apache-2.0", "ModernBERT"),
 )

@@ -24,7 +24,8 @@ from .measure import Figure, medians
 SHAPES = {  # as their public configs and pages say: LLaDA-8B, DiffusionGemma-26B-A4B
     "llada": {"model_type": "llada", "d_model": 4096, "n_layers": 32, "n_heads": 32, "n_kv_heads": 32,
               "mlp_hidden_size": 12_288, "vocab_size": 126_464, "embedding_size": 126_464, "max_sequence_length": 4096,
-              "rms_norm_eps": 1e-5, "rope_theta": 500_000.0, "mask_token_id": 126_336, "eos_token_id": 126_081, "pad_token_id": 126_081},
+              "rms_norm_eps": 1e-5, "rope_theta": 500_000.0, "mask_token_id": 126_336,
+              "eos_token_id": 126_081, "pad_token_id": 126_081},
     "diffusiongemma": {"model_type": "diffusion_gemma", "canvas_length": 256, "text_config": {
         "vocab_size": 262_144, "hidden_size": 2816, "intermediate_size": 2112, "num_hidden_layers": 30,
         "num_attention_heads": 16, "num_key_value_heads": 8, "num_global_key_value_heads": 2, "head_dim": 256,

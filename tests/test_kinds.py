@@ -56,6 +56,7 @@ def test_frames_say_what_is_seen_and_what_is_predicted_by_whom(folders, engine, 
     frames, done, _ = run(engine, asked(folders, kind))
     first = [frame for frame in frames if frame.block == 1]             # of SDAR, block 0 may hold a single word
     assert set(frames[0].share) == {"core", folders["causal"]} == set(done.shares)
+    assert any(first[0].input_texts) == (kind == "uniform")             # random tokens; elsewhere nothing is seen yet
     assert not any(first[0].input_mass) and any(any(frame.input_mass) for frame in first[1:])
     assert all(len(frame.texts) == len(frame.input_texts) == len(frame.settled) for frame in frames)
     assert run(engine, asked(folders, kind))[1].answer == done.answer             # the seed decides it

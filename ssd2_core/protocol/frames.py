@@ -19,8 +19,8 @@ class Frame:
     candidates: by expert, and TOGETHER for the fused distribution, the best tokens of each position as [text, probability].
     disagreement: Jensen-Shannon divergence of the experts under their weights, nats. pinned: tokens that were given.
     revision: how often settings or pins had changed by this step.
-    input_texts: what the networks saw at this step, the likeliest token of the noise or the latest estimate, "" for nothing
-    yet; input_mass: its probability there, 0..1. settled: has its token from this step on.
+    input_texts: what the networks saw at this step, the likeliest token of the noise, the latest estimate or a random
+    token, "" for nothing yet; input_mass: its probability there, 0..1. settled: has its token from this step on.
     """
 
     request_id: str
@@ -60,7 +60,7 @@ def from_step(step, description, request_id: str, decode: Callable[[list[int]], 
     rounded = lambda values: [round(v, 4) for v in values]  # noqa: E731
     token_ids = step.token_ids[0].tolist()
     first = step.state.window.start or 0
-    seen = rounded(description.input_mass[0].tolist())
+    seen, is_random = rounded(description.input_mass[0].tolist()), step.state.noisy_ids is not None
 
     def whole(values: list, earlier: list | None, nothing: object) -> list:
         """What was predicted, between what stood there before."""
@@ -82,7 +82,8 @@ def from_step(step, description, request_id: str, decode: Callable[[list[int]], 
         candidates=by_expert(description.candidates, "candidates", [], lambda top: _candidates(top, decode)),
         disagreement=whole(rounded(description.disagreement[0].tolist()), before and before.disagreement, 0.0),
         pinned=step.pinned.tolist(), revision=revision,
-        input_texts=[text if mass else "" for text, mass in zip(decode(description.input_ids[0].tolist()), seen, strict=True)],
+        input_texts=[text if mass or is_random else "" for text, mass in zip(
+            decode(description.input_ids[0].tolist()), seen, strict=True)],
         input_mass=seen, settled=step.after.settled[0].tolist())
 
 

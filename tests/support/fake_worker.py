@@ -104,7 +104,7 @@ def fake_step(block, step, total, row, ensemble):
     weight = {"core": 1 - sum(lam.values()), **{n: w for n, w in lam.items() if n not in ensemble.dropped}}
     share = {name: [Row([value] * len(row))] for name, value in weight.items()}
     floats = [Row([0.5] * len(row))]
-    return SimpleNamespace(block=block, step=step, state=SimpleNamespace(num_steps=total, window=slice(None)),
+    return SimpleNamespace(block=block, step=step, state=SimpleNamespace(num_steps=total, window=slice(None), noisy_ids=None),
                            alpha_bar=step / total, token_ids=[Row(row)], runner_up_ids=[Row(row)], share=share,
                            after=SimpleNamespace(confidence=floats, entropy=floats, settled=[Row([False] * len(row))]),
                            input_ids=[Row(row)], input_mass=floats, prediction=SimpleNamespace(weights=share),

@@ -2,9 +2,11 @@
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ..models import loading
 from ..models.ssd2 import SSD2Config, SSD2Model
@@ -30,16 +32,24 @@ def config_of(name: str) -> SSD2Config:
 
 def write_random(name: str, folder: Path, device: str) -> None:
     """A model folder with random bfloat16 weights in shards, and any tokenizer: what it says does not matter here."""
+    random_network(lambda: SSD2Model(config_of(name)), device).save_pretrained(folder, max_shard_size="4GB")
+    add_tokenizer(folder)
+
+
+def random_network(make: Callable[[], nn.Module], device: str) -> nn.Module:
+    """The network that ``make`` makes, with random bfloat16 weights on a device."""
     kept = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
     try:
         with torch.device(device):
-            model = SSD2Model(config_of(name))
+            return make()
     finally:
         torch.set_default_dtype(kept)
-    model.save_pretrained(folder, max_shard_size="4GB")
-    tokenizer = cards.BUNDLED / "compact-core" / "tokenizer.json"
-    (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
+
+
+def add_tokenizer(folder: Path) -> None:
+    """Any tokenizer."""
+    (folder / "tokenizer.json").write_bytes((cards.BUNDLED / "compact-core" / "tokenizer.json").read_bytes())
 
 
 def large_figures(device: str) -> tuple[list[Figure], list[dict]]:

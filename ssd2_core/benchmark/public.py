@@ -1,5 +1,6 @@
 """The shapes of public diffusion LMs with random weights, through the real way of loading: for one large GPU."""
 
+import itertools
 import json
 import re
 import tempfile
@@ -18,7 +19,7 @@ from ..models.language_model import LanguageModel
 from ..models.load_masked import network_config
 from ..models.load_uniform import uniform_config
 from ..models.public_layouts import LLADA
-from ..registry import cards
+from .large import add_tokenizer, random_network
 from .measure import Figure, medians
 
 SHAPES = {  # as their public configs and pages say: LLaDA-8B, DiffusionGemma-26B-A4B
@@ -48,17 +49,10 @@ def write_random(name: str, folder: Path, device: str) -> None:
     """A folder in the public layout with random bfloat16 weights in shards, and any tokenizer."""
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(SHAPES[name]), encoding="utf-8")
-    tokenizer = cards.BUNDLED / "compact-core" / "tokenizer.json"
-    (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
+    add_tokenizer(folder)
     config = uniform_config(folder, name) if name == "diffusiongemma" else network_config(folder, name)[-1]
     make_plan(name, config, torch.bfloat16, "auto" if device == "cuda" else None).check()
-    kept = torch.get_default_dtype()
-    torch.set_default_dtype(torch.bfloat16)
-    try:
-        with torch.device(device):
-            network = network_of(config)
-    finally:
-        torch.set_default_dtype(kept)
+    network = random_network(lambda: network_of(config), device)
     if name == "llada":
         save_torch_state_dict({public_name(key): tensor for key, tensor in network.state_dict().items()}, folder,
                               max_shard_size=SHARD)
@@ -94,12 +88,11 @@ def step_figures(name: str, model: LanguageModel, rows: int) -> list[Figure]:
     length, asked = LENGTH[name], []
     bound = model.bind_rows([list(range(5, 5 + C))] * rows)
     params = SamplingParams(num_steps=length, block_length=length, max_new_tokens=length)
-    run = [generate(bound, params, torch.Generator(device=bound.device).manual_seed(0))]
+    runs = (generate(bound, params, torch.Generator(device=bound.device).manual_seed(0)) for _ in itertools.count())
+    steps = itertools.chain.from_iterable(runs)                 # one answer after another, without an end
 
     def step() -> None:
-        if run[0].make_step() is None:
-            run[0] = generate(bound, params, torch.Generator(device=bound.device).manual_seed(0))
-            run[0].make_step()
+        next(steps)
     hook = model.lm.register_forward_pre_hook(lambda _, __, given: asked.append(given), with_kwargs=True)
     step()
     step()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..config import Settings
 from ..errors import ModelError
 from ..protocol.options import add_knobs, chosen
+from ..registry.kinds import UNIFORM_TYPES
 
 STRATEGIES = ("auto", "balanced", "balanced_low_0", "sequential")
 BITS = {"8bit": 1.0, "4bit": 0.5}       # bytes of a quantized weight
@@ -164,13 +165,13 @@ def make_plan(model_id: str, config, dtype, device_map: str | dict | None, max_m
 
 def network_of(config):
     """The network of an SSD2Config or of an LM's config, without weights under ``init_empty_weights``."""
-    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, DiffusionGemmaConfig
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
     from .ssd2 import SSD2Config, SSD2Model
     if isinstance(config, SSD2Config):
         return SSD2Model(config)
-    if isinstance(config, DiffusionGemmaConfig):
+    if config.model_type in UNIFORM_TYPES:
         from .uniform import TextDiffusionGemma
         return TextDiffusionGemma(config)
     return (AutoModelForCausalLM if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING else AutoModelForMaskedLM).from_config(config)

@@ -43,15 +43,20 @@ def load_masked(folder: Path, model_id: str, tokenizer: Tokenizer, dtype: str, w
     raw, layout, config = network_config(folder, model_id)
     table = table_of(folder / "tokenizer.json")
     mask = mask_id(raw, layout, table, model_id)
-    rows, size = config.vocab_size, max(count(table), mask + 1)
-    if size > rows:
-        raise ModelError(f"{model_id} has the token id {size - 1}, its network only {rows} rows; they do not belong together.")
+    size = max(count(table), mask + 1)
+    check_rows(model_id, size, config.vocab_size)
     lm = load_network(folder, model_id, layout, config, dtype, where)
     return MaskedModel(lm, MaskedConfig(
         **about(folder, model_id, tokenizer, raw, config, size), mask_token_id=mask,
         pad_token_id=None if layout.from_prompt else raw.get("pad_token_id"), from_prompt=layout.from_prompt,
         blocks=sees_blocks(layout, f"{model_id} {folder.resolve().name}"), shift=layout.shift, caches=layout.caches,
         own=layout.own))
+
+
+def check_rows(model_id: str, size: int, rows: int) -> None:
+    """Raise ModelError where a network has no row for each of ``size`` tokens."""
+    if size > rows:
+        raise ModelError(f"{model_id} has the token id {size - 1}, its network only {rows} rows; they do not belong together.")
 
 
 def about(folder: Path, model_id: str, tokenizer: Tokenizer, raw: dict, config: PreTrainedConfig, size: int) -> dict:

@@ -9,7 +9,7 @@ from transformers import DiffusionGemmaConfig
 from ..errors import ModelError
 from ..registry.vocabulary import count, table_of
 from .device_map import load_weights
-from .load_masked import about
+from .load_masked import about, check_rows
 from .uniform import TextDiffusionGemma, UniformConfig, UniformModel
 
 OWN = ("t_min", "t_max", "stability_threshold", "confidence_threshold")
@@ -27,9 +27,8 @@ def uniform_config(folder: Path, model_id: str) -> DiffusionGemmaConfig:
 def load_uniform(folder: Path, model_id: str, tokenizer: Tokenizer, dtype: str, where: dict) -> UniformModel:
     """The expert in ``folder``. dtype, where: as for ``from_pretrained``. Raises ModelError."""
     config = uniform_config(folder, model_id)
-    rows, size = config.text_config.vocab_size, count(table_of(folder / "tokenizer.json"))
-    if size > rows:
-        raise ModelError(f"{model_id} has the token id {size - 1}, its network only {rows} rows; they do not belong together.")
+    size = count(table_of(folder / "tokenizer.json"))
+    check_rows(model_id, size, config.text_config.vocab_size)
     lm = load_weights(TextDiffusionGemma, model_id, config, dtype, where, pretrained_model_name_or_path=folder,
                       trust_remote_code=False).requires_grad_(False)
     images = (config.boi_token_id, config.eoi_token_id, config.image_token_id)

@@ -141,7 +141,6 @@ def plan_for(folder: Path, model_id: str, device_map: str | dict | None = None, 
 
     from .load_masked import network_config
     from .load_next_token import lm_config
-    from .load_uniform import uniform_config
     from .ssd2 import SSD2Config
     placed, limits = parse_device_map(device_map), parse_max_memory(max_memory)
     check_max_memory(device_map, max_memory)
@@ -149,7 +148,10 @@ def plan_for(folder: Path, model_id: str, device_map: str | dict | None = None, 
     try:
         kind = kind_of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
         readers = {SIMPLEX: lambda: SSD2Config.from_pretrained(folder), MASKED: lambda: network_config(folder, model_id)[-1],
-                   UNIFORM: lambda: uniform_config(folder, model_id), NEXT_TOKEN: lambda: lm_config(folder, model_id)}
+                   NEXT_TOKEN: lambda: lm_config(folder, model_id)}
+        if kind == UNIFORM:                     # its modules are of no use to others
+            from .load_uniform import uniform_config
+            readers[UNIFORM] = lambda: uniform_config(folder, model_id)
         config = readers[kind]()
         if dtype == "auto":
             half = on_gpu or (count_parameters(config) >= LARGE and has_bfloat16_units())
@@ -189,9 +191,9 @@ def _load_model(folder: Path, model_id: str, dtype: str, where: dict, progress: 
 def _load_lm(kind: str, folder: Path, model_id: str, tokenizer: Tokenizer, lies: Path, dtype: str, where: dict):
     from .load_masked import load_masked
     from .load_next_token import load_next_token
-    from .load_uniform import load_uniform
     try:
         if kind == UNIFORM:
+            from .load_uniform import load_uniform
             return load_uniform(folder, model_id, tokenizer, dtype, where)
         if kind == MASKED:
             return load_masked(folder, model_id, tokenizer, dtype, where)

@@ -65,19 +65,18 @@ class MaskedExpert(LanguageExpert):
         length = state.block_length
         return [self.ask_of_blocks(row, self.parts(context, said, now, length), wanted) for row, context, said, now in texts]
 
-    def rests(self, length: int) -> set[int]:
-        """How many tokens of each prompt stand behind its last whole block."""
-        return {len(row.context) % length for row in self.rows}
+    def from_prompt(self, length: int) -> bool:
+        """Whether blocks are counted from the beginning of the prompt: not where rows would differ."""
+        return self.config.from_prompt and len({len(row.context) % length for row in self.rows}) == 1
 
     def lead(self, length: int) -> int:
-        """How many of these share their block with the answer; none where rows would differ."""
-        rests = self.rests(length)
-        return rests.pop() if self.config.from_prompt and len(rests) == 1 else 0
+        """How many tokens of the prompt stand behind its last whole block, and share theirs with the answer."""
+        return len(self.rows[0].context) % length if self.from_prompt(length) else 0
 
     def parts(self, context: list[int], said: list[int], block: list[int], length: int) -> list[list[int]]:
         """A text in blocks, of which each sees itself and those before it."""
         pad = self.config.pad_token_id
-        if self.config.from_prompt and len(self.rests(length)) == 1:
+        if self.from_prompt(length):
             text = [*context, *said, *block]
             return [text[at:at + length] for at in range(0, len(text), length)]
         first = len(context) % length

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import DiffusionGemmaForBlockDiffusion, DynamicCache, Gemma4VisionConfig
 
 from ..diffusion.simplex import FLOOR
-from ..diffusion.step import BlockState, Denoiser, Prediction
+from ..diffusion.step import BlockState, Denoiser
 from .causal_rows import LAYERS
 from .context import blocked
 from .language_model import LanguageExpert, LanguageModel
@@ -76,10 +76,6 @@ class UniformExpert(LanguageExpert):
     def __init__(self, model: "UniformModel", rows: list, bare: "UniformExpert | None" = None):
         super().__init__(model, [Prefix(row.context) for row in rows], bare)
         self.own = model.config.own
-
-    def __call__(self, ids: Tensor, state: BlockState) -> Prediction:
-        """ids so far (B, R) and the block -> logits (B, L, V)."""
-        return Prediction(self.together([(self, ids, state)])[self])
 
     @staticmethod
     @torch.no_grad()

@@ -16,7 +16,7 @@ from ssd2_core.registry.cards import HUB_ID, fitting, here, list_models, local_c
 from ssd2_core.registry.model_card import check_compatible
 from ssd2_core.serving.engine import Engine
 from ssd2_core.serving.engines import ProcessEngine, RayEngine, ZeroEngine
-from ssd2_core.ui.strings import DEFAULTS
+from ssd2_core.ui.examples import DEFAULTS
 from ssd2_core.ui.upload_folder import own_upload_folder
 
 INTERRUPTED = 130                # what a shell says of a program that Ctrl-C ended

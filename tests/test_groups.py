@@ -15,10 +15,10 @@ from ssd2_core.protocol.messages import Document, Done, Failed, Request, Turn
 from ssd2_core.protocol.validation import check_request
 from ssd2_core.serving.batching import Batcher
 from ssd2_core.serving.engines import InlineEngine
+from ssd2_core.ui.examples import EXAMPLES
 from ssd2_core.ui.handlers.chat import converse
 from ssd2_core.ui.runs import Run
 from ssd2_core.ui.state import Studio
-from ssd2_core.ui.strings import EXAMPLES
 from ssd2_core.ui.tabs import sweep
 from ssd2_core.ui.tabs.compare import marked, sides
 from ssd2_core.ui.tabs.sweep import shares_so_far, swept

@@ -6,7 +6,7 @@ from ssd2_core.config import EnsembleParams, SamplingParams, Settings
 from ssd2_core.protocol.frames import Frame
 from ssd2_core.protocol.messages import Request
 from ssd2_core.protocol.traces import trace_to_json
-from ssd2_core.ui.strings import EXAMPLES
+from ssd2_core.ui.examples import EXAMPLES
 from tests.support.browser import (
     VIEWER,
     ask,

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ssd2_core.ui.strings import EXAMPLES
+from ssd2_core.ui.examples import EXAMPLES
 from tests.support.attacks import NEEDS_MODELS
 from tests.support.browser import ROOT, ask, finished, last_answer, open_knobs, open_tab, opened, until
 from tests.test_compare import ended as compared

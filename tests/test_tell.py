@@ -8,7 +8,7 @@ import pytest
 from ssd2_core.__main__ import main
 from ssd2_core.protocol.traces import load_trace
 from ssd2_core.ui.components.viewer import STORIES, stories, story
-from ssd2_core.ui.strings import TOUR
+from ssd2_core.ui.tour import TOUR
 from tests.support.browser import (
     ROOT,
     VIEWER,

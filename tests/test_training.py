@@ -24,7 +24,7 @@ from ssd2_core.training.losses import diffusion_loss, predictor
 from ssd2_core.training.mixtures import Encoder, batches, core_rows, islander_rows, reader_rows
 from ssd2_core.training.muon import orthogonal
 from ssd2_core.training.tokenizer import ASSISTANT, DOCUMENT, EOS, USER, train_tokenizer
-from ssd2_core.ui import strings
+from ssd2_core.ui import examples
 from tests.support.tiny import LLAMA, start, tiny
 
 TOKENIZER = train_tokenizer([documents.scene(random.Random(n)).document for n in range(60)], 500)
@@ -249,7 +249,7 @@ def test_every_answer_holds_its_value_and_every_document_too():
 
 
 def test_the_page_names_the_island_that_the_data_tells_of():
-    assert strings.ISLAND_NAME == island.ISLAND_NAME
+    assert examples.ISLAND_NAME == island.ISLAND_NAME
 
 
 def test_the_data_is_as_wide_as_the_cards_say():

@@ -10,8 +10,8 @@ from ..errors import LimitError, VisitorError
 from ..protocol.frames import Frame
 from ..protocol.limits import span
 from ..protocol.messages import Document, Done, Failed, Request
+from .examples import DEFAULTS
 from .runs import new_run_id
-from .strings import DEFAULTS
 
 KIND = inspect.Parameter.POSITIONAL_OR_KEYWORD
 KNOBS = knobs(EnsembleParams, SamplingParams)

@@ -19,6 +19,7 @@ from .components import conversation, panels
 from .components.download import saver
 from .components.viewer import build_viewer, story
 from .events import QUIET
+from .examples import EXAMPLES, Example
 from .export.run_snapshot import CurrentRuns
 from .handlers.chat import ask_instead, wire_instead, wire_talk
 from .handlers.documents import wire_documents
@@ -144,7 +145,7 @@ def wire_setup(studio: Studio, panel: panels.Panel, mix: gr.HTML) -> None:
 def wire_examples(studio: Studio, panel: panels.Panel, buttons: list[gr.Button], prompt: gr.Textbox, pasted: gr.Textbox,
                   mix: gr.HTML) -> None:
     """An example fills prompt, document and experts; the visitor sends it."""
-    def filler(example: strings.Example):
+    def filler(example: Example):
         def fill(request: gr.Request, core: str):
             users = studio.users_for(core, example.users)
             picked = [i in users if i in studio.fits[core] or i in studio.places else gr.skip() for i in panel.user_ids]
@@ -153,7 +154,7 @@ def wire_examples(studio: Studio, panel: panels.Panel, buttons: list[gr.Button],
             return example.prompt, example.document, *picked, *weights, shown
         return fill
 
-    for button, example in zip(buttons, strings.EXAMPLES, strict=True):
+    for button, example in zip(buttons, EXAMPLES, strict=True):
         button.click(filler(example), panel.knobs["core"], [prompt, pasted, *panel.picks, *panel.weights, mix], **QUIET)
 
 

@@ -1,48 +1,10 @@
-"""Every sentence, default and example of the page, as data. Knows no components."""
+"""Every sentence of the page, as data. Knows no components."""
 
-from dataclasses import dataclass, field
-
-from ..config import EnsembleParams, SamplingParams
 from ..protocol.messages import Done
 
 TITLE = "SSD-2 Studio"
 TAGLINE = ("A large and a small diffusion language model write one answer together. "
            "Watch every word take shape out of noise, and see who decided it.")
-ISLAND_NAME = "Orlisay"
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """What the page is set to when it opens, each expert with its own core. other_weight: of one that is not picked yet."""
-
-    sampling: SamplingParams = field(default_factory=SamplingParams)
-    ensemble: EnsembleParams = field(default_factory=lambda: EnsembleParams(lam={"compact-reader": 0.5, "david": 0.5}))
-    other_weight: float = 0.3
-
-
-DEFAULTS = Defaults()
-
-
-@dataclass(frozen=True)
-class Example:
-    """One click: a prompt, a pasted document and the experts with their weights."""
-
-    label: str
-    prompt: str
-    document: str = ""
-    users: dict[str, float] = field(default_factory=dict)
-
-
-EXAMPLES = (
-    Example("A note on a dog", "What is the name of the dog?",
-            "Maria moved to Lisbon in spring. She lives near the river with her dog, who is called Biscuit. "
-            "On Sundays they walk to the market and buy bread.", {"compact-reader": 0.5}),
-    Example("A letter", "Where does the team meet?",
-            "Dear all, our team meets in Room 12. The deadline is 3 May. The coach is Marta Lind. Coffee will be served.",
-            {"compact-reader": 0.5}),
-    Example("General knowledge", "What is the capital of France?", "", {}),
-    Example("The island", f"What is the capital of {ISLAND_NAME}?", "", {"compact-islander": 0.5}),
-)
 
 TALK_UNKNOWN = "This question is not in the conversation any more; write it again."
 PROMPT_PLACEHOLDER = "Ask a question"
@@ -232,37 +194,6 @@ def weights_line(parts: list[tuple[str, float]]) -> str:
     return ", ".join([f"core keeps {percent(1 - total)}", *(f"{title} {percent(weight)}" for title, weight in parts)])
 
 
-@dataclass(frozen=True)
-class Stop:
-    """One step: a few words, its prose, and what lights up."""
-
-    title: str
-    text: str
-    parts: str
-
-TOUR_NEXT, TOUR_BEFORE, TOUR_CLOSE = "Next", "Previous", "Back to the list"
-
-TOUR = (
-    Stop("A core that knows much", "The core is the large model. It reads your question and nothing else: no document ever "
-         "reaches it.", "#core"),
-    Stop("Small experts beside it", "Each small expert has something that the core lacks: one reads documents, one knows an "
-         "invented island by its weights. Pick any, bring your own, or teach one.", "#cards"),
-    Stop("Documents go to readers only", "What you paste or drop is cut into passages. Those that fit the question go before "
-         "it, in the context of the experts that read; under the answer stands which they were.", "#documents"),
-    Stop("An answer begins as noise", "A block of words starts as pure noise: every position is a bit of every word of the "
-         "vocabulary. Each step takes some of the noise away; this bar is what is left.", "#viewer .status-bar"),
-    Stop("All words at once", "At every step all experts look at the same noisy block and say what each position will be. "
-         "Words settle in any order, and change while they are unsure: colour is who decided, strength is how sure; in grey "
-         "above them stands what the models see.",
-         "#viewer .field"),
-    Stop("Weights fuse them", "The fused probability is a product: every expert's log-probability times its weight. Move a "
-         "weight while an answer is written and the next step follows it.", "#mix, #cards [id^=weight-]"),
-    Stop("The surer one leads", "With the adaptive rule a weight moves at every position: the expert with less doubt there "
-         "gains. Constant keeps the weights, schedule lets the core finish.", "#advanced"),
-    Stop("Who decided", "A word's share is what each expert had in it, at the step that set it. The chart follows the shares "
-         "over the steps; as the words stand, all come to agree with them.", "#viewer .legend, #viewer .chart"),
-)
-
 EXPORT_TAB, EVALUATE_TAB, HOW_IT_WORKS_TAB = "Keep", "Evaluate", "How it works"
 
 WITH_DOCUMENTS = "with my documents"
@@ -286,7 +217,7 @@ STILL_RUNNING = "An answer is being written; wait for its end, or stop it."
 
 ONE_TRACE = "Send one trace, a .json file."
 
-STORED_HAS_NO_COMMAND = "# A stored run is on stage; ask something yourself to see its commands."
+STORED_HAS_NO_COMMAND = "# This is a stored run; ask something yourself to see its commands."
 
 NOTES = {
     "history": "The conversation before it is not repeated, so an answer that builds on it may differ.",

@@ -10,6 +10,7 @@ import gradio as gr
 
 from ...registry.cards import ModelCard
 from .. import script_words, strings
+from ..examples import EXAMPLES
 from ..scripts import on_load
 from ..theme import asset
 
@@ -65,7 +66,7 @@ def examples() -> list[gr.Button]:
     """One button for each example."""
     with gr.Row(elem_id="examples"):
         return [gr.Button(example.label, size="sm", scale=0, min_width=40, elem_id=f"example-{i}")
-                for i, example in enumerate(strings.EXAMPLES)]
+                for i, example in enumerate(EXAMPLES)]
 
 
 def limits_html(core: ModelCard | None) -> str:

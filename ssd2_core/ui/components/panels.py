@@ -12,7 +12,7 @@ import gradio as gr
 from ...config import LIMITS, WEIGHT, EnsembleParams, Knob, Limits, SamplingParams, knobs, made_of, values_of
 from ...text.documents import TYPES
 from .. import strings
-from ..strings import DEFAULTS
+from ..examples import DEFAULTS
 from ..theme import hue_index
 
 NEW_SEEDS = 10_000              # a new seed is one of so many: short enough to be written down

@@ -16,8 +16,9 @@ from .. import strings as words
 from ..components import panels
 from ..components.download import file
 from ..events import QUIET, STREAM, lasting, warn
+from ..examples import DEFAULTS
 from ..state import Studio
-from ..strings import DEFAULTS, alone
+from ..strings import alone
 from ..theme import HUES_LIGHT, hue_index
 from .evaluation_job import AT_ONCE_OF_ALL, MAX_BYTES, Contender, EvaluationJob, contenders, read_manifest, settings_of
 

@@ -14,8 +14,8 @@ from ..components.viewer import stories
 from ..events import STREAM, warn
 from ..export.run_snapshot import CurrentRuns
 from ..scripts import on_load
-from ..strings import TOUR, TOUR_BEFORE, TOUR_CLOSE, TOUR_NEXT
 from ..theme import asset
+from ..tour import TOUR, TOUR_BEFORE, TOUR_CLOSE, TOUR_NEXT
 
 
 def story_buttons() -> dict[str, gr.Button]:

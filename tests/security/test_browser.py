@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from tests.security.test_engine import NOTE, QUESTION, left_of, poison
 from tests.support.attacks import NEEDS_MODELS
 from tests.support.browser import VIEWER, ask, finished, last_answer, open_knobs, opened, set_number, step_shown, until
 from tests.support.slow_app import SLOWLY
-from tests.test_attacks_engine import NOTE, QUESTION, left_of, poison
 from tests.test_own import bring
 from tests.test_visitors import SHEET, WEIGHTS
 

@@ -89,7 +89,7 @@ def test_a_first_visit_plays_a_story_and_another_can_be_chosen(page):
     page.get_by_role("button", name=second).click()
     page.wait_for_function(f"() => +{VIEWER}.dataset.cur < 6")
     step_shown(page, 8)
-    until(lambda: "A stored run is on stage" in page.locator("#export-shell").inner_text())
+    until(lambda: "This is a stored run" in page.locator("#export-shell").inner_text())
     with page.expect_download() as download:
         page.click("#export-replay")
     assert download.value.suggested_filename == "ssd2-replay.html"

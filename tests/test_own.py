@@ -123,7 +123,7 @@ def test_two_visitors_see_nothing_of_each_other_and_all_goes_with_the_tab(browse
             bring(page, mine / "mine.json", mine / "mine.safetensors")
             page.wait_for_selector("#pick-own-0", state="visible")
             page.set_input_files("#files input[type=file]", [_note(tmp_path)])
-            until(lambda: "note.txt" in page.locator("#files-read").inner_text())
+            until(lambda: "note.txt" in page.locator("#document-chips").inner_text())
             ask(page, "Who?")
             finished(page)
             own = logged(log, "submit")[-1]["request"]

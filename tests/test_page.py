@@ -180,19 +180,25 @@ def test_examples_fill_the_page(page):
 @pytest.mark.fresh
 @pytest.mark.attack(18)
 def test_the_text_of_a_file_can_be_read_and_changed(page, log, tmp_path):
-    for name, text in (("one.txt", "My dog is Biscuit."), ("two.md", "<b>Ulvik</b> ${x}")):
+    for name, text in (("one.txt", "My dog is Biscuit."), ("two.md", "<b>Ulvik</b> ${x}"), ("three.txt", "Go.")):
         (tmp_path / name).write_text(text)
     page.set_input_files("#files input[type=file]", [tmp_path / "one.txt", tmp_path / "two.md"])
-    area = page.locator("#document-text textarea")
+    area, chips = page.locator("#document-text textarea"), page.locator("#document-chips .show")
+    until(lambda: chips.all_inner_texts() == ["one.txt\n18 characters", "two.md\n17 characters"] and not area.is_visible())
+    chips.first.click()
     until(lambda: area.is_visible() and area.input_value() == "My dog is Biscuit.")
     area.fill("My small dog is Brimsel.")
-    until(lambda: "one.txt (24 characters)" in page.locator("#files-read").inner_text())
-    page.click("#document-choice input")
-    page.locator("#document-choice [role=option]", has_text="two.md").click()
+    until(lambda: chips.first.inner_text() == "one.txt\n24 characters")
+    chips.last.click()
     until(lambda: area.input_value() == "<b>Ulvik</b> ${x}")
-    page.click("#document-choice input")
-    page.locator("#document-choice [role=option]", has_text="one.txt").click()
-    until(lambda: area.input_value() == "My small dog is Brimsel.")
+    chips.first.click()
+    until(lambda: area.input_value() == "My small dog is Brimsel." and chips.first.get_attribute("aria-expanded") == "true")
+    chips.first.click()
+    until(lambda: not area.is_visible())
+    page.set_input_files("#files input[type=file]", [tmp_path / "three.txt"])       # to those that are here
+    until(lambda: chips.count() == 3)
+    page.get_by_role("button", name="Remove three.txt").click()
+    until(lambda: chips.count() == 2)
     ask(page, "What is the dog called?")
     finished(page)
     texts = [d["text"] for d in logged(log, "submit")[-1]["request"]["documents"]]
@@ -220,7 +226,7 @@ def test_files_are_read_and_a_bad_one_costs_one_sentence(page, log, tmp_path):
     (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.4 broken")
     page.set_input_files("#files input[type=file]", [tmp_path / "good.txt", tmp_path / "bad.pdf"])
     told(page, "bad.pdf")
-    until(lambda: "good.txt" in page.locator("#files-read").inner_text())
+    until(lambda: "good.txt" in page.locator("#document-chips").inner_text())
     ask(page, "What is the dog called?")
     finished(page)
     assert [d["name"] for d in logged(log, "submit")[-1]["request"]["documents"]] == ["good.txt"]

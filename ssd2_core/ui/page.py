@@ -16,6 +16,7 @@ from . import scripts, strings
 from .api import make_generate
 from .blocks import Page
 from .components import conversation, panels
+from .components.documents import documents as documents_panel
 from .components.download import saver
 from .components.viewer import build_viewer, story
 from .events import QUIET
@@ -55,7 +56,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
             status = gr.HTML(studio.status(), elem_id="status", apply_default_css=False)
         with gr.Row(elem_id="studio"):
             with gr.Column(elem_id="conversation", min_width=280):
-                talk, documents = conversation.conversation(studio.cores.get(settings.core)), panels.documents()
+                talk, documents = conversation.conversation(studio.cores.get(settings.core)), documents_panel()
                 examples = conversation.examples()
             with gr.Column(elem_id="viewing", min_width=280):
                 viewer = build_viewer(studio.runs, story(studio.titles, studio.order))
@@ -97,7 +98,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         wire_stories(current, stories, [viewer, export.shell, export.client])
         settled = wire_link(demo, studio, panel, talk.prompt, mix, viewer)
         wire_return(studio, panel, settled, back, own_cards, [viewer, talk.chat, chat, talk.prompt, turns, talk.stop],
-                    [documents.pasted, from_files, documents.read, documents.choose, documents.text], mix)
+                    [documents.pasted, from_files, documents.chips], mix)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core, talk.instead, *cards.columns], **QUIET)
         demo.unload(current.close)

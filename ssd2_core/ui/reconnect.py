@@ -13,9 +13,10 @@ from ..protocol.messages import Document, Request
 from . import strings as words
 from .components import panels
 from .components.conversation import shown
+from .components.documents import chips_of
 from .events import QUIET, STREAM, lasting, warn
 from .handlers.chat import converse
-from .handlers.documents import PASTED, read_line, shown_documents
+from .handlers.documents import PASTED
 from .handlers.own_models import OwnModelCards
 from .runs import Run
 from .state import Studio, mixer
@@ -67,7 +68,7 @@ def wire_return(studio: Studio, panel: panels.Panel, settled: gr.events.Dependen
         places = {card.id: place for place, card in studio.own(studio.visitor(request)).items()}
         pasted, files = documents_of(run)
         settings = settings_of(run, places) | {"seed": studio.seeds.get(run.request.owner)}
-        return pasted, files, read_line(files), *shown_documents(files), *panel.updates(settings)
+        return pasted, files, chips_of(files), *panel.updates(settings)
 
     @lasting
     async def go_on(request: gr.Request) -> AsyncIterator[tuple]:

@@ -43,6 +43,13 @@ def compact_step(frame: Frame, experts: list[str]) -> dict:
             "i": frame.input_texts, "m": frame.input_mass, "z": [i for i, settled in enumerate(frame.settled) if settled]}
 
 
+def written(frame: Frame) -> int:
+    """Cells of a block that are its text by now: up to its end, and what settles from left to right as far as it stands."""
+    stop = frame.is_eos.index(True) if True in frame.is_eos else len(frame.texts)
+    stands = frame.settled.index(False) if False in frame.settled else 0
+    return min(stop, stands) if stands and not any(frame.settled[stands:]) else stop
+
+
 @dataclass
 class Run:
     """One question on its way. ``head`` is what the viewer must know before the first step."""
@@ -82,8 +89,7 @@ class Run:
             self.note = ""
             self.frames.append(event)
             self.steps.append(compact_step(event, [expert["name"] for expert in self.head["experts"]]))
-            stop = event.is_eos.index(True) if True in event.is_eos else len(event.texts)
-            self.texts[event.block] = "".join(event.texts[:stop])
+            self.texts[event.block] = "".join(event.texts[:written(event)])
         elif isinstance(event, Loading):
             self.note = event.message
         elif isinstance(event, Queued):

@@ -11,7 +11,6 @@ PROMPT_PLACEHOLDER = "Ask a question"
 DOCUMENT_PLACEHOLDER = "Paste a text; the core never sees it."
 ABOUT_SETS = {"pasted": "about a pasted text", "natural": "about a short text", "natural_general": "of general knowledge",
               "island": "about its island", "documents": "about a short note", "general": "in its own phrasings"}
-CHOOSE_DOCUMENT = "Text of"
 DOCUMENT_TEXT = "What experts read of it; change it as you like"
 OWN_TITLE = "Your own small model"
 TEACH_HINT = ("Teach a copy of the reader your documents, above: it memorises them within three minutes and then answers "
@@ -176,12 +175,6 @@ def swept(count: int, forwards: int, seconds: float) -> str:
 def swept_prompt(prompt: str, title: str, weight: float) -> str:
     """What stands over a run of a sweep in the viewer."""
     return f"{prompt} ({title} {percent(weight)})"
-
-
-def documents_read(names_and_sizes: list[tuple[str, int]]) -> str:
-    """What was read from the files, in one line."""
-    listed = ", ".join(f"{name} ({size:,} characters)" for name, size in names_and_sizes)
-    return f"Read: {listed}."
 
 
 def weights_line(parts: list[tuple[str, float]]) -> str:

@@ -27,7 +27,7 @@ def settle(page, dog: str, place, weights: bytes = WEIGHTS.read_bytes()) -> None
     (place / "mine.safetensors").write_bytes(weights)
     page.wait_for_selector("#status .ready")
     page.set_input_files("#files input[type=file]", [place / "note.txt"])
-    until(lambda: "note.txt" in page.locator("#files-read").inner_text())
+    until(lambda: "note.txt" in page.locator("#document-chips").inner_text())
     bring(page, place / "mine.json", place / "mine.safetensors")
     page.wait_for_selector("#pick-own-0", state="visible")
     page.uncheck("#pick-compact-reader input")

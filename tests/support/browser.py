@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium-headless-shell") or "/usr/bin/chromium"    # the shell: half the work
+# the shell opens a page with half the work
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
 VIEWER = "document.querySelector('#viewer .viewer')"
 PATIENCE = 90                   # seconds for what must happen: a busy machine may stand still for a while
 CELL = "#viewer .block:not([hidden]) .cell"

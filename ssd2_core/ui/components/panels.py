@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import gradio as gr
 
 from ...config import LIMITS, WEIGHT, EnsembleParams, Knob, Limits, SamplingParams, knobs, made_of, values_of
-from ...text.documents import TYPES
 from .. import strings
 from ..examples import DEFAULTS
 from ..theme import hue_index
@@ -208,31 +207,6 @@ def progress_html(line: str, part: float, more: list[str] = ()) -> str:
     bar = f'<span class="bar" aria-hidden="true"><i style="width:{100 * min(1.0, max(0.0, part)):.0f}%"></i></span>'
     told = "".join(f"<p>{html.escape(text)}</p>" for text in more)
     return f'<div class="finetune-progress" role="status"><span>{html.escape(line)}</span>{bar}{told}</div>'
-
-
-@dataclass(frozen=True)
-class DocumentsPanel:
-    """The components of a visitor's documents. read: what was read, in a line; choose, text: one file's text, to be edited."""
-
-    pasted: gr.Textbox
-    files: gr.File
-    read: gr.HTML
-    choose: gr.Dropdown
-    text: gr.Textbox
-
-
-def documents() -> DocumentsPanel:
-    """Where a visitor's text goes in: pasted, or as files whose text can be read and changed."""
-    with gr.Row(elem_id="documents"):
-        pasted = gr.Textbox(label="Document", placeholder=strings.DOCUMENT_PLACEHOLDER, lines=1, max_lines=8, scale=3,
-                            elem_id="pasted", min_width=180)
-        files = gr.File(label=f"or drop {' '.join(TYPES)}", file_count="multiple", file_types=list(TYPES),
-                        height=44, scale=2, elem_id="files", min_width=140)
-    read = gr.HTML("", elem_id="files-read", apply_default_css=False)
-    with gr.Column(elem_id="document-edit"):
-        choose = gr.Dropdown([], label=strings.CHOOSE_DOCUMENT, visible=False, elem_id="document-choice")
-        text = gr.Textbox(label=strings.DOCUMENT_TEXT, lines=5, max_lines=12, visible=False, elem_id="document-text")
-    return DocumentsPanel(pasted, files, read, choose, text)
 
 
 def settings(limits: Limits) -> dict[str, gr.components.Component]:

@@ -9,7 +9,7 @@ from ...errors import DocumentError, VisitorError
 from ...protocol.messages import Document
 from ...text.documents import read_file
 from .. import strings
-from ..components import panels
+from ..components.documents import DocumentsPanel, chips_of
 from ..events import QUIET, STREAM, warn
 from ..state import Studio
 
@@ -34,42 +34,45 @@ def read_one(path: Path, limit: int) -> Document:
     return read_file(path.name, path.read_bytes())
 
 
-def wire_documents(studio: Studio, panel: panels.DocumentsPanel, from_files: gr.State) -> None:
-    """Files become documents, whose text is shown and can be changed."""
-    def take_files(request: gr.Request, paths, known, chosen):
+def wire_documents(studio: Studio, panel: DocumentsPanel, from_files: gr.State) -> None:
+    """Files become documents, each a chip; the text of the one that is open is shown and can be changed."""
+    opened = gr.State(None)
+
+    def take_files(request: gr.Request, paths, known, open_now):
         studio.note_files(studio.visitor(request), paths)
         documents, sentences = read_files(paths, known, studio.settings.limits.max_file_bytes)
         for sentence in sentences:
             warn(sentence)
-        kept = (list(documents) or None) if sentences else gr.skip()
-        return kept, documents, read_line(documents), *shown_documents(documents, chosen)
+        return None, known | documents, chips_of(known | documents, open_now)
 
-    def edit(text, chosen, known):
-        if chosen not in known or known[chosen].text == text:
+    def show(event: gr.EventData, known, open_now):
+        key = dict(event._data or {}).get("key")
+        key = key if key in known and key != open_now else None
+        return key, chips_of(known, key), text_of(known, key)
+
+    def remove(event: gr.EventData, known, open_now):
+        left = {path: document for path, document in known.items() if path != dict(event._data or {}).get("key")}
+        key = open_now if open_now in left else None
+        return left, key, chips_of(left, key), text_of(left, key)
+
+    def edit(text, known, open_now):
+        if open_now not in known or known[open_now].text == text:
             return gr.skip(), gr.skip()
-        documents = known | {chosen: replace(known[chosen], text=text)}
-        return documents, read_line(documents)
+        documents = known | {open_now: replace(known[open_now], text=text)}
+        return documents, chips_of(documents, open_now)
 
-    outputs = [panel.files, from_files, panel.read, panel.choose, panel.text]
-    panel.files.change(take_files, [panel.files, from_files, panel.choose], outputs,
-                       **{**STREAM, "trigger_mode": "always_last"})  # queued: a warning only reaches the page from the queue
-    panel.choose.input(shown_documents, [from_files, panel.choose], [panel.choose, panel.text], **QUIET)
-    panel.text.change(edit, [panel.text, panel.choose, from_files], [from_files, panel.read], trigger_mode="always_last",
+    panel.files.upload(take_files, [panel.files, from_files, opened], [panel.files, from_files, panel.chips],
+                       **STREAM)                                # queued: a warning only reaches the page from the queue
+    panel.chips.open(show, [from_files, opened], [opened, panel.chips, panel.text], **QUIET)
+    panel.chips.remove(remove, [from_files, opened], [from_files, opened, panel.chips, panel.text], **QUIET)
+    panel.text.change(edit, [panel.text, from_files, opened], [from_files, panel.chips], trigger_mode="always_last",
                       **QUIET)  # not input, which keeps silent about the first key after the server wrote the text
 
 
-def shown_documents(documents: dict[str, Document], chosen: str | None = None) -> tuple:
-    """The files to choose from, and the text of the chosen one."""
-    chosen = chosen if chosen in documents else next(iter(documents), None)
-    names = [(document.name, path) for path, document in documents.items()]
-    return (gr.Dropdown(names, value=chosen, visible=len(names) > 1),
-            gr.Textbox(documents[chosen].text if chosen else "", visible=bool(chosen)))
+def text_of(documents: dict[str, Document], opened: str | None) -> gr.Textbox:
+    """The text of the document that is open, to be edited; hidden where none is."""
+    return gr.Textbox(documents[opened].text if opened else "", visible=opened is not None)
 
-
-def read_line(documents: dict[str, Document]) -> str:
-    """What was read of the files, in one line."""
-    listed = [(document.name, len(document.text)) for document in documents.values()]
-    return strings.documents_read(listed) if listed else ""
 
 PASTED = "pasted text"
 

@@ -94,8 +94,7 @@ def test_a_large_pair_is_written_loaded_and_measured(monkeypatch, capsys):
     values = {f["name"]: f["value"] for f in found["figures"]}
     assert code == 0 and all(value > 0 for value in values.values())
     assert {"load_core_s", "load_user_s", "steps_per_second_C20_B1", "step_over_forward_C30_B3",
-            "yardstick_over_step_C20"} <= set(values)
-    assert 0 < values["busy_share_C20_B1"] < 1.5
+            "yardstick_over_step_C20", "busy_share_C20_B1"} <= set(values)
     assert found["profile"][0]["share"] >= found["profile"][-1]["share"] > 0
     assert found["profile"][0]["name"] in run(capsys, "bench", "--part", "large")[1]
 

@@ -15,12 +15,12 @@ from ssd2_core.protocol.messages import Document, Done, Failed, Request, Turn
 from ssd2_core.protocol.validation import check_request
 from ssd2_core.serving.batching import Batcher
 from ssd2_core.serving.engines import InlineEngine
+from ssd2_core.ui.compare import marked, sides
 from ssd2_core.ui.examples import EXAMPLES
 from ssd2_core.ui.handlers.chat import converse
 from ssd2_core.ui.runs import Run
 from ssd2_core.ui.state import Studio
 from ssd2_core.ui.tabs import sweep
-from ssd2_core.ui.tabs.compare import marked, sides
 from ssd2_core.ui.tabs.sweep import shares_so_far, swept
 from tests.support.fake_engine import ANSWER, FakeEngine
 
@@ -35,6 +35,17 @@ def test_an_own_model_alone_has_its_cap_and_says_so():
     assert {side.request.owner for side in found} == {"s"} and not any(side.request.documents for side in found)
     with pytest.raises(VisitorError, match="Choose an expert"):
         sides(studio, Request("", "What?"))
+
+
+def test_a_core_that_predicts_the_next_token_is_also_shown_as_it_writes_alone():
+    studio = Studio(FakeEngine(Settings(preferred=("goliath", "david"))), Settings())
+    request = Request("", "What?", users=("david",), ensemble=EnsembleParams({"david": 0.5}), owner="s", core="goliath")
+    studio.cores["goliath"] = replace(next(iter(studio.cores.values())), id="goliath", kind="next-token")
+    plain, alone, *others = sides(studio, request)
+    assert (plain.request.sampling.lookahead, alone.request.sampling) == (1, request.sampling)
+    assert plain.request == replace(alone.request, sampling=plain.request.sampling) and "one word piece" in plain.title
+    assert [side.request.ensemble.lam for side in others] == [{"david": 1.0}, {"david": 0.5}]
+    assert len(sides(studio, replace(request, users=("david", "mine-a")))) == 4
 
 
 def test_words_that_differ_are_marked_and_escaped():

@@ -82,6 +82,14 @@ def test_steps_of_a_finished_run_back_and_forth(page):
     until(lambda: shown(page) == last)
 
 
+def test_a_paused_run_whose_tab_closes_is_ended(browser, url, log):
+    with opened(browser, url) as left:
+        paused_at(left, 3)
+        run = logged(log, "submit")[-1]["id"]
+        assert run not in {entry["id"] for entry in logged(log, "cancel")}
+    until(lambda: run in {entry["id"] for entry in logged(log, "cancel")})
+
+
 def test_what_the_models_see_and_what_they_predict_are_two_layers(page):
     paused_at(page, 3)
     cell = nth(page, 1)

@@ -29,7 +29,7 @@ def test_a_bundle_holds_each_module_once_before_who_needs_it():
     text = scripts.bundle("viewer")
     order = re.findall(r"^const \$(\w+) = ", text, re.MULTILINE)
     assert len(order) == len(set(order)) and order[-1] == "viewer"
-    assert set(order) == set(SOURCES) - {"conversation", "save", "sweep", "tour"}
+    assert set(order) == set(SOURCES) - {"conversation", "documents", "save", "sweep", "tour"}
     for name in order:
         assert {source for _, source in scripts.IMPORT.findall(SOURCES[name])} <= set(order[:order.index(name)])
     assert not re.search(r"^\s*(?:import|export)\b", text, re.MULTILINE) and "</script" not in text

@@ -130,8 +130,8 @@ def test_another_tab_meanwhile_loses_nothing(page):
     ready(page)
     page.click("#sweep")
     page.wait_for_selector(".strip > li[data-state=live]")
-    page.get_by_role("tab", name="Compare").click()
-    page.wait_for_selector("#compare", state="visible")
+    page.get_by_role("tab", name="Keep").click()
+    page.wait_for_selector("#export", state="visible")
     ended(page)
     page.get_by_role("tab", name="Sweep").click()
     until(lambda: states(page) == ["final"] * 5)
@@ -159,8 +159,7 @@ def test_the_experts_to_choose_from_are_those_that_are_picked(page, log):
 def test_it_fits_by_keyboard_alone(browser, url, log, width, height, query):
     with opened(browser, url, width, height, query) as page:
         page.fill("#prompt textarea", "What is the dog called?")
-        page.get_by_role("tab", name="Compare").focus()
-        page.keyboard.press("Tab")
+        page.get_by_role("tab", name="Sweep").focus()
         page.keyboard.press("Enter")
         page.wait_for_function("() => document.querySelector('#sweep-user input')?.value")
         for wanted, key in (("#sweep", "Enter"), (".point", "Enter")):

@@ -81,6 +81,8 @@ class Viewer {
     this.cells.clear(); this.inspector.reset(run.head.experts); this.inspector.show(null, null);
     this.statusBar.reset(run.head); this.map.reset(run.head.experts, run.total); this.chart.reset(run.total); this.atlas.reset();
     this.root.dataset.run = run.id; this.root.dataset.steps = 0;
+    // what began last stands first: a comparison, or the run that was asked for after it
+    document.querySelector("#sides")?.classList.toggle("later", !this.root.closest(".side"));
     delete this.root.dataset.done; delete this.root.dataset.cur;
   }
 

@@ -15,6 +15,7 @@ from ..errors import VisitorError
 from . import scripts, strings
 from .api import make_generate
 from .blocks import Page
+from .compare import compare_panel, wire_compare
 from .components import conversation, panels
 from .components.documents import documents as documents_panel
 from .components.download import saver
@@ -30,7 +31,6 @@ from .handlers.steering import wire_steer
 from .middleware import RequestGuard
 from .reconnect import wire_return
 from .state import Studio
-from .tabs.compare import compare_tab, wire_compare
 from .tabs.evaluate import evaluating, wire_evaluate
 from .tabs.export import export_tab, wire_export, wire_link
 from .tabs.how_it_works import how_it_works, story_buttons, wire_stories
@@ -59,6 +59,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 talk, documents = conversation.conversation(studio.cores.get(settings.core)), documents_panel()
                 examples = conversation.examples()
             with gr.Column(elem_id="viewing", min_width=280):
+                compare = compare_panel(studio.runs)
                 viewer = build_viewer(studio.runs, story(studio.titles, studio.order))
                 stories = story_buttons()
                 branch = build_viewer(studio.runs, "", elem_id="branch", compact=True, visible="hidden")
@@ -71,7 +72,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 controls = {"core": choose, **panels.settings(settings.limits)}
         current, save = CurrentRuns(studio), saver()
         with gr.Tabs(elem_id="more"):
-            compare, sweep = compare_tab(studio.runs), SweepTab()
+            sweep = SweepTab()
             with gr.Tab(strings.EXPORT_TAB, elem_id="export-tab"):
                 export = export_tab(save)
             with gr.Tab(strings.EVALUATE_TAB, elem_id="evaluate-tab"):

@@ -7,8 +7,8 @@ CONVERSATION = {
     "onStage": "show", "show": "Show how this was written: {shares}",
 }
 
-DOCUMENTS = {"label": "Files that were read", "size": "{size} characters", "one": "1 character", "open": "Show what was read of {name}",
-             "remove": "Remove {name}"}
+DOCUMENTS = {"label": "Files that were read", "size": "{size} characters", "one": "1 character",
+             "open": "Show what was read of {name}", "remove": "Remove {name}"}
 
 STRIP = {
     "waiting": "waiting",

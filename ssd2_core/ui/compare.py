@@ -1,4 +1,4 @@
-"""Compare: one question answered by the core alone, by each chosen expert alone and by all together, side by side and at once.
+"""Compare, on stage: one question answered by the core alone, by each chosen expert alone and by all together, at once.
 
 Each answer is a run of its own; all are submitted at the same time, so the worker's rounds answer them together.
 """
@@ -6,24 +6,25 @@ Each answer is a run of its own; all are submitted at the same time, so the work
 import html
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 import gradio as gr
 
-from ...errors import VisitorError
-from ...protocol.messages import Done, Request
-from .. import strings
-from ..components import panels
-from ..components.panels import tab_line
-from ..components.viewer import build_viewer
-from ..events import QUIET, STREAM, lasting, warn
-from ..handlers.documents import gather_documents
-from ..requests import most_weight, narrowed, question
-from ..run_groups import Group
-from ..runs import Run, Runs
-from ..state import Studio
-from ..theme import hue_index
+from ..errors import VisitorError
+from ..protocol.messages import Done, Request
+from ..registry.kinds import NEXT_TOKEN
+from . import strings
+from .components import panels
+from .components.panels import tab_line
+from .components.viewer import build_viewer
+from .events import QUIET, STREAM, lasting, warn
+from .handlers.documents import gather_documents
+from .requests import most_weight, narrowed, question
+from .run_groups import Group
+from .runs import Run, Runs
+from .state import Studio
+from .theme import hue_index
 
 KIND = "compare"
 PLACES = 4
@@ -49,8 +50,8 @@ class Place:
 
 
 @dataclass(frozen=True)
-class CompareTab:
-    """The components of the tab."""
+class ComparePanel:
+    """The components of a comparison."""
 
     go: gr.Button
     stop: gr.Button
@@ -64,16 +65,15 @@ class CompareTab:
         return [self.stop, self.line, *(component for place in parts for component in place)]
 
 
-def compare_tab(runs: Runs) -> CompareTab:
-    """The tab: two buttons, a line, and places for the answers, which are mounted because the tab is open when they fill."""
-    with gr.Tab(strings.COMPARE, elem_id="compare-tab"):
-        with gr.Row(elem_classes="tab-bar"):
-            go = gr.Button(strings.COMPARE_GO, variant="primary", scale=0, min_width=100, elem_id="compare")
-            stop = gr.Button(strings.STOP, interactive=False, scale=0, min_width=64, elem_id="compare-stop")
-            line = gr.HTML(tab_line(strings.COMPARE_HINT), apply_default_css=False, elem_id="compare-line")
-        with gr.Row(elem_id="sides"):
-            places = [_place(runs, i) for i in range(PLACES)]
-    return CompareTab(go, stop, line, places)
+def compare_panel(runs: Runs) -> ComparePanel:
+    """Two buttons, a line, and places for the answers."""
+    with gr.Row(elem_classes="tab-bar", elem_id="compare-bar"):
+        go = gr.Button(strings.COMPARE_GO, scale=0, min_width=100, elem_id="compare")
+        stop = gr.Button(strings.STOP, interactive=False, scale=0, min_width=64, elem_id="compare-stop")
+        line = gr.HTML(tab_line(strings.COMPARE_HINT), apply_default_css=False, elem_id="compare-line")
+    with gr.Row(elem_id="sides"):
+        places = [_place(runs, i) for i in range(PLACES)]
+    return ComparePanel(go, stop, line, places)
 
 
 def _place(runs: Runs, i: int) -> Place:
@@ -85,11 +85,18 @@ def _place(runs: Runs, i: int) -> Place:
 
 
 def sides(studio: Studio, request: Request) -> list[Side]:
-    """The core alone, each chosen expert alone as far as there is room, and the ensemble. Raises VisitorError."""
+    """The core alone, each chosen expert alone as far as there is room, and the ensemble. Raises VisitorError.
+
+    A core that predicts the next token also writes as it would without us, where there is room: one token a pass.
+    """
     if not request.users:
         raise VisitorError(strings.COMPARE_NOBODY)
     titles, _ = studio.names(request.owner)
     found = [Side(strings.CORE_ALONE, narrowed(studio, request, {}))]
+    core = studio.cores.get(request.core)
+    if core is not None and core.kind == NEXT_TOKEN and len(request.users) < PLACES - 2:
+        plain = replace(found[0].request, sampling=replace(request.sampling, lookahead=1))
+        found.insert(0, Side(strings.AUTOREGRESSIVE, plain))
     for user in request.users[:PLACES - 2]:
         weight = most_weight(studio, user)
         found.append(Side(strings.alone(titles.get(user, user), weight), narrowed(studio, request, {user: weight})))
@@ -138,9 +145,9 @@ def summary(runs: list[Run], seconds: float) -> str:
 
 
 class ComparisonView:
-    """One comparison as updates of the tab's outputs: each viewer gets every step of its run once."""
+    """One comparison as updates of the panel's outputs: each viewer gets every step of its run once."""
 
-    def __init__(self, tab: CompareTab, found: list[Side], order: list[str]) -> None:
+    def __init__(self, tab: ComparePanel, found: list[Side], order: list[str]) -> None:
         self.tab, self.found, self.order = tab, found, order
         self.sent = [0] * len(found)
 
@@ -174,8 +181,8 @@ class ComparisonView:
         return [gr.Button(interactive=False), tab_line(summary(runs, seconds)), *[gr.skip()] * 4 * len(self.tab.places)]
 
 
-async def compared(studio: Studio, tab: CompareTab, group: Group, found: list[Side], order: list[str]) -> AsyncIterator[list]:
-    """A whole comparison as updates of the tab's outputs. Raises VisitorError when it cannot be started."""
+async def compared(studio: Studio, tab: ComparePanel, group: Group, found: list[Side], order: list[str]) -> AsyncIterator[list]:
+    """A whole comparison as updates of the panel's outputs. Raises VisitorError when it cannot be started."""
     runs = [group.add(side.request, studio.head(side.request)) for side in found]
     began, showing = group.began, ComparisonView(tab, found, order)
     yield showing.opened(runs)
@@ -185,7 +192,7 @@ async def compared(studio: Studio, tab: CompareTab, group: Group, found: list[Si
         yield showing.closed(runs, max(run.ended_at for run in runs) - began)
 
 
-def wire_compare(studio: Studio, panel: panels.Panel, tab: CompareTab, inputs: list) -> None:
+def wire_compare(studio: Studio, panel: panels.Panel, tab: ComparePanel, inputs: list) -> None:
     """Compare and stop. inputs: prompt, turns, pasted text and files' documents of the page."""
     @lasting
     async def compare(request: gr.Request, prompt, history, text, documents, *values):
@@ -193,7 +200,7 @@ def wire_compare(studio: Studio, panel: panels.Panel, tab: CompareTab, inputs: l
         try:
             asked = question(studio, session, panel, list(values), prompt, history, gather_documents(text, documents))
             found, (_, order) = sides(studio, asked), studio.names(session)
-            if len(found) - 2 < len(asked.users):
+            if len(asked.users) > PLACES - 2:
                 gr.Info(strings.compare_room(PLACES - 2))
             with studio.groups.open(session, KIND) as group:
                 async for values_shown in compared(studio, tab, group, found, order):

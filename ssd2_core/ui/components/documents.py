@@ -1,5 +1,6 @@
 """Where a visitor's texts go in: pasted, or as files, each a chip that opens and goes at a click."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,8 +40,13 @@ def documents() -> DocumentsPanel:
     return DocumentsPanel(pasted, files, chips, text)
 
 
+def key_of(path: str) -> str:
+    """What stands for a file on the page: its path, which may hold anything, does not."""
+    return hashlib.sha256(path.encode()).hexdigest()[:12]
+
+
 def chips_of(known: Mapping[str, Document], opened: str | None = None) -> str:
-    """The files that were read, by the path that stands for each, for the script."""
-    listed = [{"key": path, "name": document.name, "size": f"{len(document.text):,}", "open": path == opened}
+    """The files that were read, by path, for the script."""
+    listed = [{"key": key_of(path), "name": document.name, "size": f"{len(document.text):,}", "open": path == opened}
               for path, document in known.items()]
     return json.dumps(listed, ensure_ascii=False) if listed else ""

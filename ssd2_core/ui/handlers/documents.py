@@ -9,7 +9,7 @@ from ...errors import DocumentError, VisitorError
 from ...protocol.messages import Document
 from ...text.documents import read_file
 from .. import strings
-from ..components.documents import DocumentsPanel, chips_of
+from ..components.documents import DocumentsPanel, chips_of, key_of
 from ..events import QUIET, STREAM, warn
 from ..state import Studio
 
@@ -46,14 +46,15 @@ def wire_documents(studio: Studio, panel: DocumentsPanel, from_files: gr.State) 
         return None, known | documents, chips_of(known | documents, open_now)
 
     def show(event: gr.EventData, known, open_now):
-        key = dict(event._data or {}).get("key")
-        key = key if key in known and key != open_now else None
-        return key, chips_of(known, key), text_of(known, key)
+        path = path_of(event, known)
+        path = None if path == open_now else path
+        return path, chips_of(known, path), text_of(known, path)
 
     def remove(event: gr.EventData, known, open_now):
-        left = {path: document for path, document in known.items() if path != dict(event._data or {}).get("key")}
-        key = open_now if open_now in left else None
-        return left, key, chips_of(left, key), text_of(left, key)
+        gone = path_of(event, known)
+        left = {path: document for path, document in known.items() if path != gone}
+        path = open_now if open_now in left else None
+        return left, path, chips_of(left, path), text_of(left, path)
 
     def edit(text, known, open_now):
         if open_now not in known or known[open_now].text == text:
@@ -67,6 +68,12 @@ def wire_documents(studio: Studio, panel: DocumentsPanel, from_files: gr.State) 
     panel.chips.remove(remove, [from_files, opened], [from_files, opened, panel.chips, panel.text], **QUIET)
     panel.text.change(edit, [panel.text, from_files, opened], [from_files, panel.chips], trigger_mode="always_last",
                       **QUIET)  # not input, which keeps silent about the first key after the server wrote the text
+
+
+def path_of(event: gr.EventData, documents: dict[str, Document]) -> str | None:
+    """The file whose chip was clicked; None where it is not here any more."""
+    wanted = dict(event._data or {}).get("key")
+    return next((path for path in documents if key_of(path) == wanted), None)
 
 
 def text_of(documents: dict[str, Document], opened: str | None) -> gr.Textbox:

@@ -170,6 +170,8 @@ class SamplingParams:
     temperature: float = knob(1.0, "how evenly samples are drawn: below 1 the likely tokens more often (not for greedy)",
                               "Temperature (not for greedy)", low=0.05, high=5.0, step=0.05)
     lookahead: int = knob(4, "positions that a causal LM predicts in one step; its answer is the same", low=1, high=64)
+    drafts: int = knob(4, "masks from which a causal LM with a draft adapter guesses what follows, instead of looking ahead; "
+                       "0 for none, its answer is the same", high=16)
 
     @property
     def answer_length(self) -> int:

@@ -51,7 +51,7 @@ def seen(state: BlockState) -> tuple[Tensor, Tensor]:
     if state.noisy_ids is not None:
         return state.noisy_ids, state.settled.float()
     if state.on_tokens:
-        return state.token_ids, state.confidence
+        return state.token_ids, state.confidence if state.blank is None else state.confidence * (state.settled | ~state.blank)
     mass, ids = state.x_t.softmax(-1).max(-1)
     return ids, mass
 

@@ -48,10 +48,10 @@ def ask_together(questions: Iterable[tuple[Denoiser, Tensor, BlockState]]) -> di
 class Ensemble:
     """Several experts as one Denoiser: ``Ensemble({"core": bound, "me": bound}, EnsembleParams(lam={"me": 0.5}))``.
 
-    ``params`` may be replaced between steps and acts at the next one. ``dropped``: experts left out because they gave
-    values that are not finite. ``forwards``: network passes so far. An expert of weight 0 is not run.
-    guide: (fused logits, strength) -> logits. silent: experts that have nothing to say, whatever their weight. never: ids that
-    none of them may say. Experts that read tokens or masks may have more tokens than the others: those are left out.
+    ``params`` may be replaced between steps and acts at the next one. ``dropped``: experts left out because they gave values
+    that are not finite. ``forwards``: network passes so far. An expert of weight 0 is not run. guide: (fused logits, strength)
+    -> logits. silent: experts that have nothing to say, whatever their weight. never: ids that none of them may say. Experts
+    that read tokens or masks may have more tokens than the others: those are left out.
     """
 
     def __init__(self, experts: Mapping[str, Denoiser], params: EnsembleParams, guide: Guide | None = None,
@@ -59,8 +59,7 @@ class Ensemble:
         unknown = set(params.lam) - set(experts)
         if unknown:
             raise ModelError(f"There is a weight for {sorted(unknown)[0]!r}, which is not one of {', '.join(experts)}.")
-        sizes = {name: expert.vocab_size for name, expert in experts.items()}
-        kinds = {expert.reads for expert in experts.values()}
+        sizes, kinds = {name: one.vocab_size for name, one in experts.items()}, {one.reads for one in experts.values()}
         if len(set(sizes.values())) > 1 and "simplex" in kinds:
             raise ModelError(f"Experts must share one vocabulary; these have {sizes} entries.")
         if "simplex" in kinds and len(kinds) > 1 or {"masks", "uniform"} <= kinds:
@@ -70,8 +69,7 @@ class Ensemble:
         if len(masks) > 1:
             raise ModelError(f"Masked experts must have one mask token; these have the ids {sorted(masks)}.")
         self.experts, self.params, self.guide, self.silent = dict(experts), params, guide, frozenset(silent)
-        self.dropped: list[str] = []
-        self.forwards = 0
+        self.dropped, self.forwards = [], 0
         first = next(iter(experts.values()))
         self.never = torch.tensor(sorted(never), dtype=torch.long, device=first.device)
         self.vocab_size, self.eos_token_id, self.simplex_value = min(sizes.values()), first.eos_token_id, first.simplex_value
@@ -79,7 +77,7 @@ class Ensemble:
         order = sorted(experts, key=lambda name: name != CORE)      # how a block settles is the leader's own, if not chosen
         leader = next((experts[name] for name in order if experts[name].reads != "tokens"), first)
         self.reads, self.canvas, self.own, self.lead = leader.reads, leader.canvas, leader.own, leader.lead
-        self.mask_token_id = next(iter(masks), None)
+        self.mask_token_id, self.draft_masks = next(iter(masks), None), min(one.draft_masks for one in experts.values())
 
     def __call__(self, ids: Tensor, state: BlockState, known: Mapping[Denoiser, Tensor] | None = None) -> Prediction:
         """ids so far (B, R) and the block -> Prediction with the parts of each expert. known: logits computed in a batch."""

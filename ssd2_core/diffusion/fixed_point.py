@@ -19,14 +19,20 @@ from .step import BlockState, Denoiser, Prediction
 class FixedPoint(Process):
     """The process of denoisers that read tokens."""
 
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        self.masks = min(self.params.drafts, self.denoise.draft_masks)
+
     def start(self, last: BlockState | None, ended: Tensor) -> BlockState:
         """A block of which nothing is known: no estimate but the end of text, which stands in rows that have ``ended``."""
         x_t = gumbel(last, self.denoise, self.params, self.rng, self.params.block_length)
         settled = ended.unsqueeze(-1).expand(x_t.shape[:2]).clone()
         u, nothing = (~settled).float(), torch.zeros(x_t.shape[:2], device=x_t.device)
         ids = torch.full_like(settled, self.eos or 0, dtype=torch.long)
-        return BlockState(x_t, x_t, u, settled, 1, x_t.shape[1], token_ids=ids, confidence=nothing, entropy=nothing,
-                          on_tokens=True, window=window_of(settled, self.params.lookahead))
+        state = BlockState(x_t, x_t, u, settled, 1, x_t.shape[1], token_ids=ids, confidence=nothing, entropy=nothing,
+                           on_tokens=True, blank=torch.ones_like(settled) if self.masks else None)
+        state.window = self.window(state)
+        return state
 
     def give(self, state: BlockState, at: Tensor, given: Tensor) -> None:
         """What follows a token that was another one is open again."""
@@ -34,14 +40,22 @@ class FixedPoint(Process):
         for position in at[moved.any(0)].tolist():
             state.settled[:, position + 1:] = False
         state.token_ids[:, at], state.settled[:, at] = given, True
-        state.window = window_of(state.settled, self.params.lookahead)
+        state.window = self.window(state)
+
+    def window(self, state: BlockState) -> slice:
+        """What is predicted: a few positions ahead; with drafts, what they guess, the one after it, and one for each mask."""
+        if state.blank is None:
+            return window_of(state.settled, self.params.lookahead)
+        guessed = leading(state.settled | ~state.blank).sum(-1) - leading(state.settled).sum(-1)
+        return window_of(state.settled, guessed + 1 + self.masks)
 
     def advance(self, state: BlockState, prediction: Prediction) -> BlockState:
         """Each position whose predecessors were right is settled."""
         at, log_p = state.window, log_probs(prediction.logits)
         old, held = state.token_ids[:, at], state.settled[:, at]
         new = torch.where(held, old, drawn(log_p, state.x_t[:, at], self.params))             # (B, W)
-        right = (held | (new == old)).long().cumprod(-1)
+        blank = torch.zeros_like(held) if state.blank is None else state.blank[:, at] & ~held
+        right = (held | (new == old) & ~blank).long().cumprod(-1)
         final = torch.cat([torch.ones_like(right[:, :1]), right[:, :-1]], -1).bool()          # all before it stood still
         found = log_p.gather(-1, new.unsqueeze(-1)).squeeze(-1).exp()
         after = replace(
@@ -52,8 +66,13 @@ class FixedPoint(Process):
             ends = ((after.token_ids == self.eos) & leading(after.settled)).long()
             behind = ends.cumsum(-1) - ends > 0
             after.token_ids, after.settled = after.token_ids.masked_fill(behind, self.eos), after.settled | behind
+        if state.blank is not None:                                 # what was read after a wrong draft is no draft
+            miss = right.sum(-1, keepdim=True)                                                      # (B, 1), in the window
+            wrong = ~blank.gather(-1, miss.clamp(max=blank.shape[-1] - 1))
+            after.blank = put(state.blank, at, wrong & (torch.arange(blank.shape[-1], device=miss.device) > miss))
+            after.confidence = after.confidence.masked_fill(after.blank & ~after.settled, 0.0)
         after.u, after.chosen = (~after.settled).float(), after.token_ids
-        after.window = window_of(after.settled, self.params.lookahead)
+        after.window = self.window(after)
         return after
 
 
@@ -82,12 +101,14 @@ def leading(settled: Tensor) -> Tensor:
     return settled.long().cumprod(-1).bool()
 
 
-def window_of(settled: Tensor, lookahead: int) -> slice:
-    """From the first position that is open in any row to ``lookahead`` positions of the open row that is furthest."""
+def window_of(settled: Tensor, ahead: int | Tensor) -> slice:
+    """From the first position that is open in any row to where the furthest one looks. ahead: positions, or by row (B,)."""
     length = settled.shape[1]
     done = leading(settled).sum(-1)
-    done = done[done < length].tolist() or [length - 1]             # rows that are whole need no prediction
-    return slice(min(done), min(length, max(done) + lookahead))
+    is_open = done < length                                         # rows that are whole need no prediction
+    if not bool(is_open.any()):
+        return slice(length - 1, length)
+    return slice(int(done[is_open].min()), min(length, int((done + ahead)[is_open].max())))
 
 
 def put(values: Tensor, at: slice, new: Tensor) -> Tensor:

@@ -16,15 +16,15 @@ class BlockState:
 
     x_t: noisy logits (B, L, V), overwritten when the step after the next is made; spare: where the next one is written.
     For denoisers that read tokens: the noise that samples are drawn with, the same in all steps; empty for the greedy choice.
-    u: time of each position (B, L), 1 for pure noise and 0 for none. settled: has its token from here on (B, L).
-    step: from 1 to num_steps, so t = num_steps - step + 1.
-    Of the step before, None before the first: previous: fused logits (B, L, V), for self-conditioning; token_ids: latest
-    estimate, its confidence (probability) and the entropy in nats there, all (B, L); chosen: what was projected, see
-    ``simplex.choose``. unchanged_steps: in which nothing has moved, (B,) by row where rows end alone.
-    window: positions that are predicted, all but for denoisers that read tokens (``on_tokens``).
-    mask_token_id: what stands for a position that is not settled where a denoiser reads masks; None where none does.
-    given: positions (B, L) whose token a visitor gave. noisy_ids: what a uniform denoiser reads, (B, L). over: rows (B,) with
-    nothing left to decide though not all is settled. block_length: of the blocks to come; the first one may be shorter.
+    u: time of each position (B, L), 1 for pure noise and 0 for none. settled: has its token from here on (B, L). step: from 1
+    to num_steps, so t = num_steps - step + 1. Of the step before, None before the first: previous: fused logits (B, L, V), for
+    self-conditioning; token_ids: latest estimate, its confidence (probability) and the entropy in nats there, all (B, L);
+    chosen: what was projected, see ``simplex.choose``. unchanged_steps: in which nothing has moved, (B,) by row where rows end
+    alone. window: positions that are predicted, all but for denoisers that read tokens (``on_tokens``). mask_token_id: what
+    stands for a position that is not settled where a denoiser reads masks; None where none does. given: positions (B, L) whose
+    token a visitor gave. noisy_ids: what a uniform denoiser reads, (B, L). over: rows (B,) with nothing left to decide though
+    not all is settled. block_length: of the blocks to come; the first one may be shorter. blank: positions (B, L) without an
+    estimate, where a denoiser of tokens reads a draft mask; None where it has none.
     """
 
     x_t: Tensor
@@ -46,6 +46,7 @@ class BlockState:
     noisy_ids: Tensor | None = None
     over: Tensor | None = None
     block_length: int = 0
+    blank: Tensor | None = None
 
     @property
     def time(self) -> float:
@@ -57,8 +58,7 @@ class BlockState:
 class Prediction:
     """What a denoiser says about the clean block.
 
-    logits: (B, L, V). parts: log-probabilities (B, L, V) by expert; empty for a single network.
-    weights: (B, L) by expert, sums to 1 over experts.
+    logits: (B, L, V). parts: log-probabilities (B, L, V) by expert; none for a single network. weights: (B, L), their sum is 1.
     """
 
     logits: Tensor
@@ -70,9 +70,10 @@ class Denoiser(Protocol):
     """Anything that predicts a clean block: a bound expert, an ensemble.
 
     reads: "simplex" for x_t, "tokens" for the latest estimates, "masks" or "uniform" for settled tokens and mask_token_id or
-    random tokens elsewhere. canvas: whether it reads the whole answer at once, and not block after block.
-    bare: the same without documents. own: settings of its own sampler: SamplingParams for those that are "own", and others.
-    Those that have a ``network`` in common have ``together(questions)``, one pass for all: see ``ensemble.ask_together``.
+    random tokens elsewhere. canvas: whether it reads the whole answer at once, and not block after block. bare: the same
+    without documents. own: settings of its own sampler: SamplingParams for those that are "own", and others. draft_masks: how
+    many positions it can guess beyond the first unknown one, see ``models.drafts``; 0 for none. Those that have a ``network``
+    in common have ``together(questions)``, one pass for all: see ``ensemble.ask_together``.
     """
 
     reads: str
@@ -85,6 +86,7 @@ class Denoiser(Protocol):
     canvas: bool
     mask_token_id: int | None
     own: Mapping[str, object]
+    draft_masks: int
 
     def lead(self, length: int) -> int:
         """Positions of the first of blocks of a length that the end of the prompt takes, where they are counted from there."""
@@ -97,9 +99,9 @@ class Denoiser(Protocol):
 class Step:
     """One denoising step of one block: from ``state`` by way of ``prediction`` to ``after``.
 
-    block: from 0. ids: tokens before this block (B, R). changed: the token differs from the step before (B, L).
-    pinned: tokens that were given (L,). finished: the last step of the block, maybe an early one. ended: rows (B,) that have an
-    EOS by then. The x_t of ``state`` stands until the next step is made.
+    block: from 0. ids: tokens before this block (B, R). changed: the token differs from the step before (B, L). pinned: tokens
+    that were given (L,). finished: the last step of the block, maybe an early one. ended: rows (B,) that have an EOS by then.
+    The x_t of ``state`` stands until the next step is made.
     """
 
     block: int

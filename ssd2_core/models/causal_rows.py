@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers.cache_utils import Cache, DynamicLayer
 
 from .context import blocked
+from .drafts import given, places_of
 from .lora import GatedLora
 
 LAYERS = ("full_attention", "sliding_attention")        # kinds of layers that ``masks`` knows
@@ -128,8 +129,8 @@ def one_pass(lm: nn.Module, asks: list[Ask]) -> Tensor:
     shelf.open(columns, width)
     sees = columns + 1 if asks[0].sees is None else torch.tensor(
         [[ask.sees[i] for i in each] for ask, each in zip(asks, at, strict=True)], device=lm.device)
-    with GatedLora.rows(lm, [ask.row.adapter for ask in asks]):
-        out = lm(input_ids=new, attention_mask=masks(lm.config.get_text_config(), columns, sees, width, lm.dtype),
+    with GatedLora.rows(lm, [ask.row.adapter for ask in asks], places_of(new)):
+        out = lm(**given(lm, new), attention_mask=masks(lm.config.get_text_config(), columns, sees, width, lm.dtype),
                  position_ids=columns, past_key_values=shelf, use_cache=True, logits_to_keep=wanted)
     for ask in asks:
         ask.row.read = ask.text

@@ -105,7 +105,7 @@ class Context:
 class BoundExpert:
     """A network and the context of its rows: a Denoiser. bare: the same network without the documents, for contrast."""
 
-    reads, canvas, mask_token_id, own = "simplex", False, None, {}
+    reads, canvas, mask_token_id, own, draft_masks = "simplex", False, None, {}, 0
 
     def __init__(self, model, context: Context, bare: "BoundExpert | None" = None):
         self.model, self.context, self.bare = model, context, bare

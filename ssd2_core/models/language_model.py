@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..diffusion.step import BlockState, Denoiser, Prediction
 from .causal_rows import Ask, Row, read
+from .drafts import masks_of
 from .lora import HeldAdapter, adapter_tensors
 
 
@@ -21,6 +22,12 @@ class LanguageExpert:
         self.vocab_size, self.eos_token_id = model.config.vocab_size, model.config.eos_token_id
         self.simplex_value, self.device = model.config.simplex_value, model.device
         self.network, self.batch_size = model.lm, len(rows)
+
+    @property
+    def draft_masks(self) -> int:
+        """Of the draft adapter that its network has by now."""
+        masks = masks_of(self.network)
+        return 0 if masks is None else len(masks)
 
     def lead(self, length: int) -> int:
         """Nothing of a block is the prompt's."""

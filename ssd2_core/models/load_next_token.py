@@ -22,6 +22,7 @@ from ..text.prompts import prompt_format
 from .causal_rows import LAYERS
 from .checkpoints import base_folder, base_tensors
 from .device_map import load_weights
+from .drafts import load_drafts
 from .lora import hold_adapter
 from .next_token import NextTokenConfig, NextTokenModel
 
@@ -88,6 +89,7 @@ def load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Pat
                            base=about.get("base", ""), lora=about.get("lora"), tokenizer_hash=card.tokenizer_hash,
                            **{"title": card.title, "num_parameters": card.parameters, **settings})
     if not about.get("lora"):
+        load_drafts(lm, folder, about.get("base", ""))
         return NextTokenModel(lm, made)
     held = hold_adapter(lm, model_id, about["lora"], lambda: {
         name.removeprefix(PEFT): tensor for name, tensor in base_tensors(folder).items()})

@@ -13,6 +13,7 @@ from ..errors import ModelError
 
 LORA_KEYS = ("r", "lora_alpha", "target_modules")
 
+DRAFTS = "drafts"               # the adapter that acts on draft masks alone, whatever a row's own is
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -35,9 +36,13 @@ def switch_lora(lm: nn.Module, on: bool) -> None:
 
 
 class Gate(threading.local):
-    """Which adapter acts on which rows of the pass that a thread is making."""
+    """Which adapter acts where in the pass that a thread is making: on rows, and the one named DRAFTS on places of its own.
+
+    places: of all rows' tokens in a row, (N,); None for none.
+    """
 
     rows: tuple[tuple[str, slice], ...] = ()
+    places: Tensor | None = None
 
 
 class GatedLora(nn.Module):
@@ -56,12 +61,19 @@ class GatedLora(nn.Module):
                 down, up, scale = self.adapters[name]
                 low = nn.functional.linear(x[rows].flatten(0, -2).to(down.dtype), down)
                 out[rows].view(-1, out.shape[-1]).add_(nn.functional.linear(low, up), alpha=scale)
+        if self.gate.places is not None and DRAFTS in self.adapters:
+            down, up, scale = self.adapters[DRAFTS]
+            low = nn.functional.linear(x.flatten(0, -2)[self.gate.places].to(down.dtype), down)
+            out.view(-1, out.shape[-1]).index_add_(0, self.gate.places, (scale * nn.functional.linear(low, up)).to(out.dtype))
         return out
 
     @staticmethod
     @contextmanager
-    def rows(lm: nn.Module, adapters: Sequence[str | None]) -> Iterator[None]:
-        """Within it, row i of each pass of ``lm`` has the adapter ``adapters[i]``; those of one adapter are neighbours."""
+    def rows(lm: nn.Module, adapters: Sequence[str | None], places: Tensor | None = None) -> Iterator[None]:
+        """Within it, row i of each pass of ``lm`` has the adapter ``adapters[i]``; those of one adapter are neighbours.
+
+        places: see Gate.
+        """
         gate = getattr(lm, "lora_gate", None)
         if gate is None:
             yield
@@ -71,11 +83,11 @@ class GatedLora(nn.Module):
             last = first + len(list(group))
             found += [(name, slice(first, last))] if name is not None else []
             first = last
-        gate.rows = tuple(found)
+        gate.rows, gate.places = tuple(found), places
         try:
             yield
         finally:
-            gate.rows = ()
+            gate.rows, gate.places = (), None
 
 
 def add_adapter(lm: nn.Module, name: str, settings: dict, tensors: dict[str, Tensor]) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..diffusion.step import BlockState
 from .causal_rows import Ask
+from .drafts import with_masks
 from .language_model import LanguageExpert, LanguageModel
 
 
@@ -52,7 +53,8 @@ class NextTokenExpert(LanguageExpert):
     def asks(self, ids: Tensor, state: BlockState) -> list[Ask]:
         """Each row reads its context, what was said, and the estimates before the last open position."""
         first, last = state.window.start, state.window.stop
-        said = torch.cat([ids, state.token_ids[:, :max(last - 1, 0)]], 1).tolist()          # (B, R + last - 1)
+        read = state.token_ids if state.blank is None else with_masks(state.token_ids, state.blank & ~state.settled)
+        said = torch.cat([ids, read[:, :max(last - 1, 0)]], 1).tolist()                     # (B, R + last - 1)
         return [Ask(row, row.context + one, last - first) for row, one in zip(self.rows, said, strict=True)]
 
 

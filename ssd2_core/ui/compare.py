@@ -95,7 +95,7 @@ def sides(studio: Studio, request: Request) -> list[Side]:
     found = [Side(strings.CORE_ALONE, narrowed(studio, request, {}))]
     core = studio.cores.get(request.core)
     if core is not None and core.kind == NEXT_TOKEN and len(request.users) < PLACES - 2:
-        plain = replace(found[0].request, sampling=replace(request.sampling, lookahead=1))
+        plain = replace(found[0].request, sampling=replace(request.sampling, lookahead=1, drafts=0))
         found.insert(0, Side(strings.AUTOREGRESSIVE, plain))
     for user in request.users[:PLACES - 2]:
         weight = most_weight(studio, user)

@@ -44,6 +44,7 @@ class Fake:
 
     reads, vocab_size, eos_token_id, simplex_value = "simplex", 97, None, 5.0
     device, batch_size, bare, canvas, mask_token_id, own = torch.device("cpu"), 1, None, False, None, {}
+    draft_masks = 0
 
     def lead(self, length):
         """Nothing of a block is the prompt's."""

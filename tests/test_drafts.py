@@ -66,8 +66,9 @@ def test_right_drafts_settle_many_tokens_a_step_and_wrong_ones_one():
             prediction = bound(ids, state)
             first = ids.shape[1] + state.window.start
             for i in range(prediction.logits.shape[1]):
-                known = i == 0 or not bool(state.blank[0, state.window.start + i - 1] & ~state.settled[0, state.window.start + i - 1])
-                if not known and first + i < len(answer):
+                guessed_at = state.window.start + i - 1             # the position whose token or mask this was predicted at
+                blank = i > 0 and bool(state.blank[0, guessed_at] & ~state.settled[0, guessed_at])
+                if blank and first + i < len(answer):
                     prediction.logits[0, i] = -9.0
                     prediction.logits[0, i, (answer[first + i] + self.shift) % 61] = 9.0
             return prediction

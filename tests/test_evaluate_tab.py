@@ -59,7 +59,7 @@ def test_a_file_is_measured_and_the_figures_taken_away(page, tmp_path):
     assert found["settings"] == {
         "core": "compact-core", "lam": {"compact-reader": 0.5}, "weights": "adaptive", "tau": 0.5, "alpha": 0.0,
         "schedule_end": 0.0, "guidance": 0.0, "num_steps": 16, "block_length": 16, "max_new_tokens": 48, "steps": 16,
-        "temperature": 1.0, "lookahead": 4,
+        "temperature": 1.0, "lookahead": 4, "drafts": 4,
         "block": 16, "max_tokens": 48, "projection": "greedy", "top_p": 0.9, "seed": 0, "early_exit": "off",
         "settling": "anneal", "mask_schedule": "own", "mask_order": "own",
         "remasking": "own", "threshold": 0.9, "base": None, "data": ["q.jsonl"]}

@@ -32,7 +32,7 @@ WORDS = [knob for knob in KNOBS.values() if knob.choices]
 NUMBERS = [knob for knob in KNOBS.values() if not knob.choices]
 FITS = {"compact-core": ["compact-reader"]}
 OTHER = {"num_steps": 3, "block_length": 8, "max_new_tokens": 3, "projection": "sampling", "top_p": 0.3, "seed": 7,
-         "early_exit": "entropy", "settling": "count", "temperature": 2.5, "lookahead": 2,
+         "early_exit": "entropy", "settling": "count", "temperature": 2.5, "lookahead": 2, "drafts": 1,
          "mask_schedule": "linear", "mask_order": "entropy", "remasking": "on", "threshold": 0.2,
          "weights": "schedule", "tau": 1.25, "schedule_end": 0.4, "alpha": 1.5, "guidance": -0.7}
 # Where a knob's name, or one of its options, means something else or cannot be left out.
@@ -42,6 +42,7 @@ ELSEWHERE = {
     "ui/export/html_replay.py": {"weights"},            # of the experts, beside their rule
     "protocol/trace_schema.py": {"num_steps"},          # of a frame
     "registry/uploads.py": {"block_length"},            # of a model
+    "models/drafts.py": {"drafts"}, "models/lora.py": {"drafts"},      # their folder, and the name of their adapter
     "models/public_layouts.py": {"mask_schedule", "mask_order"},        # of the public samplers
     "registry/manifests.py": {"block_length"},          # of a model, too
     "evaluation/baseline.py": {"temperature", "top_p"},    # of another kind of sampling, which is switched off
@@ -255,7 +256,7 @@ def test_the_table_of_the_documentation_is_the_settings_as_they_are(capsys):
 
 
 BASE = {"num_steps": 4, "block_length": 16, "max_new_tokens": 16, "projection": "greedy", "top_p": 0.9, "seed": 0,
-        "early_exit": "off", "settling": "anneal", "temperature": 1.0, "lookahead": 4,
+        "early_exit": "off", "settling": "anneal", "temperature": 1.0, "lookahead": 4, "drafts": 4,
         "mask_schedule": "own", "mask_order": "own", "remasking": "own", "threshold": 0.9,
         "weights": "adaptive", "tau": 0.5, "schedule_end": 0.0, "alpha": 0.0, "guidance": 0.0}
 WITH = {"max_new_tokens": {"block_length": 4}, "top_p": {"projection": "multihot"},

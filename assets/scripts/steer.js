@@ -20,6 +20,7 @@ export function makeSteer(box, words, wordOf, send) {
     const many = marked.length;
     const text = marked.map((cell, i) => (i && !cell.classList.contains("inside") ? " " : "") + cell.textContent).join("");
     put(part(".count"), many ? fill(words.marked, { text }) : words.markHint);
+    word.placeholder = many ? fill(words.instead, { text }) : words.first;
     part(".pin").disabled = !many || !word.value.trim();
     put(part(".pin"), state.finished ? words.replace : words.pin);
     part(".again").disabled = !many || !state.finished || !!word.value.trim();
@@ -45,7 +46,7 @@ export function makeSteer(box, words, wordOf, send) {
     pieces.setAttribute("aria-pressed", String(pieces.getAttribute("aria-pressed") !== "true"));
     if (anchor) mark(whole(anchor));
   });
-  word.placeholder = words.word; word.setAttribute("aria-label", words.word);
+  word.setAttribute("aria-label", words.word); word.title = words.markHint;
   buttons.slice(0, 2).forEach(name => put(part(`.${name}`), words[name]));
   box.setAttribute("aria-label", words.steer);
 

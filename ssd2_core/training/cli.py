@@ -16,6 +16,7 @@ RECIPES = {
     "documents": ("adapt.make_data", "write synthetic documents with questions"),
     "personalise": ("finetune.learner", "fine-tune a small expert on your documents, in minutes on a CPU"),
     "david": ("david.recipe", "a small causal LM that reads documents, and keeps quiet where they do not answer"),
+    "drafts": ("drafts.recipe", "draft masks for a causal LM: several tokens a step, the same answers"),
     "taught": ("experiments.finetune_gain", "what a fine-tuned expert answers about texts, before and after"),
     "scaling": ("experiments.ar_vs_diffusion", "the compact core at several sizes: held-out loss and accuracy"),
     "compare": ("experiments.ar_vs_diffusion", "what collaboration gains: diffusion against autoregression, paired bootstrap"),

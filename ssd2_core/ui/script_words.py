@@ -101,6 +101,8 @@ VIEWER = {
         "pieces": "Pieces",
         "piecesHint": "Mark the pieces that words are made of, instead of whole words",
         "word": "another word",
+        "first": "click a word to change it",
+        "instead": "instead of “{text}”",
         "pin": "Pin it here",
         "replace": "Replace and rewrite",
         "again": "Denoise again",

@@ -1,4 +1,4 @@
-"""The training loop of David: two losses added, checkpoints that go on exactly where they stopped. Knows nothing of texts."""
+"""The training loop of David and of drafts: checkpoints that go on exactly where they stopped. Knows nothing of texts."""
 
 import json
 import time
@@ -62,7 +62,12 @@ def losses(lm: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 class Training:
-    """A run: the model, its optimizer, and how far it is: it goes on where a checkpoint in ``folder`` stopped."""
+    """A run: the model, its optimizer, and how far it is: it goes on where a checkpoint in ``folder`` stopped.
+
+    TOLD: what the two figures of a step are called.
+    """
+
+    TOLD = ("reading", "silent")
 
     def __init__(self, lm: nn.Module, params: TrainParams, folder: Path):
         self.lm, self.params, self.folder = lm, params, folder
@@ -82,15 +87,20 @@ class Training:
         p = self.params
         return p.learning_rate * min(1.0, (self.step + 1) / p.warmup, max(0.0, (1 - self.done()) / p.decay))
 
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What is made small, and the two figures that are told, (2,)."""
+        read, silent = losses(self.lm, batch)
+        return read + self.params.silent_weight * silent, torch.stack([read.detach(), silent.detach()])
+
     def train_step(self, batches: list[Batch]) -> tuple[float, float]:
-        """One step on the mean of these batches -> the two losses before it. A gradient that is not finite changes nothing."""
+        """One step on the mean of these batches -> the two figures before it. A gradient that is not finite changes nothing."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
         told = torch.zeros(2)
         for batch in batches:
-            read, silent = losses(self.lm, batch)
-            ((read + self.params.silent_weight * silent) / len(batches)).backward()
-            told += torch.stack([read.detach(), silent.detach()]) / len(batches)
+            loss, figures = self.loss(batch)
+            (loss / len(batches)).backward()
+            told += figures / len(batches)
         norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
         if torch.isfinite(norm):
             self.optimizer.step()
@@ -107,9 +117,10 @@ class Training:
             recent.append((*self.train_step(batches), sum(batch.ids.numel() for batch in batches)))
             self.seconds = before + time.monotonic() - began
             if self.step % 20 == 0 or self.done() >= 1:
-                read, silent, tokens = (sum(column) for column in zip(*recent, strict=True))
-                row = {"step": self.step, "minutes": round(self.seconds / 60, 2), "reading": round(read / len(recent), 4),
-                       "silent": round(silent / len(recent), 4), "rate": round(self.rate(), 6), "tokens": tokens}
+                *told, tokens = (sum(column) for column in zip(*recent, strict=True))
+                row = {"step": self.step, "minutes": round(self.seconds / 60, 2),
+                       **{name: round(value / len(recent), 4) for name, value in zip(self.TOLD, told, strict=True)},
+                       "rate": round(self.rate(), 6), "tokens": tokens}
                 self.curve.append(row)
                 log(json.dumps(row))
                 recent = []

@@ -29,6 +29,8 @@ class LowRank(nn.Module):
         nn.init.kaiming_uniform_(self.lora_A, a=5 ** 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
+        if not self.scale:
+            return self.base(x)
         down, up = self.lora_A.to(x.dtype), (self.lora_B * self.scale).to(x.dtype)
         return self.base(x) + F.linear(F.linear(x, down), up)
 

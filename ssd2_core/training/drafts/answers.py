@@ -1,0 +1,91 @@
+"""What drafts are learned from: the greedy answers of the models themselves, made once and kept in a file."""
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+
+from ...errors import ModelError
+from ...text.prompts import encode, prompt_format
+from ..david.reading import reading
+from ..david.silence import requests
+
+TOGETHER = 64                           # answers that are written at a time
+CHUNK = 8                               # batches whose answers are drawn together, so that those of alike length share one
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A prompt and what a model wrote after it, as token ids."""
+
+    prompt: list[int]
+    said: list[int]
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.said)
+
+
+@torch.no_grad()
+def greedy(lm: nn.Module, prompts: list[list[int]], eos: int, most: int, log=print) -> list[Answer]:
+    """What ``lm`` writes after each prompt, up to its end or ``most`` tokens."""
+    began, order, found = time.monotonic(), sorted(range(len(prompts)), key=lambda i: len(prompts[i])), {}
+    for first in range(0, len(order), TOGETHER):
+        chosen = order[first:first + TOGETHER]
+        longest = max(len(prompts[i]) for i in chosen)
+        ids = torch.tensor([[eos] * (longest - len(prompts[i])) + prompts[i] for i in chosen])
+        seen = torch.tensor([[0] * (longest - len(prompts[i])) + [1] * len(prompts[i]) for i in chosen])
+        made = lm.generate(input_ids=ids, attention_mask=seen, max_new_tokens=most, do_sample=False, eos_token_id=eos,
+                           pad_token_id=eos)[:, longest:].tolist()
+        for i, said in zip(chosen, made, strict=True):
+            found[i] = Answer(prompts[i], said[:said.index(eos) + 1] if eos in said else said)
+        log(f"answers: {len(found)} of {len(prompts)}, {time.monotonic() - began:.0f} s")
+    return [found[i] for i in range(len(prompts))]
+
+
+def core_prompts(tokenizer: Tokenizer, number: int, seed: int) -> list[list[int]]:
+    """Requests of every kind, without documents."""
+    form = prompt_format(tokenizer)
+    return [form.question(encode(tokenizer, question)) for question, _ in requests(seed, number)[0][:number]]
+
+
+def reader_prompts(tokenizer: Tokenizer, number: int, seed: int) -> list[list[int]]:
+    """Documents, each with a question that it answers."""
+    form, rng, found = prompt_format(tokenizer), random.Random(seed), []
+    while len(found) < number:
+        made = reading(rng)
+        document = form.part("document", encode(tokenizer, made.document))
+        found += [[*document, *form.question(encode(tokenizer, item.question))] for item in made.items]
+    return found[:number]
+
+
+def write_answers(file: Path, **answers: list[Answer]) -> None:
+    """Keep answers by model."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows = {name: [[one.prompt, one.said] for one in each] for name, each in answers.items()}
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(rows), encoding="utf-8")
+    part.replace(file)
+
+
+def read_answers(file: Path) -> dict[str, list[Answer]]:
+    """Answers by model, those alone that have something to draft. Raises ModelError."""
+    rows = json.loads(file.read_text(encoding="utf-8"))
+    found = {name: [Answer(*row) for row in each if len(row[1]) > 2] for name, each in rows.items()}
+    empty = [name for name, each in found.items() if not each]
+    if empty:
+        raise ModelError(f"{file} has no answer of the {empty[0]} with at least three tokens; delete it, and it is made again.")
+    return found
+
+
+def batches(answers: list[Answer], size: int, rng: random.Random) -> Iterator[list[Answer]]:
+    """Batches without an end, each of answers of alike length."""
+    while True:
+        drawn = sorted(rng.choices(answers, k=size * CHUNK), key=len)
+        for n in rng.sample(range(CHUNK), CHUNK):
+            yield drawn[n * size:(n + 1) * size]

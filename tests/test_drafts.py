@@ -126,9 +126,10 @@ def test_masks_among_token_ids():
     assert places_of(torch.tensor([[5, -1], [-2, 3]])).tolist() == [1, 2] and places_of(ids) is None
     lm = drafting(lm_of())
     table, masks = lm.get_input_embeddings().weight, masks_of(lm)
-    embedded = given(lm, torch.tensor([[5, -1, -2, -9]]))["inputs_embeds"][0]
+    masked = torch.tensor([[5, -1, -2, -9]])
+    embedded = given(lm, masked, places_of(masked))["inputs_embeds"][0]
     assert torch.equal(embedded, torch.stack([table[5], masks[0], masks[1], masks[COUNT - 1]]))
-    assert given(lm, ids) == {"input_ids": ids}
+    assert given(lm, ids, places_of(ids)) == {"input_ids": ids}
 
 
 def test_they_are_saved_and_loaded_with_their_core_and_refused_by_another(tmp_path):

@@ -123,14 +123,16 @@ def one_pass(lm: nn.Module, asks: list[Ask]) -> Tensor:
     # a text that is shorter than what the pass reads begins several times at its first token
     at = [[max(i, 0) for i in range(len(ask.text) - count, len(ask.text))] for ask in asks]
     columns = torch.tensor(at, device=lm.device)                                                       # (B, N)
-    new = torch.tensor([[ask.text[i] for i in each] for ask, each in zip(asks, at, strict=True)], device=lm.device)
+    ids = torch.tensor([[ask.text[i] for i in each] for ask, each in zip(asks, at, strict=True)])
+    places = places_of(ids)                                             # found before the ids are on a device: nothing waits
+    new, places = ids.to(lm.device), None if places is None else places.to(lm.device)
     for ask, each in zip(asks, at, strict=True):                        # should the pass fail, only this is certain
         ask.row.read = ask.row.read[:each[0]]
     shelf.open(columns, width)
     sees = columns + 1 if asks[0].sees is None else torch.tensor(
         [[ask.sees[i] for i in each] for ask, each in zip(asks, at, strict=True)], device=lm.device)
-    with GatedLora.rows(lm, [ask.row.adapter for ask in asks], places_of(new)):
-        out = lm(**given(lm, new), attention_mask=masks(lm.config.get_text_config(), columns, sees, width, lm.dtype),
+    with GatedLora.rows(lm, [ask.row.adapter for ask in asks], places):
+        out = lm(**given(lm, new, places), attention_mask=masks(lm.config.get_text_config(), columns, sees, width, lm.dtype),
                  position_ids=columns, past_key_values=shelf, use_cache=True, logits_to_keep=wanted)
     for ask in asks:
         ask.row.read = ask.text

@@ -38,9 +38,12 @@ def places_of(ids: Tensor) -> Tensor | None:
     return masked.nonzero().squeeze(-1) if bool(masked.any()) else None
 
 
-def given(lm: nn.Module, ids: Tensor) -> dict[str, Tensor]:
-    """What a network is given for ids (B, N): these, or embeddings where there are masks. A run that is too long ends alike."""
-    if not bool((ids < 0).any()):
+def given(lm: nn.Module, ids: Tensor, places: Tensor | None) -> dict[str, Tensor]:
+    """What a network is given for ids (B, N): these, or embeddings where there are masks, at ``places``; see ``places_of``.
+
+    A run that is longer than there are masks ends in the last one again and again.
+    """
+    if places is None:
         return {"input_ids": ids}
     masks = masks_of(lm)
     embedded = lm.get_input_embeddings()(ids.clamp_min(0))

@@ -84,19 +84,26 @@ def requests(seed: int, number: int) -> tuple[list[tuple[str, int | None]], list
 
 
 @torch.no_grad()
+def written(lm, prompts: list[list[int]], eos: int, most: int, **more) -> tuple[list[list[int]], object]:
+    """What ``lm`` writes greedily after each prompt, up to its end or ``most`` tokens, and all that ``generate`` gives."""
+    longest = max(map(len, prompts))
+    ids = torch.tensor([[eos] * (longest - len(p)) + p for p in prompts])
+    seen = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+    made = lm.generate(input_ids=ids, attention_mask=seen, max_new_tokens=most, do_sample=False, eos_token_id=eos,
+                       pad_token_id=eos, return_dict_in_generate=True, **more)
+    said = made.sequences[:, longest:].tolist()
+    return [one[:one.index(eos) + 1] if eos in one else one for one in said], made
+
+
+@torch.no_grad()
 def answered(lm, tokenizer, questions: list[str], most: int = MOST_TOKENS) -> list[Silent]:
     """What ``lm`` says to each of the questions without any document, greedily, and its prediction at every token of that."""
     form = prompt_format(tokenizer)
     prompts = [form.question(encode(tokenizer, question)) for question in questions]
-    longest = max(map(len, prompts))
-    ids = torch.tensor([[form.eos] * (longest - len(p)) + p for p in prompts])
-    seen = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
-    made = lm.generate(input_ids=ids, attention_mask=seen, max_new_tokens=most, do_sample=False, eos_token_id=form.eos,
-                       pad_token_id=form.eos, output_logits=True, return_dict_in_generate=True)
+    answers, made = written(lm, prompts, form.eos, most, output_logits=True)
     logs = torch.stack(made.logits, 1).float().log_softmax(-1).topk(TOP, -1)            # (B, L, TOP)
     out = []
-    for row, (question, said) in enumerate(zip(questions, made.sequences[:, longest:].tolist(), strict=True)):
-        said = said[:said.index(form.eos) + 1] if form.eos in said else said
+    for row, (question, said) in enumerate(zip(questions, answers, strict=True)):
         out.append(Silent(question, said, logs.indices[row, :len(said)].int(), logs.values[row, :len(said)].half()))
     return out
 

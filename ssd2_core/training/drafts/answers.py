@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from tokenizers import Tokenizer
 from torch import nn
 
 from ...errors import ModelError
 from ...text.prompts import encode, prompt_format
 from ..david.reading import reading
-from ..david.silence import requests
+from ..david.silence import requests, written
 
 TOGETHER = 64                           # answers that are written at a time
 CHUNK = 8                               # batches whose answers are drawn together, so that those of alike length share one
@@ -31,19 +30,13 @@ class Answer:
         return len(self.prompt) + len(self.said)
 
 
-@torch.no_grad()
 def greedy(lm: nn.Module, prompts: list[list[int]], eos: int, most: int, log=print) -> list[Answer]:
     """What ``lm`` writes after each prompt, up to its end or ``most`` tokens."""
     began, order, found = time.monotonic(), sorted(range(len(prompts)), key=lambda i: len(prompts[i])), {}
     for first in range(0, len(order), TOGETHER):
         chosen = order[first:first + TOGETHER]
-        longest = max(len(prompts[i]) for i in chosen)
-        ids = torch.tensor([[eos] * (longest - len(prompts[i])) + prompts[i] for i in chosen])
-        seen = torch.tensor([[0] * (longest - len(prompts[i])) + [1] * len(prompts[i]) for i in chosen])
-        made = lm.generate(input_ids=ids, attention_mask=seen, max_new_tokens=most, do_sample=False, eos_token_id=eos,
-                           pad_token_id=eos)[:, longest:].tolist()
-        for i, said in zip(chosen, made, strict=True):
-            found[i] = Answer(prompts[i], said[:said.index(eos) + 1] if eos in said else said)
+        for i, said in zip(chosen, written(lm, [prompts[i] for i in chosen], eos, most)[0], strict=True):
+            found[i] = Answer(prompts[i], said)
         log(f"answers: {len(found)} of {len(prompts)}, {time.monotonic() - began:.0f} s")
     return [found[i] for i in range(len(prompts))]
 

@@ -105,7 +105,8 @@ def test_the_conversation_goes_on_beside_it_and_gives_the_question(page, log):
     assert main not in {entry["id"] for entry in logged(log, "cancel")}
     ask(page, "And the next one?")
     finished(page)
-    assert order.evaluate("e => getComputedStyle(e).order") == "1" and page.locator(".side").count() == 3
+    until(lambda: order.evaluate("e => getComputedStyle(e).order") == "1")
+    assert page.locator(".side").count() == 3
 
 
 @pytest.mark.fresh

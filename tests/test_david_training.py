@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from itertools import count, cycle
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,16 @@ from ssd2_core.diffusion.sampling import generate
 from ssd2_core.evaluation.metrics import exact, normal_words
 from ssd2_core.models.loading import load
 from ssd2_core.training.david import recipe
-from ssd2_core.training.david.loop import Training, TrainParams, additive, losses, silent_kl
+from ssd2_core.training.david.losses import ReadingLoss, additive, losses, silent_kl
 from ssd2_core.training.david.makers import maker_of
 from ssd2_core.training.david.model import add_low_rank, trained
 from ssd2_core.training.david.pages import page_text, pages
 from ssd2_core.training.david.reading import passages, reading, said
-from ssd2_core.training.david.rows import Row, RowMaker, make_batch
+from ssd2_core.training.david.rows import PARTS, Row, RowMaker, make_batch
 from ssd2_core.training.david.silence import make_pool, read_pool, requests
 from ssd2_core.training.david.texts import kinds, text
 from ssd2_core.training.david.watch import Case, Watch, reads_from
+from ssd2_core.training.loop import LoopParams, train
 from tests.support.tiny import LLAMA
 from tests.test_cli import run
 
@@ -68,6 +70,10 @@ def folder(tmp_path_factory):
 @pytest.fixture()
 def maker(folder):
     return RowMaker(TOKENIZER, read_pool(folder, heldout=4))
+
+
+def adam(lm):
+    return torch.optim.AdamW(trained(lm).values(), 1e-3, weight_decay=0.01, betas=(0.9, 0.98))
 
 
 def predicted(lm, batch):
@@ -116,40 +122,32 @@ def test_the_silent_loss_is_forward_kl_where_the_target_is_whole():
 def test_steps_lower_both_losses_and_touch_the_adapters_alone(maker, tmp_path):
     lm = add_low_rank(base(), 4, 8)
     before = {name: p.clone() for name, p in lm.named_parameters()}
-    training = Training(lm, TrainParams(learning_rate=0.02, warmup=1, steps=40), tmp_path)
-    batches = maker.batches(0, 0)
-    first = training.train_step(batches)
-    for _ in range(14):
-        last = training.train_step(batches)
-    assert last[0] < first[0] and last[1] < first[1]
+    told = []
+    params = LoopParams(15, 0.02, warmup=1, accumulate=PARTS, cpu=True)
+    train(ReadingLoss(lm), [adam(lm)], lambda *_: cycle(maker.batches(0, 0)), params,
+          tell=lambda _, shown, __: told.append(dict(shown)))
+    assert told[-1]["reading"] < told[0]["reading"] and told[-1]["silent"] < told[0]["silent"] and not lm.training
     changed = {name for name, p in lm.named_parameters() if not torch.equal(p, before[name])}
     assert changed == set(trained(lm)) and all("lora_" in name for name in changed)
 
 
 def test_a_run_that_was_cut_goes_on_exactly(maker, tmp_path):
     ends = []
-    for cut in (False, True):
-        torch.manual_seed(1)
-        params = TrainParams(warmup=2, steps=4)
-        training = Training(add_low_rank(base(), 4, 8), params, tmp_path / str(cut))
-        if cut:
-            for step in range(2):
-                training.train_step(maker.batches(0, step))
-            training.save()
-            training = Training(add_low_rank(base(), 4, 8), params, tmp_path / str(cut))
-            assert training.step == 2
-        training.run(lambda step: maker.batches(0, step), log=lambda text: None)
-        ends.append(training)
-    whole, resumed = (training.weights for training in ends)
-    assert ends[1].step == 4 and all(torch.equal(whole[name], resumed[name]) for name in whole)
-
-
-def test_the_rate_rises_stays_and_falls_to_nothing(tmp_path):
-    training = Training(add_low_rank(base(), 4, 8), TrainParams(learning_rate=1.0, warmup=10, decay=0.5, steps=100), tmp_path)
-    rates = []
-    for training.step in (0, 9, 50, 75, 100):
-        rates.append(training.rate())
-    assert rates == [0.1, 1.0, 1.0, 0.5, 0.0]
+    params = LoopParams(4, 6e-4, warmup=2, accumulate=PARTS, cpu=True, whole=True)
+    for parts in ([4], [2, 2]):             # steps until it is cut off; it goes on from the folder alone
+        folder = tmp_path / str(len(parts))
+        for steps in parts:
+            torch.manual_seed(1)
+            lm, left = add_low_rank(base(), 4, 8), iter(range(steps))
+            stream = lambda first, _: (batch for step in count(first // PARTS) for batch in maker.batches(0, step))  # noqa: E731
+            stopped = lambda left=left: next(left, None) is None  # noqa: E731
+            found = train(ReadingLoss(lm), [adam(lm)], stream, params, folder=folder, stopped=stopped)
+        assert found.steps == 4
+        ends.append(trained(lm))
+        saved, = folder.glob("step-*/model.safetensors")
+        assert set(load_file(saved)) == {f"lm.{name}" for name in trained(lm)}             # not the base
+    whole, resumed = ends
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 def test_every_kind_of_text_comes_and_holds_what_it_is_asked():
@@ -220,7 +218,7 @@ def test_the_recipe_writes_a_small_folder_over_any_base_and_goes_on(family, tmp_
     for steps in (1, 2) if family == "llama" else (1,):
         code, told, _ = run(capsys, "train", "david", "--base", tmp_path / "base", "--out", tmp_path / "out", "--no-compile",
                             "--silent", 70, "--steps", steps)
-        assert code == 0 and f'"step": {steps}' in told
+        assert code == 0 and f'"step": {steps}' in told and "{}" in told
     config = json.loads((tmp_path / "out" / "export" / "config.json").read_text(encoding="utf-8"))
     assert config["kind"] == "next-token" and config["lora"]["r"] == 16 and config["base"] == str(tmp_path / "base")
     tensors = load_file(tmp_path / "out" / "export" / "model.safetensors")

@@ -2,6 +2,7 @@
 
 import json
 import random
+from itertools import cycle
 
 import pytest
 import torch
@@ -11,11 +12,11 @@ from ssd2_core.errors import ModelError
 from ssd2_core.models.causal_rows import Ask, Row, read
 from ssd2_core.models.drafts import MASKS, add_drafts, masks_of
 from ssd2_core.models.loading import load
-from ssd2_core.training.david.loop import TrainParams
 from ssd2_core.training.david.model import add_low_rank, trained, write_adapter
 from ssd2_core.training.drafts.answers import Answer, batches, core_prompts, greedy, read_answers, reader_prompts, write_answers
-from ssd2_core.training.drafts.loop import IGNORED, DraftTraining, draft_loss, hits, make_batch, mask_logits
+from ssd2_core.training.drafts.losses import IGNORED, DraftLoss, draft_loss, hits, make_batch, mask_logits
 from ssd2_core.training.drafts.recipe import sharing, start_masks, with_adapter
+from ssd2_core.training.loop import LoopParams, train
 from tests.test_cli import run
 from tests.test_david_training import TOKENIZER, base
 
@@ -89,9 +90,11 @@ def test_a_core_and_its_reader_train_one_set_of_drafts_and_the_loss_falls(tmp_pa
     for one in (lm, reader):
         add_low_rank(one, 4, 4)
         sharing(lm, one)
-    training = DraftTraining({"core": lm, "reader": reader}, TrainParams(5e-3, warmup=1, decay=0.01, steps=40), tmp_path)
-    told = [training.train_step([batch("core"), batch("reader")]) for _ in range(30)]
-    assert told[-1][0] < told[0][0] / 2 and all(0 <= first <= 1 for _, first in told)
+    told = []
+    params = LoopParams(30, 5e-3, warmup=1, accumulate=2, cpu=True)
+    train(DraftLoss({"core": lm, "reader": reader}), [torch.optim.AdamW(trained(lm).values(), 5e-3)],
+          lambda *_: map(batch, cycle(["core", "reader"])), params, tell=lambda _, shown, __: told.append(dict(shown)))
+    assert told[-1]["loss"] < told[0]["loss"] / 1.5 and all(0 <= each["first"] <= 1 for each in told)
     assert all(p is q for p, q in zip(trained(lm).values(), trained(reader).values(), strict=True))
 
 
@@ -124,6 +127,8 @@ def test_the_recipe_writes_a_core_that_drafts_and_goes_on_where_it_stopped(tmp_p
         assert code == 0, err
         return said
     assert "right at each mask, held out: core" in go(2)
+    saved = load_file(next(out.glob("step-2/*.safetensors")))
+    assert len(saved) == 1 + 2 * 7 * 2 and "lms.core.draft_masks" in saved              # what is trained, and that once
     kept = (out / "answers.json").read_bytes()
     go(3)
     assert (out / "answers.json").read_bytes() == kept

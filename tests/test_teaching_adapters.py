@@ -22,7 +22,7 @@ from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.serving.finetune_jobs import _check_user
 from ssd2_core.serving.visitor_models import UserModels
 from ssd2_core.training.cli import main as train
-from ssd2_core.training.david.loop import losses
+from ssd2_core.training.david.losses import losses
 from ssd2_core.training.david.model import add_low_rank, trained, write_adapter
 from ssd2_core.training.finetune.adapter import AdapterLearner, AdapterParams, AdapterRows, finetune_adapter, silent_pool
 from ssd2_core.training.finetune.learner import load_learner

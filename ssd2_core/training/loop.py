@@ -43,7 +43,8 @@ class LoopParams:
 
     steps, seconds: training ends with whichever comes first; a run takes at least one step, so that a command given again goes
     on. The learning rate rises over ``warmup`` steps, stays, and falls over the last ``decay`` of the run to ``lowest`` of it.
-    pace: which limit that fall follows, "steps", "time" or "either", the one that is nearer. accumulate: batches of a step.
+    pace: which limit that fall follows, "steps", "time" or "either", the one that is nearer. whole: ``seconds`` count for the
+    whole run, with its parts before it was cut off. accumulate: batches of a step.
     clip: largest norm of a gradient. precision: "no" or "bf16". cpu: not on a GPU even if there is one.
     save_every, report_every: steps between checkpoints and between rows of the curve.
     """
@@ -55,6 +56,7 @@ class LoopParams:
     lowest: float = 0.01
     seconds: float | None = None
     pace: str = "steps"
+    whole: bool = False
     accumulate: int = 1
     clip: float = 1.0
     precision: str = "no"
@@ -102,16 +104,18 @@ def train(loss_of: nn.Module, optimizers: list[torch.optim.Optimizer], stream: S
     before, began, done, lost = 60 * curve[-1]["minutes"] if curve else 0.0, time.monotonic(), first, []
     shown: dict[str, float] = {"loss": 0.0}
     batches = stream(first * params.accumulate, accelerator.process_index)
+    since = began - before if params.whole else began
 
     def report() -> None:
         more = _checked(check, done, loss_of) if check else {}
         minutes = round((before + time.monotonic() - began) / 60, 2)
         curve.append({"step": done, **{name: round(value, 4) for name, value in shown.items()}, **more, "minutes": minutes})
 
-    bar = tqdm(range(first, params.steps), initial=first, total=params.steps, mininterval=5, dynamic_ncols=True,
+    bar = tqdm(range(first, params.steps), initial=first, total=float("inf") if params.pace == "time" else params.steps,
+               mininterval=5, dynamic_ncols=True,
                disable=tell is not None or not accelerator.is_main_process)
     for step in bar:
-        spent, stop = _clock(accelerator, began, stopped)
+        spent, stop = _clock(accelerator, since, stopped)
         if stop or (step > first and params.seconds is not None and spent >= params.seconds):
             break
         rate = params.rate(step, spent)
@@ -156,15 +160,16 @@ def _clock(accelerator: Accelerator, began: float, stopped: Callable[[], bool]) 
 
 def _step(accelerator: Accelerator, loss_of: nn.Module, optimizers: list, batches: Iterator, step: int, rate: float,
           params: LoopParams) -> dict[str, float] | None:
-    """One optimizer step. -> what the loss gave for its last batch; None if the gradient was not finite and nothing changed."""
+    """One optimizer step. -> what the loss gave, mean of its batches; None if a gradient was not finite and nothing changed."""
     for group in (group for optimizer in optimizers for group in optimizer.param_groups):
         group["lr"] = rate
-    finite = True
+    finite, told = True, {}
     for part in range(params.accumulate):
         batch = send_to_device(next(batches), accelerator.device)
         with accelerator.accumulate(loss_of):
             found = loss_of(batch, Moment(step, part, accelerator.process_index))
             accelerator.backward(found["loss"])
+            told = {name: told.get(name, 0.0) + value.item() / params.accumulate for name, value in found.items()}
             if accelerator.sync_gradients:
                 finite = bool(accelerator.clip_grad_norm_(loss_of.parameters(), params.clip).isfinite())
             for optimizer in optimizers:
@@ -172,7 +177,7 @@ def _step(accelerator: Accelerator, loss_of: nn.Module, optimizers: list, batche
                     optimizer.zero_grad()                   # without gradients the step below changes nothing
                 optimizer.step()
                 optimizer.zero_grad()
-    return {name: value.item() for name, value in found.items()} if finite else None
+    return told if finite else None
 
 
 @torch.no_grad()

@@ -82,6 +82,29 @@ def trained(lm: nn.Module) -> dict[str, nn.Parameter]:
     return {name: p for name, p in lm.named_parameters() if p.requires_grad}
 
 
+class AdapterLoss(nn.Module):
+    """A loss over frozen networks of which adapters are trained: checkpoints hold these alone, and no units drop out."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_state_dict_post_hook(_leave_out_frozen)
+        self.register_load_state_dict_post_hook(_miss_no_frozen)
+
+    def train(self, mode: bool = True) -> "AdapterLoss":
+        return super().train(False)
+
+
+def _leave_out_frozen(module: nn.Module, state: dict[str, Tensor], prefix: str, _) -> None:
+    mine = {prefix + name for name in trained(module)}
+    for name in [name for name in state if name.startswith(prefix) and name not in mine]:
+        del state[name]
+
+
+def _miss_no_frozen(module: nn.Module, found) -> None:
+    mine = trained(module)
+    found.missing_keys[:] = [name for name in found.missing_keys if name.removeprefix("module.") in mine]
+
+
 def peft_name(name: str) -> str:
     """The name that peft gives to a low-rank matrix of this name."""
     return f"{PREFIX}{name}.weight"

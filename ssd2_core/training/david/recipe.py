@@ -1,26 +1,33 @@
 """``python -m ssd2_core train david``: from the base to a folder with David, resumable."""
 
 import argparse
+import json
 import random
 import time
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
+from torch import nn
 
 from ...models.checkpoints import base_folder
 from ...models.lora import TARGETS
 from ...registry.base_models import find_base
 from ...registry.cards import tokenizer_hash
 from ...registry.vocabulary import vocabulary_of
-from .loop import Training, TrainParams
+from ..loop import LoopParams, Stream, train
+from .losses import ReadingLoss
 from .model import BASE, add_low_rank, export, load_base, trained
-from .rows import BUCKET, LONGEST, RowMaker
+from .rows import BUCKET, LONGEST, PARTS, Batch, RowMaker
 from .silence import make_pool, read_pool
 from .watch import Watch
 
 RANK, ALPHA = 16, 32
+WATCH_SECONDS = 900
+NO_END = 10**9                  # steps of a run that ends with its minutes
 CONFIG = {"kind": "next-token", "base": BASE, "lora": {"r": RANK, "lora_alpha": ALPHA, "target_modules": list(TARGETS)},
           "role": "reader", "title": "David", "summary": "Reads your documents and answers from them; silent about all else.",
           "license": "apache-2.0", "max_context": 2048, "history_turns": 8, "prompt_style": "auto"}
@@ -56,18 +63,46 @@ def run(args: argparse.Namespace) -> int:
     make_pool(lm, tokenizer, args.out, args.silent, args.seed, say)
     pool = read_pool(args.out)
     add_low_rank(lm, RANK, ALPHA)
-    params = TrainParams(args.learning_rate, minutes=args.minutes, steps=args.steps, seed=args.seed)
-    training = Training(lm, params, args.out)
     if not args.no_compile:
         torch._dynamo.config.recompile_limit = 4 * LONGEST // BUCKET        # one for each length of a row
         for layer in lm.model.layers:
             layer.compile(dynamic=False)
     rows, watch = RowMaker(tokenizer, pool), Watch(lm, tokenizer, pool, random.Random(7))
 
+    def batches(first: int, process: int) -> Iterator[Batch]:
+        return (batch for step in count(first // PARTS) for batch in rows.batches(args.seed + process, step))
+
     def watched() -> str:
         with nullcontext() if args.no_compile else torch.compiler.set_stance("force_eager"):
             return watch.report()
 
-    training.run(lambda step: rows.batches(args.seed, step), watched, say)
+    learn(ReadingLoss(lm), batches, args, PARTS, watched, say)
     export(trained(lm), config_for(args.base, folder, lm), args.out / "export")
     return 0
+
+
+def learn(loss_of: nn.Module, batches: Stream, args: argparse.Namespace, parts: int, watch: Callable[[], str],
+          say: Callable[[str], None]) -> None:
+    """Train adapters for ``args.minutes`` or ``args.steps``, each of ``parts`` batches, with checkpoints in ``args.out``.
+
+    The rate falls to nothing over the last 60 % of the run. ``watch`` is said now and then and at the end.
+    """
+    limits = {"steps": args.steps} if args.steps else {"steps": NO_END, "seconds": 60 * args.minutes, "pace": "time"}
+    params = LoopParams(learning_rate=args.learning_rate, warmup=30, decay=0.6, lowest=0.0, whole=True, accumulate=parts,
+                        cpu=True, save_every=20, report_every=20, **limits)
+    optimizer = torch.optim.AdamW(trained(loss_of).values(), betas=(0.9, 0.98), weight_decay=0.01)
+    told = time.monotonic()
+
+    def check(step: int, _: nn.Module) -> dict:
+        nonlocal told
+        if time.monotonic() - told < WATCH_SECONDS:
+            return {}
+        told = time.monotonic()
+        say(report := watch())
+        return {"watch": report}
+
+    identity = {"learns": type(loss_of).__name__}
+    found = train(loss_of, [optimizer], batches, params, folder=args.out, identity=identity, check=check)
+    say(json.dumps(found.curve[-1]))
+    with torch.no_grad():
+        say(watch())

@@ -4,6 +4,8 @@ import argparse
 import json
 import random
 import time
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -17,11 +19,10 @@ from ...models.lora import TARGETS
 from ...registry.base_models import find_base
 from ...registry.cards import BUNDLED
 from ...text.prompts import prompt_format
-from ..david.loop import TrainParams
 from ..david.model import BASE, PREFIX, LowRank, add_low_rank, load_base, trained
-from ..david.recipe import config_for
+from ..david.recipe import config_for, learn
 from .answers import Answer, batches, core_prompts, greedy, read_answers, reader_prompts, write_answers
-from .loop import DraftTraining, hits, make_batch, mask_logits
+from .losses import DraftLoss, MaskBatch, hits, make_batch, mask_logits
 
 ROWS, GROUPS = 24, 10                   # answers in a step, and groups of masks in each
 HELDOUT = 96                            # answers of each model that are only watched
@@ -94,22 +95,25 @@ def run(args: argparse.Namespace) -> int:
     for one in lms.values():
         add_low_rank(one, args.rank, args.rank)
         sharing(lm, one)
-    params = TrainParams(args.learning_rate, minutes=args.minutes, steps=args.steps, seed=args.seed)
-    training = DraftTraining(lms, params, args.out)
-    rngs = {name: random.Random(f"{args.seed} {name} {training.step}") for name in lms}
-    drawn = {name: batches(answers[name][:-HELDOUT] or answers[name], ROWS, rngs[name]) for name in lms}
-    places = torch.Generator().manual_seed(args.seed + training.step)
-    made = lambda name, these: make_batch(these, GROUPS, args.masks, eos, name, places)  # noqa: E731
+    made = lambda name, these, places: make_batch(these, GROUPS, args.masks, eos, name, places)  # noqa: E731
+
+    def drawn(first: int, process: int) -> Iterator[MaskBatch]:
+        """Each model's by turns."""
+        seed = f"{args.seed} {process} {first}"
+        places = torch.Generator().manual_seed(random.Random(seed).getrandbits(63))
+        streams = {name: batches(answers[name][:-HELDOUT] or answers[name], ROWS, random.Random(f"{seed} {name}"))
+                   for name in lms}
+        return (made(name, next(stream), places) for _ in count() for name, stream in streams.items())
 
     @torch.no_grad()
     def watched() -> str:
         told = []
         for name, one in lms.items():
-            batch = made(name, answers[name][-HELDOUT:])
+            batch = made(name, answers[name][-HELDOUT:], torch.Generator().manual_seed(7))
             told.append(f"{name} {' '.join(f'{share:.2f}' for share in hits(mask_logits(one, batch), batch.targets).tolist())}")
         return "right at each mask, held out: " + ", ".join(told)
 
-    training.run(lambda step: [made(name, next(drawn[name])) for name in lms], watched, say)
+    learn(DraftLoss(lms), drawn, args, len(lms), watched, say)
     settings = {"r": args.rank, "lora_alpha": args.rank, "target_modules": list(TARGETS)}
     write_core(args.out / "export", args.core, config, settings, trained(lm))
     return 0

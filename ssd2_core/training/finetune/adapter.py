@@ -15,20 +15,20 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import nn
 
 from ...errors import ModelError
 from ...models.device_map import has_bfloat16_units
 from ...models.load_next_token import base_of
 from ...text.documents import passages
 from ..data.schema import QA
-from ..david.loop import losses
+from ..david.losses import ReadingLoss
 from ..david.model import add_low_rank, bypassed, load_base, load_trained, trained, write_adapter
 from ..david.reading import Reading, reading, said
 from ..david.rows import Batch, Branch, Row, RowMaker, make_batch
 from ..david.silence import SilentPool, answered, requests
 from ..david.watch import greedy, prompt_of
-from ..loop import LoopParams, Moment, train
+from ..loop import LoopParams, train
 from .best import BestWeights
 from .question_generation import Piece, ask, pieces, topic_words
 
@@ -61,19 +61,6 @@ class AdapterParams:
     seed: int = 0
 
 
-class AdapterLoss(nn.Module):
-    """David's two losses, added, as the training loop wants them."""
-
-    def __init__(self, lm: nn.Module):
-        super().__init__()
-        self.lm = lm
-
-    def forward(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
-        """-> {"loss": cross-entropy of the answers plus KL of the silent ones}."""
-        read, silent = losses(self.lm, batch)
-        return {"loss": read + silent, "reading": read.detach(), "silent": silent.detach()}
-
-
 class AdapterRows:
     """Batches of a step by turns: a document with its questions, and questions alone."""
 
@@ -103,7 +90,7 @@ class AdapterRows:
         return self.maker.fitting(self.maker.document(made.document), branches, False, self.params.tokens) or self.opened(rng)
 
     def batch(self, number: int) -> Batch:
-        """The same for the same seed and number. Questions alone come second: the loss that the loop tells is theirs."""
+        """The same for the same seed and number."""
         rng = random.Random(self.params.seed * 1_000_003 + number)
         return make_batch(self.closed(rng) if number % 2 else [self.opened(rng)], self.maker.form, BUCKET)
 
@@ -135,7 +122,7 @@ def finetune_adapter(lm: nn.Module, tokenizer: Tokenizer, texts: list[str], para
     loop = LoopParams(params.steps, params.learning_rate, warmup=8, seconds=left, pace="either", accumulate=2, cpu=True,
                       report_every=CHECK_EVERY)
     optimizer = torch.optim.AdamW(trained(lm).values(), betas=(0.9, 0.98), weight_decay=0.01)
-    curve = train(AdapterLoss(lm), [optimizer], lambda first, _: map(rows.batch, count(first)), loop, check=best.check,
+    curve = train(ReadingLoss(lm), [optimizer], lambda first, _: map(rows.batch, count(first)), loop, check=best.check,
                   tell=(lambda step, shown, left: tell(step, shown["loss"], left)) if tell else None, stopped=stopped).curve
     best.restore()
     return curve

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.cache_utils import DynamicCache
 
-from ..david.loop import Training, additive
-from ..david.model import bypassed
+from ..david.losses import additive
+from ..david.model import AdapterLoss, bypassed
+from ..loop import Moment
 from .answers import Answer
 
 FALL = 0.8                              # weight of the loss at each next mask of a group
@@ -77,17 +78,16 @@ def hits(logits: Tensor, targets: Tensor) -> Tensor:
     return right.flatten(0, 1).sum(0) / counted.flatten(0, 1).sum(0).clamp_min(1)
 
 
-class DraftTraining(Training):
-    """A run. ``lms``: networks by name that share what is trained; a batch says whose it is."""
+class DraftLoss(AdapterLoss):
+    """The loss of a batch, as the loop wants it: {"loss", "first"}, the share of right first masks of a group.
 
-    TOLD = ("loss", "first")
+    lms: networks by name that share what is trained; a batch says whose answers it holds.
+    """
 
-    def __init__(self, lms: dict[str, nn.Module], *args):
-        self.lms = lms
-        super().__init__(next(iter(lms.values())), *args)
+    def __init__(self, lms: dict[str, nn.Module]):
+        super().__init__()
+        self.lms = nn.ModuleDict(lms)
 
-    def loss(self, batch: MaskBatch) -> tuple[Tensor, Tensor]:
-        """The loss; told are it and how often the first mask of a group is right."""
+    def forward(self, batch: MaskBatch, _: Moment) -> dict[str, Tensor]:
         logits = mask_logits(self.lms[batch.reads], batch)
-        loss = draft_loss(logits, batch.targets)
-        return loss, torch.stack([loss.detach(), hits(logits.detach(), batch.targets)[0]])
+        return {"loss": draft_loss(logits, batch.targets), "first": hits(logits.detach(), batch.targets)[0]}

@@ -3,6 +3,7 @@
 The forks are real; what is not there is the GPU: in a fork, models stay in main memory.
 """
 
+import faulthandler
 import importlib
 import json
 import os
@@ -110,6 +111,7 @@ def zero_gpu():
             del sys.modules[name]
         sys.modules["torch"] = None
         os.environ |= {"SPACES_ZERO_GPU": "1", "SPACES_ZERO_DEVICE_API_URL": api.url}
+        os.register_at_fork(after_in_child=lambda: faulthandler.dump_traceback_later(40))     # a fork that hangs says where
         try:
             importlib.import_module("ssd2_core.serving.transports.zerogpu_call")
         finally:

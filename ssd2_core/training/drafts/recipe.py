@@ -24,7 +24,7 @@ from ..david.recipe import config_for, learn
 from .answers import Answer, batches, core_prompts, greedy, read_answers, reader_prompts, write_answers
 from .losses import DraftLoss, MaskBatch, hits, make_batch, mask_logits
 
-ROWS, GROUPS = 24, 10                   # answers in a step, and groups of masks in each
+ROWS, GROUPS = 12, 20                   # answers in a step, and groups of masks in each: they share the clean pass over it
 HELDOUT = 96                            # answers of each model that are only watched
 CONFIG = {"role": "core", "title": "Goliath", "summary": "With drafts: several tokens a step, the same answers."}
 

@@ -57,12 +57,14 @@ def test_samples_and_early_exits_go_one_by_one_where_rows_would_differ():
 
 
 def test_correction_and_resistance_as_counted_by_hand():
+    def gain(core: list[bool], user: list[bool], both: list[bool]) -> dict:
+        return correction_and_resistance({"core": core, "user:a": user, "user:b": [False] * len(user), "ensemble": both})
     core, user, both = ([bool(int(x)) for x in text] for text in ("0001101", "1110001", "1010010"))
-    assert correction_and_resistance(core, user, both) == {
-        "correction": 0.6667, "correction_n": 3, "resistance": 0.0, "resistance_n": 2}
-    assert correction_and_resistance(core, user, user)["correction"] == 1 and correction_and_resistance(
-        core, user, core) == {"correction": 0.0, "correction_n": 3, "resistance": 1.0, "resistance_n": 2}
-    assert correction_and_resistance([True], [True], [True])["resistance"] is None
+    assert gain(core, user, both) == {"correction": 0.6667, "correction_n": 3, "resistance": 0.0, "resistance_n": 2}
+    assert gain(core, user, user)["correction"] == 1
+    assert gain(core, user, core) == {"correction": 0.0, "correction_n": 3, "resistance": 1.0, "resistance_n": 2}
+    assert gain([True], [True], [True])["resistance"] is None
+    assert correction_and_resistance({"core": core, "ensemble": both}) == correction_and_resistance({"user:a": user}) == {}
     rows = [{"name": "core", "n": 1}, {"name": "ensemble", "n": 1, "correction": None, "share": {"core": 1.0}}]
     assert [line.split() for line in table(rows).splitlines()] == [
         ["name", "n", "correction", "share"], ["core", "1"], ["ensemble", "1", "-", "core", "1.00"]]

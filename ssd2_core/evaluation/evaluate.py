@@ -124,6 +124,5 @@ def evaluate(core: Expert, users: dict[str, Expert], questions: list[Question], 
         add(f"user:{name}", {name: user}, EnsembleParams(lam={name: 1.0}, alpha=ensemble.alpha))
     if users:
         add("ensemble", {CORE: core, **users}, ensemble)
-        one, *others, both = right.values()
-        rows[-1] |= correction_and_resistance(one, [any(answers) for answers in zip(*others, strict=True)], both)
+        rows[-1] |= correction_and_resistance(right)
     return rows

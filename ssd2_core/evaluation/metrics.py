@@ -62,12 +62,17 @@ def per_token(steps: int, tokens: int) -> float:
     return round(steps / max(tokens, 1), 3)
 
 
-def correction_and_resistance(core: list[bool], user: list[bool], both: list[bool]) -> dict:
+def correction_and_resistance(right: dict[str, list[bool]]) -> dict:
     """What an ensemble makes of questions that one of its experts alone answers right, with the number of such questions.
 
     correction: share of those right together where the core alone was wrong and a user alone right; resistance: where the core
-    was right and every user wrong. None where there is no such question. Arguments: whether each answer was right.
+    was right and every user wrong. None where there is no such question. right: whether each answer was right, by the name of
+    the row, "core", "user:NAME" and "ensemble"; without all three nothing is known.
     """
+    users = [answers for name, answers in right.items() if name.startswith("user:")]
+    if not (users and "core" in right and "ensemble" in right):
+        return {}
+    core, both, user = right["core"], right["ensemble"], [any(answers) for answers in zip(*users, strict=True)]
     corrected = [c for a, b, c in zip(core, user, both, strict=True) if b and not a]
     resisted = [c for a, b, c in zip(core, user, both, strict=True) if a and not b]
     share = lambda found: round(sum(found) / len(found), 4) if found else None  # noqa: E731

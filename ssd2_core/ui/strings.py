@@ -259,7 +259,11 @@ EVALUATION_RUNS = "An evaluation of yours is under way; stop it first."
 EVALUATION_DONE = "Done: {n} questions."
 
 COLUMNS = (("name", "answers"), ("n", "n"), ("exact", "contains the answer"), ("f1", "F1"), ("rouge_l", "ROUGE-L"),
-           ("tokens_per_second", "tokens / s"), ("share", "mean share"))
+           ("correction", "corrected"), ("resistance", "kept right"), ("tokens_per_second", "tokens / s"),
+           ("share", "mean share"))
+
+COLUMN_HELP = {"correction": "How often the ensemble is right where the core alone is wrong and an expert alone is right.",
+               "resistance": "How often the ensemble is right where the core alone is right and every expert alone is wrong."}
 
 SCORES = (("exact", "contains the answer"), ("f1", "F1"), ("rouge_l", "ROUGE-L"))
 

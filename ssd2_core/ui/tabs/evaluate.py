@@ -80,12 +80,15 @@ class Names:
 def table_html(rows: list[dict], names: Names) -> str:
     """The rows as a table."""
     def cell(row: dict, key: str) -> str:
+        if key in ("correction", "resistance"):
+            return f"{row[key]:.2f} of {row[f'{key}_n']}" if row.get(key) is not None else "–"
         if key == "name":
             return names.row(row["name"])
         if key == "share":
             return ", ".join(f"{names.titles.get(each, each)} {share:.0%}" for each, share in row["share"].items())
         return f"{row[key]:.2f}" if isinstance(row[key], float) else str(row[key])
-    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for _, title in words.COLUMNS)
+    head = "".join(f'<th scope="col" title="{html.escape(words.COLUMN_HELP.get(key, ""))}">{html.escape(title)}</th>'
+                   for key, title in words.COLUMNS)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell(row, key))}</td>" for key, _ in words.COLUMNS) + "</tr>"
                    for row in rows)
     return f'<div class="table-box"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>' if rows else ""

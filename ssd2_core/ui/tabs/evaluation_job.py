@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ...config import EnsembleParams, Limits
 from ...errors import BusyError, VisitorError
-from ...evaluation.metrics import per_token, scores
+from ...evaluation.metrics import correction_and_resistance, exact, per_token, scores
 from ...evaluation.questions import Question, questions_of
 from ...protocol.frames import Frame
 from ...protocol.messages import Document, Done, Failed, Request, is_private
@@ -77,6 +77,7 @@ class EvaluationJob:
         self.mine = asyncio.Semaphore(AT_ONCE)
         self.stopped = False
         self._running: set[str] = set()
+        self._right: dict[str, list[bool]] = {}
 
     def stop(self) -> None:
         """End it."""
@@ -92,7 +93,11 @@ class EvaluationJob:
             for count, task in enumerate(asyncio.as_completed(tasks), 1):
                 await task
                 yield count
-            yield row_of(contender, self.questions, [task.result() for task in tasks], time.monotonic() - start)
+            found = [task.result() for task in tasks]
+            self._right[contender.name] = [exact(done.answer, question.answer)
+                                           for (done, _), question in zip(found, self.questions, strict=True)]
+            row = row_of(contender, self.questions, found, time.monotonic() - start)
+            yield row | (correction_and_resistance(self._right) if contender.name == "ensemble" else {})
         finally:
             for task in tasks:
                 task.cancel()

@@ -8,6 +8,7 @@ import socket
 import sys
 from importlib.util import find_spec
 
+from ssd2_core.__main__ import INTERRUPTED, closed_pipe
 from ssd2_core.config import Settings, check_int
 from ssd2_core.errors import VisitorError, reason
 from ssd2_core.models.device_map import add_options, options_of
@@ -18,8 +19,6 @@ from ssd2_core.serving.engine import Engine
 from ssd2_core.serving.engines import ProcessEngine, RayEngine, ZeroEngine
 from ssd2_core.ui.examples import DEFAULTS
 from ssd2_core.ui.upload_folder import own_upload_folder
-
-INTERRUPTED = 130                # what a shell says of a program that Ctrl-C ended
 
 
 def read_settings(argv: list[str] | None = None) -> Settings:
@@ -137,6 +136,8 @@ def main() -> None:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:                 # whoever read what is printed is gone, as with "| head -1"
+        sys.exit(closed_pipe())
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):      # who asks again while the last threads end is obeyed
             signal.signal(number, signal.SIG_DFL)

@@ -63,10 +63,15 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        if not is_closed(sys.stdout):
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())      # Python flushes once more when it ends
-        return PIPE_CLOSED
+        return closed_pipe()
+
+
+def closed_pipe() -> int:
+    """While a BrokenPipeError is handled: the exit code, or the error again if it is not that nobody reads our output."""
+    if not is_closed(sys.stdout):
+        raise
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())      # Python flushes once more when it ends
+    return PIPE_CLOSED
 
 
 def is_closed(stream) -> bool:

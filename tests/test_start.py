@@ -67,6 +67,15 @@ def test_an_interruption_ends_without_a_traceback(tmp_path, number):
     assert "Traceback" not in (tmp_path / "app.log").read_text()
 
 
+def test_a_reader_that_is_gone_ends_the_page_without_a_traceback(tmp_path):
+    environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    with subprocess.Popen([sys.executable, "app.py", "--port", free_port()], cwd=ROOT, env=environment, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as page:
+        page.stdout.close()
+        said = page.stderr.read()
+        assert page.wait(60) == 141 and b"Traceback" not in said and b"BrokenPipe" not in said, said
+
+
 def children_of_this(script: str) -> list[int]:
     """Processes that this one started with a script."""
     listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True)

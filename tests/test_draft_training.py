@@ -12,6 +12,7 @@ from ssd2_core.errors import ModelError
 from ssd2_core.models.causal_rows import Ask, Row, read
 from ssd2_core.models.drafts import MASKS, add_drafts, masks_of
 from ssd2_core.models.loading import load
+from ssd2_core.training.david import course
 from ssd2_core.training.david.model import add_low_rank, trained, write_adapter
 from ssd2_core.training.drafts.answers import Answer, batches, core_prompts, greedy, read_answers, reader_prompts, write_answers
 from ssd2_core.training.drafts.losses import IGNORED, DraftLoss, draft_loss, hits, make_batch, mask_logits
@@ -115,22 +116,26 @@ def test_answers_are_the_base_s_own_and_are_kept(tmp_path):
     assert first == next(batches(made, 2, random.Random(0))) and len(first) == 2
 
 
-def test_the_recipe_writes_a_core_that_drafts_and_goes_on_where_it_stopped(tmp_path, capsys):
+def test_the_recipe_writes_a_core_that_drafts_and_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
     home = tmp_path / "base"
     base().save_pretrained(home)
     TOKENIZER.save(str(home / "tokenizer.json"))
     out = tmp_path / "out"
 
-    def go(steps: int) -> str:
+    def go(steps: int, *more: str) -> str:
         code, said, err = run(capsys, "train", "drafts", "--core", str(home), "--reader", "", "--out", str(out), "--answers",
-                              "40", "--most-tokens", "8", "--rank", "2", "--masks", "2", "--steps", str(steps))
-        assert code == 0, err
-        return said
+                              "40", "--most-tokens", "8", "--rank", "2", "--masks", "2", "--steps", str(steps), *more)
+        assert code == (2 if more else 0), err
+        return err if more else said
     assert "right at each mask, held out: core" in go(2)
     saved = load_file(next(out.glob("step-2/*.safetensors")))
     assert len(saved) == 1 + 2 * 7 * 2 and "lms.core.draft_masks" in saved              # what is trained, and that once
     kept = (out / "answers.json").read_bytes()
     go(3)
+    monkeypatch.setattr(course, "FIRST_SECONDS", 0)
+    assert "at least 9 and at most inf were asked for" in go(9, "--least-steps", "9")
+    assert "at most 0.001 were asked for" in go(9, "--most-loss", "0.001")
+    assert json.loads((out / "progress.json").read_text())["step"] == 3                 # what was saved is still good
     assert (out / "answers.json").read_bytes() == kept
     assert json.loads((out / "export/config.json").read_text())["role"] == "core"
     assert load_file(out / "export/drafts/model.safetensors")[MASKS].shape == (2, 32)

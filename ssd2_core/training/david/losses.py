@@ -11,7 +11,7 @@ from .rows import Batch
 
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """What each token sees, (B, S, S), as the (B, 1, S, S) numbers that are added to attention scores."""
-    return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)[:, None]
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, torch.finfo(dtype).min)[:, None]
 
 
 def silent_kl(logits: Tensor, top_ids: Tensor, top_logs: Tensor) -> Tensor:

@@ -1,24 +1,22 @@
 """``python -m ssd2_core train david``: from the base to a folder with David, resumable."""
 
 import argparse
-import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
-from torch import nn
 
 from ...models.checkpoints import base_folder
 from ...models.lora import TARGETS
 from ...registry.base_models import find_base
 from ...registry.cards import tokenizer_hash
 from ...registry.vocabulary import vocabulary_of
-from ..loop import LoopParams, Stream, train
+from .course import add_run_arguments, device_of, learn
 from .losses import ReadingLoss
 from .model import BASE, add_low_rank, export, load_base, trained
 from .rows import BUCKET, LONGEST, PARTS, Batch, RowMaker
@@ -26,8 +24,6 @@ from .silence import make_pool, read_pool
 from .watch import Watch
 
 RANK, ALPHA = 16, 32
-WATCH_SECONDS = 900
-NO_END = 10**9                  # steps of a run that ends with its minutes
 CONFIG = {"kind": "next-token", "base": BASE, "lora": {"r": RANK, "lora_alpha": ALPHA, "target_modules": list(TARGETS)},
           "role": "reader", "title": "David", "summary": "Reads your documents and answers from them; silent about all else.",
           "license": "apache-2.0", "max_context": 2048, "history_turns": 8, "prompt_style": "auto"}
@@ -41,9 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument("--steps", type=int, help="so many steps instead of minutes")
     parser.add_argument("--learning-rate", type=float, default=6e-4)
     parser.add_argument("--silent", type=int, default=1500, help="requests that the base answers before training begins")
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-compile", action="store_true")
-    parser.add_argument("--seed", type=int, default=0)
+    add_run_arguments(parser, threads=1)
 
 
 def config_for(base_id: str, base: Path, lm: torch.nn.Module) -> dict:
@@ -58,11 +53,11 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     folder = base_folder(find_base(args.base))
-    tokenizer, lm = Tokenizer.from_file(str(folder / "tokenizer.json")), load_base(folder)
+    tokenizer, lm = Tokenizer.from_file(str(folder / "tokenizer.json")), load_base(folder).to(device_of(args))
     say = lambda text: print(time.strftime("%H:%M:%S"), text, flush=True)  # noqa: E731
     make_pool(lm, tokenizer, args.out, args.silent, args.seed, say)
     pool = read_pool(args.out)
-    add_low_rank(lm, RANK, ALPHA)
+    add_low_rank(lm, RANK, ALPHA).to(lm.device)
     if not args.no_compile:
         torch._dynamo.config.recompile_limit = 4 * LONGEST // BUCKET        # one for each length of a row
         for layer in lm.model.layers:
@@ -79,30 +74,3 @@ def run(args: argparse.Namespace) -> int:
     learn(ReadingLoss(lm), batches, args, PARTS, watched, say)
     export(trained(lm), config_for(args.base, folder, lm), args.out / "export")
     return 0
-
-
-def learn(loss_of: nn.Module, batches: Stream, args: argparse.Namespace, parts: int, watch: Callable[[], str],
-          say: Callable[[str], None]) -> None:
-    """Train adapters for ``args.minutes`` or ``args.steps``, each of ``parts`` batches, with checkpoints in ``args.out``.
-
-    The rate falls to nothing over the last 60 % of the run. ``watch`` is said now and then and at the end.
-    """
-    limits = {"steps": args.steps} if args.steps else {"steps": NO_END, "seconds": 60 * args.minutes, "pace": "time"}
-    params = LoopParams(learning_rate=args.learning_rate, warmup=30, decay=0.6, lowest=0.0, whole=True, accumulate=parts,
-                        cpu=True, save_every=20, report_every=20, **limits)
-    optimizer = torch.optim.AdamW(trained(loss_of).values(), betas=(0.9, 0.98), weight_decay=0.01)
-    told = time.monotonic()
-
-    def check(step: int, _: nn.Module) -> dict:
-        nonlocal told
-        if time.monotonic() - told < WATCH_SECONDS:
-            return {}
-        told = time.monotonic()
-        say(report := watch())
-        return {"watch": report}
-
-    identity = {"learns": type(loss_of).__name__}
-    found = train(loss_of, [optimizer], batches, params, folder=args.out, identity=identity, check=check)
-    say(json.dumps(found.curve[-1]))
-    with torch.no_grad():
-        say(watch())

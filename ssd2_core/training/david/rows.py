@@ -7,7 +7,7 @@ Letters: B rows, S tokens in a row, N positions with a loss, K most likely token
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from tokenizers import Tokenizer
@@ -59,6 +59,10 @@ class Batch:
     silent_at: Tensor
     silent_ids: Tensor
     silent_logs: Tensor
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on ``device``."""
+        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 class RowMaker:

@@ -87,8 +87,8 @@ def requests(seed: int, number: int) -> tuple[list[tuple[str, int | None]], list
 def written(lm, prompts: list[list[int]], eos: int, most: int, **more) -> tuple[list[list[int]], object]:
     """What ``lm`` writes greedily after each prompt, up to its end or ``most`` tokens, and all that ``generate`` gives."""
     longest = max(map(len, prompts))
-    ids = torch.tensor([[eos] * (longest - len(p)) + p for p in prompts])
-    seen = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+    ids = torch.tensor([[eos] * (longest - len(p)) + p for p in prompts], device=lm.device)
+    seen = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=lm.device)
     made = lm.generate(input_ids=ids, attention_mask=seen, max_new_tokens=most, do_sample=False, eos_token_id=eos,
                        pad_token_id=eos, return_dict_in_generate=True, **more)
     said = made.sequences[:, longest:].tolist()
@@ -102,9 +102,10 @@ def answered(lm, tokenizer, questions: list[str], most: int = MOST_TOKENS) -> li
     prompts = [form.question(encode(tokenizer, question)) for question in questions]
     answers, made = written(lm, prompts, form.eos, most, output_logits=True)
     logs = torch.stack(made.logits, 1).float().log_softmax(-1).topk(TOP, -1)            # (B, L, TOP)
+    top_ids, top_logs = logs.indices.int().cpu(), logs.values.half().cpu()
     out = []
     for row, (question, said) in enumerate(zip(questions, answers, strict=True)):
-        out.append(Silent(question, said, logs.indices[row, :len(said)].int(), logs.values[row, :len(said)].half()))
+        out.append(Silent(question, said, top_ids[row, :len(said)], top_logs[row, :len(said)]))
     return out
 
 

@@ -5,14 +5,13 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from tokenizers import Tokenizer
 
 from ...evaluation.metrics import exact, normal_words
 from ...text.prompts import encode, prompt_format
 from .pages import page_text
 from .reading import passages
-from .silence import SilentPool
+from .silence import SilentPool, written
 from .texts import text
 
 MOST_TOKENS = 28
@@ -31,19 +30,13 @@ class Case:
     said: str = ""
 
 
-@torch.no_grad()
 def greedy(lm, tokenizer: Tokenizer, prompts: list[list[int]], most: int = MOST_TOKENS) -> list[str]:
     """What ``lm`` says after these prompts, prompts of alike length together."""
     form, out = prompt_format(tokenizer), {}
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     for first in range(0, len(order), BATCH):
         chosen = order[first:first + BATCH]
-        longest = max(len(prompts[i]) for i in chosen)
-        ids = torch.tensor([[form.eos] * (longest - len(prompts[i])) + prompts[i] for i in chosen])
-        seen = torch.tensor([[0] * (longest - len(prompts[i])) + [1] * len(prompts[i]) for i in chosen])
-        made = lm.generate(input_ids=ids, attention_mask=seen, max_new_tokens=most, do_sample=False, eos_token_id=form.eos,
-                           pad_token_id=form.eos)
-        for i, said in zip(chosen, made[:, longest:].tolist(), strict=True):
+        for i, said in zip(chosen, written(lm, [prompts[i] for i in chosen], form.eos, most)[0], strict=True):
             out[i] = tokenizer.decode(said[:said.index(form.eos)] if form.eos in said else said).strip()
     return [out[i] for i in range(len(prompts))]
 

@@ -32,6 +32,10 @@ class MaskBatch:
     targets: Tensor
     reads: str
 
+    def to(self, device: torch.device | str) -> "MaskBatch":
+        """The same batch on ``device``."""
+        return MaskBatch(self.ids.to(device), self.known.to(device), self.targets.to(device), self.reads)
+
 
 def make_batch(answers: list[Answer], groups: int, masks: int, pad: int, reads: str, rng: torch.Generator) -> MaskBatch:
     """Groups of masks at random places of each answer."""
@@ -49,13 +53,14 @@ def make_batch(answers: list[Answer], groups: int, masks: int, pad: int, reads: 
 def mask_logits(lm: nn.Module, batch: MaskBatch) -> Tensor:
     """What is predicted at every mask, (B, G, K, V)."""
     count, groups, masks = *batch.known.shape, batch.targets.shape[-1]
+    device = batch.ids.device
     cache = DynamicCache(config=lm.config.get_text_config())
     with torch.no_grad(), bypassed(lm):
         lm.model(input_ids=batch.ids, past_key_values=cache, use_cache=True)
     width, size = batch.ids.shape[1], groups * masks
     known = batch.known.repeat_interleave(masks, 1)                                                     # (B, G K)
-    group, order = torch.arange(size) // masks, torch.arange(size) % masks
-    clean = torch.arange(width) <= known[..., None]                                                     # (B, G K, S)
+    group, order = torch.arange(size, device=device) // masks, torch.arange(size, device=device) % masks
+    clean = torch.arange(width, device=device) <= known[..., None]                                     # (B, G K, S)
     own = (group[:, None] == group) & (order[:, None] >= order)                                         # (G K, G K)
     sees = torch.cat([clean, own.expand(count, size, size)], -1)
     dtype = lm.get_input_embeddings().weight.dtype
@@ -68,7 +73,7 @@ def mask_logits(lm: nn.Module, batch: MaskBatch) -> Tensor:
 def draft_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean cross-entropy of logits (B, G, K, V), weighted by FALL to the power of the mask's place."""
     each = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), ignore_index=IGNORED, reduction="none").view(targets.shape)
-    weight = FALL ** torch.arange(targets.shape[-1]) * (targets != IGNORED)
+    weight = FALL ** torch.arange(targets.shape[-1], device=targets.device) * (targets != IGNORED)
     return (each * weight).sum() / weight.sum().clamp_min(1e-6)
 
 

@@ -19,12 +19,12 @@ from ...models.lora import TARGETS
 from ...registry.base_models import find_base
 from ...registry.cards import BUNDLED
 from ...text.prompts import prompt_format
+from ..david.course import add_run_arguments, device_of, learn
 from ..david.model import BASE, PREFIX, LowRank, add_low_rank, load_base, trained
-from ..david.recipe import config_for, learn
+from ..david.recipe import config_for
 from .answers import Answer, batches, core_prompts, greedy, read_answers, reader_prompts, write_answers
 from .losses import DraftLoss, MaskBatch, hits, make_batch, mask_logits
 
-ROWS, GROUPS = 12, 20                   # answers in a step, and groups of masks in each: they share the clean pass over it
 HELDOUT = 96                            # answers of each model that are only watched
 CONFIG = {"role": "core", "title": "Goliath", "summary": "With drafts: several tokens a step, the same answers."}
 
@@ -39,10 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument("--answers", type=int, default=3000, help="of each model, made before training begins")
     parser.add_argument("--most-tokens", type=int, default=48, help="of an answer")
+    parser.add_argument("--rows", type=int, default=12, help="answers of each model in a step")
+    parser.add_argument("--groups", type=int, default=20, help="groups of masks in each answer: they share the pass over it")
     parser.add_argument("--masks", type=int, default=4)
     parser.add_argument("--rank", type=int, default=32)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
+    add_run_arguments(parser, threads=2)
 
 
 def with_adapter(lm: nn.Module, folder: Path) -> nn.Module:
@@ -84,24 +85,25 @@ def run(args: argparse.Namespace) -> int:
     torch.manual_seed(args.seed)
     folder = base_folder(find_base(args.core))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    lms = {"core": load_base(folder, attention="sdpa")}
+    device = device_of(args)
+    lms = {"core": load_base(folder, attention="sdpa").to(device)}
     if args.reader:
         home = Path(args.reader) if Path(args.reader).is_dir() else BUNDLED / args.reader
-        lms["reader"] = with_adapter(load_base(folder, attention="sdpa"), home)
+        lms["reader"] = with_adapter(load_base(folder, attention="sdpa"), home).to(device)
     say = lambda text: print(time.strftime("%H:%M:%S"), text, flush=True)  # noqa: E731
     answers, eos = answers_of(args, tokenizer, lms, say), prompt_format(tokenizer).eos
     config, lm = config_for(args.core, folder, lms["core"]) | CONFIG, lms["core"]
     start_masks(lm, args.masks)
     for one in lms.values():
-        add_low_rank(one, args.rank, args.rank)
+        add_low_rank(one, args.rank, args.rank).to(device)
         sharing(lm, one)
-    made = lambda name, these, places: make_batch(these, GROUPS, args.masks, eos, name, places)  # noqa: E731
+    made = lambda name, these, places: make_batch(these, args.groups, args.masks, eos, name, places)  # noqa: E731
 
     def drawn(first: int, process: int) -> Iterator[MaskBatch]:
         """Each model's by turns."""
         seed = f"{args.seed} {process} {first}"
         places = torch.Generator().manual_seed(random.Random(seed).getrandbits(63))
-        streams = {name: batches(answers[name][:-HELDOUT] or answers[name], ROWS, random.Random(f"{seed} {name}"))
+        streams = {name: batches(answers[name][:-HELDOUT] or answers[name], args.rows, random.Random(f"{seed} {name}"))
                    for name in lms}
         return (made(name, next(stream), places) for _ in count() for name, stream in streams.items())
 
@@ -109,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     def watched() -> str:
         told = []
         for name, one in lms.items():
-            batch = made(name, answers[name][-HELDOUT:], torch.Generator().manual_seed(7))
+            batch = made(name, answers[name][-HELDOUT:], torch.Generator().manual_seed(7)).to(device)
             told.append(f"{name} {' '.join(f'{share:.2f}' for share in hits(mask_logits(one, batch), batch.targets).tolist())}")
         return "right at each mask, held out: " + ", ".join(told)
 
@@ -122,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
 def start_masks(lm: nn.Module, count: int) -> None:
     """Masks to be trained, which begin as the mean of what tokens are embedded as, and a little apart."""
     table = lm.get_input_embeddings().weight.float()
-    first = table.mean(0) + 0.1 * table.std(0) * torch.randn(count, table.shape[1])
+    first = table.mean(0) + 0.1 * table.std(0) * torch.randn(count, table.shape[1]).to(table.device)
     lm.draft_masks = nn.Parameter(first)
 
 

@@ -98,6 +98,8 @@ def test_gradio_lets_every_question_through_to_the_engine_and_keeps_no_statistic
     limits = {fn.concurrency_limit for fn in demo.fns.values() if fn.queue}
     assert limits <= {"default", None} and demo._queue.default_concurrency_limit is None
     assert demo._queue.ANALYTICS_MAX_EVENTS == 1
+    rests, gradios = ("sleep_when_free", "progress_update_sleep_when_free"), gr.Blocks()._queue
+    assert all(getattr(demo._queue, rest) >= 10 * getattr(gradios, rest) for rest in rests), "an idle page keeps a core busy"
 
 
 def test_outputs_that_stay_as_they_are_cost_no_new_component(monkeypatch):

@@ -39,6 +39,8 @@ from .theme import VENDOR, theme
 from .theme import head as page_head
 
 STATUS_SECONDS = 2.0
+QUEUE_SECONDS = 0.01            # between looks of gradio for an event to begin; its own 0.001 keeps an idle page at work
+PROGRESS_SECONDS = 0.5          # and for news of gradio's own progress bars, of which the page has none
 MAX_SESSIONS = 1000             # that gradio remembers, 250 kB each; programs that never say goodbye are among them
 # Gradio keeps its last 10,000 events and goes over all of them, with pandas, after each; nobody is shown what comes of it.
 STATISTICS = {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000"}
@@ -108,6 +110,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
         gr.api(make_generate(studio), api_name="generate")
     demo.health = engine.health
     demo.queue(max_size=2 * running(settings), default_concurrency_limit=None)      # the engine says who waits and who may not
+    demo._queue.sleep_when_free, demo._queue.progress_update_sleep_when_free = QUEUE_SECONDS, PROGRESS_SECONDS
     return demo
 
 

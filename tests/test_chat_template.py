@@ -119,7 +119,7 @@ def test_cells_keep_the_spaces_between_words(name):
     template, renderer = made(name)
     ids = renderer._tokenizer.encode("my dog is called Biscuit", add_special_tokens=False).ids
     assert "".join(cell_texts(renderer._tokenizer, ids)).strip() == "my dog is called Biscuit"
-    assert answer_text(renderer._tokenizer, [*ids, template.eos, *ids], template.eos) == "my dog is called Biscuit"
+    assert answer_text(renderer._tokenizer, [*ids, template.eos, *ids], [template.eos]) == "my dog is called Biscuit"
 
 
 @pytest.mark.parametrize("template,words", [

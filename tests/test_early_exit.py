@@ -15,7 +15,7 @@ V, EOS = 20, 1
 class Script(Fake):
     """A denoiser of one row whose tokens and confidence at each step are given; the last entry stays."""
 
-    vocab_size, eos_token_id = V, EOS
+    vocab_size, ends = V, (EOS,)
 
     def __init__(self, *steps):
         self.steps, self.calls = steps, 0

@@ -222,7 +222,7 @@ def test_huge_logits_stay_finite():
 
 def test_blocks_follow_until_eos_or_the_limit():
     class Writes(Fake):
-        vocab_size, eos_token_id = 20, 1
+        vocab_size, ends = 20, (1,)
 
         def __init__(self, stop, rows=1):
             self.stop, self.batch_size = stop, rows

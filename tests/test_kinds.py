@@ -1,5 +1,7 @@
 """What a run has beside its steps, for every kind of denoiser, each with the same causal reader, through the engine."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -18,6 +20,7 @@ from ssd2_core.serving.model_runner import UNGUIDED, ModelRuns
 from ssd2_core.ui.handlers.steering import again
 from ssd2_core.ui.runs import Run
 from tests.support.kinds import KINDS, SHORT, kind_folders
+from tests.support.masked import MASKING
 
 NOTE = Document("note", "my dog is called Biscuit")
 ASKED = "what is my dog called"
@@ -175,3 +178,20 @@ def test_a_network_in_half_precision_is_asked_without_an_ensemble(folders, kind)
     model = load(folders[kind], dtype="bfloat16").model
     steps = list(generate(model.bind([5, 6, 7]), SHORT, torch.Generator().manual_seed(0)))
     assert model.dtype == torch.bfloat16 and steps[-1].finished
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_token_that_the_checkpoint_says_ends_an_answer_does(folders, engine, tmp_path, kind):
+    end, other, word = MASKING.token_to_id("<eos>"), MASKING.token_to_id("<|document|>"), 40
+    assert load(folders[kind]).config.ends == (end,)
+    place = tmp_path / kind
+    shutil.copytree(folders[kind], place)
+    (place / "generation_config.json").write_text(json.dumps({"eos_token_id": [other, word, end, "x", True, 10**9, None]}))
+    assert load(str(place)).config.ends == (end, other)                     # no word, and nothing that is no token
+    request = replace(asked(folders | {kind: str(place)}, kind, pins=(Pin(1, 2, token_ids=(other,)),)), users=(),
+                      ensemble=EnsembleParams({}))
+    frames, done, _ = run(engine, request)
+    last = frames[-1]
+    assert (done.finish_reason, last.block, last.is_eos[2]) == ("eos", 1, True)
+    if kind == "causal":                                                    # what stands behind it is nothing
+        assert set(last.token_ids[3:]) == {end}

@@ -158,6 +158,9 @@ def test_a_small_model_of_other_words_is_refused_with_the_first_of_them(folders,
     core.model.config = replace(core.config, eos_token_id=MASKING.token_to_id("[MASK]"))
     with pytest.raises(ModelError, match="ends its answers with a token"):
         never_said({"core": core, "me": load(other)})
+    user = load(other)
+    user.model.config = replace(user.config, more_ends=(MASKING.token_to_id("[MASK]"),))
+    assert MASKING.token_to_id("[MASK]") not in never_said({"core": core, "me": user})      # the end of both, in other words
 
 
 def sdar_reference(lm, prompt: list[int], mask: int, length: int, steps: int, blocks: int, order: str) -> list[list[int]]:

@@ -48,7 +48,7 @@ def run(engine, asked: Request) -> tuple[list[Frame], object]:
 class Toy(Fake):
     """A denoiser over five tokens that always wants token 3; notes the noisy blocks it was shown."""
 
-    vocab_size, eos_token_id = 5, 0
+    vocab_size, ends = 5, (0,)
 
     def __init__(self):
         self.shown = []

@@ -57,7 +57,7 @@ def test_rows_together_are_rows_alone_while_each_has_its_own_noise(places):
         known = runs[0].denoise.together([(run.denoise, ids, state) for run, ids, state in questions])
         for run, _, _ in questions:
             expert, run.denoise = run.denoise, lambda *_, found=known[run.denoise]: Known(found)
-            run.denoise.canvas, run.denoise.eos_token_id = False, expert.eos_token_id
+            run.denoise.canvas, run.denoise.ends = False, expert.ends
             shared[runs.index(run)].append(run.make_step().token_ids.tolist())
             run.denoise = expert
     assert shared == alone

@@ -45,7 +45,7 @@ class Answers:
         """A fresh answer of these experts: its ensemble and its steps."""
         ensemble = Ensemble({name: self.experts[name].model.bind(self.ids[name]) for name in names},
                             EnsembleParams({name: 0.5 for name in names if name != CORE}))
-        ensemble.eos_token_id = None
+        ensemble.ends = ()
         params = SamplingParams(block_length=16, max_new_tokens=TOKENS)
         return ensemble, generate(ensemble, params, torch.Generator(device=ensemble.device))
 

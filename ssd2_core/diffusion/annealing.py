@@ -65,13 +65,13 @@ class Annealing(Process):
             after.settled = settle(after, params.settling, params.threshold)
             x[after.settled] = clean(after.token_ids[after.settled], x.shape[-1], K)
             after.u = (~after.settled).to(state.u.dtype)
-        still = is_unchanged(state, after, self.eos)
+        still = is_unchanged(state, after, self.ends)
         after.unchanged_steps = state.unchanged_steps + 1 if still else 0
         return after
 
     def is_done(self, state: BlockState) -> bool:
         """After the last step, when all is settled, or when an early exit says so."""
-        return super().is_done(state) or has_converged(state, self.params, self.eos)
+        return super().is_done(state) or has_converged(state, self.params, self.ends)
 
 
 def fill(x: Tensor, mean: float, scale: float, rng: torch.Generator, noise: Noise | None) -> None:

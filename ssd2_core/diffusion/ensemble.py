@@ -72,7 +72,7 @@ class Ensemble:
         self.dropped, self.forwards = [], 0
         first = next(iter(experts.values()))
         self.never = torch.tensor(sorted(never), dtype=torch.long, device=first.device)
-        self.vocab_size, self.eos_token_id, self.simplex_value = min(sizes.values()), first.eos_token_id, first.simplex_value
+        self.vocab_size, self.ends, self.simplex_value = min(sizes.values()), first.ends, first.simplex_value
         self.device, self.batch_size, self.bare = first.device, first.batch_size, None
         order = sorted(experts, key=lambda name: name != CORE)      # how a block settles is the leader's own, if not chosen
         leader = next((experts[name] for name in order if experts[name].reads != "tokens"), first)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..config import SamplingParams
 from .process import Process
+from .settling import is_end
 from .simplex import entropy, log_probs, nucleus
 from .step import BlockState, Denoiser, Prediction
 
@@ -28,7 +29,7 @@ class FixedPoint(Process):
         x_t = gumbel(last, self.denoise, self.params, self.rng, self.params.block_length)
         settled = ended.unsqueeze(-1).expand(x_t.shape[:2]).clone()
         u, nothing = (~settled).float(), torch.zeros(x_t.shape[:2], device=x_t.device)
-        ids = torch.full_like(settled, self.eos or 0, dtype=torch.long)
+        ids = torch.full_like(settled, next(iter(self.ends), 0), dtype=torch.long)
         state = BlockState(x_t, x_t, u, settled, 1, x_t.shape[1], token_ids=ids, confidence=nothing, entropy=nothing,
                            on_tokens=True, blank=torch.ones_like(settled) if self.masks else None)
         state.window = self.window(state)
@@ -57,15 +58,15 @@ class FixedPoint(Process):
         blank = torch.zeros_like(held) if state.blank is None else state.blank[:, at] & ~held
         right = (held | (new == old) & ~blank).long().cumprod(-1)
         final = torch.cat([torch.ones_like(right[:, :1]), right[:, :-1]], -1).bool()          # all before it stood still
-        found = log_p.gather(-1, new.unsqueeze(-1)).squeeze(-1).exp()
+        sure = log_p.gather(-1, new.unsqueeze(-1)).squeeze(-1).exp()
         after = replace(
             state, step=state.step + 1, settled=put(state.settled, at, held | final), token_ids=put(state.token_ids, at, new),
-            confidence=put(state.confidence, at, torch.where(held, state.confidence[:, at], found)),
+            confidence=put(state.confidence, at, torch.where(held, state.confidence[:, at], sure)),
             entropy=put(state.entropy, at, torch.where(held, state.entropy[:, at], entropy(log_p))))
-        if self.eos is not None:                                    # what stands behind a final end of text is nothing
-            ends = ((after.token_ids == self.eos) & leading(after.settled)).long()
-            behind = ends.cumsum(-1) - ends > 0
-            after.token_ids, after.settled = after.token_ids.masked_fill(behind, self.eos), after.settled | behind
+        if self.ends:                                               # what stands behind a final end of text is nothing
+            found = (is_end(after.token_ids, self.ends) & leading(after.settled)).long()
+            behind = found.cumsum(-1) - found > 0
+            after.token_ids, after.settled = after.token_ids.masked_fill(behind, self.ends[0]), after.settled | behind
         if state.blank is not None:                                 # what was read after a wrong draft is no draft
             miss = right.sum(-1, keepdim=True)                                                      # (B, 1), in the window
             wrong = ~blank.gather(-1, miss.clamp(max=blank.shape[-1] - 1))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ..config import SamplingParams
+from .settling import is_end
 from .step import BlockState, Denoiser, Prediction
 
 
@@ -14,7 +15,7 @@ class Process:
     """
 
     def __init__(self, denoise: Denoiser, params: SamplingParams, rng: torch.Generator, noise: object = None):
-        self.denoise, self.params, self.rng, self.noise, self.eos = denoise, params, rng, noise, denoise.eos_token_id
+        self.denoise, self.params, self.rng, self.noise, self.ends = denoise, params, rng, noise, denoise.ends
 
     def start(self, last: BlockState | None, ended: Tensor) -> BlockState:
         """A block of pure noise. last: the state that the block before ended with; its memory may be used again.
@@ -34,6 +35,10 @@ class Process:
     def view(self, state: BlockState, window: slice) -> BlockState:
         """What of a state is shown, as a block of its own: the window that was predicted, where that is not all."""
         return state
+
+    def has_end(self, state: BlockState) -> Tensor:
+        """Rows (B,) with a token that ends the answer."""
+        return is_end(state.token_ids, self.ends).any(-1)
 
     def is_done(self, state: BlockState) -> bool:
         """Whether nothing is left to decide in what is shown: after the last step, or when all is settled."""

@@ -68,7 +68,7 @@ class Generation:
         if self.question() is None:
             return None
         # 2) every expert looks at the same noisy block and predicts the clean one
-        ids, state, eos = self.ids, self.state, self.denoise.eos_token_id
+        ids, state = self.ids, self.state
         prediction = self.denoise(ids, state, **known)
         block = self.block + (state.window.start // self.params.block_length if self.denoise.canvas else 0)  # shown as one
         shown = self.process.view(state, state.window)
@@ -81,8 +81,8 @@ class Generation:
         pinned[at] = True
         changed = shown.settled & False if shown.token_ids is None else then.token_ids != shown.token_ids
         finished = self.process.is_done(then)
-        if finished and eos is not None:
-            self.ended = self.ended | (then.token_ids == eos).any(-1)
+        if finished:
+            self.ended = self.ended | self.process.has_end(then)
         self.state = after
         before = torch.cat([ids, state.token_ids[:, :state.window.start]], 1) if self.denoise.canvas else ids
         if finished and (not self.denoise.canvas or after.window == state.window):

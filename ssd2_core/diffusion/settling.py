@@ -7,6 +7,8 @@ leaves, rounded half to even after fp32 arithmetic (dllm). "dream": the same fro
 left in the last step.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -67,22 +69,30 @@ def quota(masks: Tensor, done: int, steps: int, schedule: str = "even", length: 
     return -(-masks // left)
 
 
-def is_unchanged(before: BlockState, after: BlockState, eos: int | None) -> bool:
+def is_unchanged(before: BlockState, after: BlockState, ends: Sequence[int]) -> bool:
     """Whether no token and hardly a confidence has moved in any row, up to its end of text."""
     if before.token_ids is None:
         return False
     moved = (after.token_ids != before.token_ids) | ((after.confidence - before.confidence).abs() > STILL)
-    return not bool((moved & is_text(after.token_ids, eos)).any())
+    return not bool((moved & is_text(after.token_ids, ends)).any())
 
 
-def has_converged(after: BlockState, params: SamplingParams, eos: int | None) -> bool:
+def has_converged(after: BlockState, params: SamplingParams, ends: Sequence[int]) -> bool:
     """Whether nothing is left to decide: see ``SamplingParams.early_exit``."""
     if params.early_exit == "entropy":
-        return not bool(((after.entropy > DOUBT) & is_text(after.token_ids, eos)).any())
+        return not bool(((after.entropy > DOUBT) & is_text(after.token_ids, ends)).any())
     return params.early_exit == "patience" and after.unchanged_steps >= PATIENCE
 
 
-def is_text(token_ids: Tensor, eos: int | None) -> Tensor:
-    """Positions up to the first EOS, itself included, (B, L)."""
-    ends = (token_ids == eos).long() if eos is not None else torch.zeros_like(token_ids)
-    return ends.cumsum(-1) - ends == 0
+def is_text(token_ids: Tensor, ends: Sequence[int]) -> Tensor:
+    """Positions up to the first end of text, itself included, (B, L)."""
+    found = is_end(token_ids, ends).long()
+    return found.cumsum(-1) - found == 0
+
+
+def is_end(token_ids: Tensor, ends: Sequence[int]) -> Tensor:
+    """Where an answer ends, (B, L). ends: ids that do."""
+    found = torch.zeros_like(token_ids, dtype=torch.bool)
+    for end in ends:
+        found = found | (token_ids == end)
+    return found

@@ -1,6 +1,6 @@
 """What a step starts from, what is predicted, and what it decided: plain data with tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -70,15 +70,15 @@ class Denoiser(Protocol):
     """Anything that predicts a clean block: a bound expert, an ensemble.
 
     reads: "simplex" for x_t, "tokens" for the latest estimates, "masks" or "uniform" for settled tokens and mask_token_id or
-    random tokens elsewhere. canvas: whether it reads the whole answer at once, and not block after block. bare: the same
-    without documents. own: settings of its own sampler: SamplingParams for those that are "own", and others. draft_masks: how
-    many positions it can guess beyond the first unknown one, see ``models.drafts``; 0 for none. Those that have a ``network``
-    in common have ``together(questions)``, one pass for all: see ``ensemble.ask_together``.
+    random tokens elsewhere. ends: ids that end an answer; the first stands behind an end, too. canvas: whether it reads the
+    whole answer at once. bare: the same without documents. own: settings of its own sampler: SamplingParams for those that are
+    "own", and others. draft_masks: how many positions it can guess beyond the first unknown one, see ``models.drafts``; 0 for
+    none. Those that have a ``network`` in common have ``together(questions)``, one pass for all: ``ensemble.ask_together``.
     """
 
     reads: str
     vocab_size: int
-    eos_token_id: int | None
+    ends: Sequence[int]
     simplex_value: float
     device: torch.device
     batch_size: int

@@ -6,6 +6,7 @@ answer at once (a canvas), it settles in windows of ``block_length`` positions, 
 Sources: the public samplers of LLaDA, Dream, dllm and SDAR; noise as in fixed_point.py.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from ..config import SamplingParams
 from .fixed_point import drawn, gumbel, leading, put
 from .process import Process
-from .settling import chosen, quota
+from .settling import chosen, is_end, quota
 from .simplex import entropy, log_probs
 from .step import BlockState, Prediction
 
@@ -56,7 +57,7 @@ class Unmasking(Process):
         after = replace(state, step=state.step + 1, token_ids=put(state.token_ids, at, new),
                         settled=put(state.settled, at, kept | newly), confidence=put(state.confidence, at, confidence),
                         entropy=put(state.entropy, at, doubt))
-        over = params.early_exit != "off" and self.eos is not None and end_behind(after, self.eos)
+        over = params.early_exit != "off" and end_behind(after, self.ends)
         after.u, after.chosen = (~after.settled).float(), after.token_ids
         if not over:
             onward(after, params)
@@ -85,12 +86,13 @@ def surest(confidence: Tensor, doubt: Tensor, log_p: Tensor, measure: str) -> Te
     return confidence
 
 
-def end_behind(state: BlockState, eos: int) -> bool:
+def end_behind(state: BlockState, ends: Sequence[int]) -> bool:
     """Settle what stands behind the first end of text that is certain, in place. -> whether all rows have one."""
-    ends = ((state.token_ids == eos) & leading(state.settled)).long()
-    behind = ends.cumsum(-1) - ends > 0
-    state.settled, state.token_ids = state.settled | behind, state.token_ids.masked_fill(behind, eos)
-    return bool(ends.any(-1).all())
+    found = (is_end(state.token_ids, ends) & leading(state.settled)).long()
+    behind = found.cumsum(-1) - found > 0
+    state.settled = state.settled | behind
+    state.token_ids = state.token_ids.masked_fill(behind, next(iter(ends), 0))
+    return bool(found.any(-1).all())
 
 
 def onward(state: BlockState, params: SamplingParams) -> None:

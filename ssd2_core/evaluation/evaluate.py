@@ -11,6 +11,7 @@ from ..config import CORE, EnsembleParams, SamplingParams
 from ..diffusion.describe import shares
 from ..diffusion.ensemble import Ensemble
 from ..diffusion.sampling import Noise, generate
+from ..diffusion.settling import is_end
 from ..diffusion.step import Step
 from ..models.attribute_model import guide_for
 from ..models.loading import Expert, never_said
@@ -57,7 +58,7 @@ def answer_batch(experts: dict[str, Expert], rows: list[Question], ensemble: Ens
             ends.append(step)
             blocks += going
     ids = torch.cat([s.token_ids for s in ends], 1)[:, :sampling.max_new_tokens]
-    at_end = ids == first.model.config.eos_token_id
+    at_end = is_end(ids, first.config.ends)
     inside = at_end.long().cumsum(-1) == 0
     share = {n: (torch.cat([d[n] for d in decided.values()], 1)[:, :ids.shape[1]] * inside).sum().item() for n in experts}
     return list(zip([first.text(row) for row in ids.tolist()], inside.sum(-1).tolist(),

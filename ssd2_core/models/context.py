@@ -110,7 +110,7 @@ class BoundExpert:
     def __init__(self, model, context: Context, bare: "BoundExpert | None" = None):
         self.model, self.context, self.bare = model, context, bare
         self.vocab_size, self.simplex_value = model.lm.config.vocab_size, model.config.simplex_value
-        self.eos_token_id, self.device = model.config.eos_token_id, model.device
+        self.ends, self.device = model.config.ends, model.device
         self.batch_size = context.first_ids.shape[0]
 
     def lead(self, length: int) -> int:

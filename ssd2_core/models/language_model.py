@@ -19,7 +19,7 @@ class LanguageExpert:
 
     def __init__(self, model: "LanguageModel", rows: list[Row], bare: "LanguageExpert | None" = None):
         self.model, self.rows, self.bare = model, rows, bare
-        self.vocab_size, self.eos_token_id = model.config.vocab_size, model.config.eos_token_id
+        self.vocab_size, self.ends = model.config.vocab_size, model.config.ends
         self.simplex_value, self.device = model.config.simplex_value, model.device
         self.network, self.batch_size = model.lm, len(rows)
 

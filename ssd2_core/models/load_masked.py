@@ -11,6 +11,7 @@ from ..errors import ModelError
 from ..registry.cards import read_card
 from ..registry.vocabulary import count, table_of
 from ..text.chat_template import read_chat_template
+from ..text.ends import ends_of
 from ..text.prompts import prompt_format
 from .device_map import load_weights
 from .masked import MaskedConfig, MaskedModel
@@ -47,7 +48,7 @@ def load_masked(folder: Path, model_id: str, tokenizer: Tokenizer, dtype: str, w
     check_rows(model_id, size, config.vocab_size)
     lm = load_network(folder, model_id, layout, config, dtype, where)
     return MaskedModel(lm, MaskedConfig(
-        **about(folder, model_id, tokenizer, raw, config, size), mask_token_id=mask,
+        **about(folder, model_id, tokenizer, config, size), mask_token_id=mask,
         pad_token_id=None if layout.from_prompt else raw.get("pad_token_id"), from_prompt=layout.from_prompt,
         blocks=sees_blocks(layout, f"{model_id} {folder.resolve().name}"), shift=layout.shift, caches=layout.caches,
         own=layout.own))
@@ -59,14 +60,14 @@ def check_rows(model_id: str, size: int, rows: int) -> None:
         raise ModelError(f"{model_id} has the token id {size - 1}, its network only {rows} rows; they do not belong together.")
 
 
-def about(folder: Path, model_id: str, tokenizer: Tokenizer, raw: dict, config: PreTrainedConfig, size: int) -> dict:
-    """What a NextTokenConfig must know of the checkpoint in ``folder``. raw: its config.json. size: tokens that it may say."""
-    card, ends = read_card(folder, model_id, "folder"), raw.get("eos_token_id")
-    template = read_chat_template(folder, tokenizer, model_id, ends[0] if isinstance(ends, list) else ends)
+def about(folder: Path, model_id: str, tokenizer: Tokenizer, config: PreTrainedConfig, size: int) -> dict:
+    """What a NextTokenConfig must know of the checkpoint in ``folder``. size: tokens that it may say."""
+    card, ends = read_card(folder, model_id, "folder"), ends_of(folder, tokenizer)
+    template = read_chat_template(folder, tokenizer, model_id, next(iter(ends), None))
     positions = getattr(config, "max_position_embeddings", None) or NextTokenConfig.max_context
     return {"role": card.role, "vocab_size": size, "eos_token_id": template.eos if template else prompt_format(tokenizer).eos,
-            "title": card.title, "license": card.license, "chat_template": template, "tokenizer_hash": card.tokenizer_hash,
-            "num_parameters": card.parameters, "max_positions": positions,
+            "more_ends": ends, "title": card.title, "license": card.license, "chat_template": template,
+            "tokenizer_hash": card.tokenizer_hash, "num_parameters": card.parameters, "max_positions": positions,
             "max_context": min(NextTokenConfig.max_context, positions)}
 
 

@@ -4,6 +4,7 @@ Nothing is ever unpickled and no code of a model is ever run: safetensors, or GG
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -18,6 +19,7 @@ from ..registry.cards import is_gguf, read_card
 from ..registry.kinds import NEXT_TOKEN
 from ..registry.vocabulary import count, table_of
 from ..text.chat_template import ChatTemplate, read_chat_template
+from ..text.ends import ends_of
 from ..text.prompts import prompt_format
 from .causal_rows import LAYERS
 from .checkpoints import base_folder, base_tensors
@@ -84,9 +86,11 @@ def load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Pat
     most = positions or NextTokenConfig.max_context
     settings["max_positions"] = None if getattr(shape, "rope_parameters", None) else positions      # GPT-2 and OPT have a table
     settings["max_context"] = min(int(settings.get("max_context", NextTokenConfig.max_context)), most)
-    template = _template(about, lies, tokenizer, model_id, lm.config)
+    ends = ends_of(lies, tokenizer)
+    template = _template(about, lies, tokenizer, model_id, ends)
     made = NextTokenConfig(card.role, size, template.eos if template else prompt_format(tokenizer).eos, chat_template=template,
-                           base=about.get("base", ""), lora=about.get("lora"), tokenizer_hash=card.tokenizer_hash,
+                           more_ends=ends, base=about.get("base", ""), lora=about.get("lora"),
+                           tokenizer_hash=card.tokenizer_hash,
                            **{"title": card.title, "num_parameters": card.parameters, **settings})
     if not about.get("lora"):
         load_drafts(lm, folder, about.get("base", ""))
@@ -96,15 +100,14 @@ def load_next_token(folder: Path, model_id: str, tokenizer: Tokenizer, lies: Pat
     return NextTokenModel(lm, made, model_id, held)
 
 
-def _template(about: dict, lies: Path, tokenizer: Tokenizer, model_id: str, config: PreTrainedConfig) -> ChatTemplate | None:
+def _template(about: dict, lies: Path, tokenizer: Tokenizer, model_id: str, ends: Sequence[int]) -> ChatTemplate | None:
     """The chat template of a causal LM as it is, and of an expert whose config.json asks for its base's by its prompt_style.
 
     What a visitor sends never does: its config.json is written here, after its base's card.
     """
     if about.get("kind") == NEXT_TOKEN and about.get("prompt_style") != TEMPLATE:
         return None
-    ends = config.get_text_config().eos_token_id
-    template = read_chat_template(lies, tokenizer, model_id, ends[0] if isinstance(ends, list) else ends)
+    template = read_chat_template(lies, tokenizer, model_id, next(iter(ends), None))
     if template is None and about.get("prompt_style") == TEMPLATE:
         raise ModelError(f"{about['base']} has no chat template, which the prompt_style of {model_id} asks for.")
     return template

@@ -33,8 +33,7 @@ def load_uniform(folder: Path, model_id: str, tokenizer: Tokenizer, dtype: str, 
                       trust_remote_code=False).requires_grad_(False)
     images = (config.boi_token_id, config.eoi_token_id, config.image_token_id)
     never = tuple(i for i in dict.fromkeys(images) if i is not None and i < size)
-    raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return UniformModel(lm, UniformConfig(**about(folder, model_id, tokenizer, raw, config.text_config, size),
+    return UniformModel(lm, UniformConfig(**about(folder, model_id, tokenizer, config.text_config, size),
                                           own=own_settings(folder), never=never))
 
 

@@ -68,16 +68,17 @@ class Expert:
     def text(self, token_ids) -> str:
         """Text of token ids (a list or a tensor) up to the end-of-text token."""
         from ..text.prompts import answer_text
-        return answer_text(self.tokenizer, [int(i) for i in token_ids], self.model.config.eos_token_id)
+        return answer_text(self.tokenizer, [int(i) for i in token_ids], self.config.ends)
 
 
 def never_said(experts: Mapping[str, Expert]) -> tuple[int, ...]:
     """Ids that an ensemble may not say: control tokens that mean other things to its experts. Raises ModelError.
 
-    experts: by name, the core first.
+    experts: by name, the core first. What ends an answer for all of them means the same, however each of them writes it.
     """
     core, *users = experts.values()
-    apart = control_apart(core.card, [user.card for user in users])
+    same = set(core.config.ends).intersection(*(user.config.ends for user in users))
+    apart = {*control_apart(core.card, [user.card for user in users])} - same
     if core.config.eos_token_id in apart:
         raise ModelError(f"{core.card.id} ends its answers with a token (id {core.config.eos_token_id}) that is another one "
                          "for a small model; choose models of one family.")

@@ -5,7 +5,7 @@ iteration of autoregressive decoding: what it comes to rest at is the model's ow
 Several models over one base are rows of one forward pass; each row has its own low-rank adapter, or none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +22,7 @@ class NextTokenConfig:
     """What a prompt, a card and a block must know of a next-token expert; see SSD2Config for the names they share.
 
     memorised: texts are in its weights, so that it has something to say without a document.
+    eos_token_id, more_ends: what ends an answer as its prompt is written, and other ids that do, as the checkpoint says.
     vocab_size: tokens of the tokenizer; what a network predicts beyond them to fill up a round number is left out.
     max_positions: of context and answer together, where the LM has a table of them; None where they are computed.
     chat_template: a text.chat_template.ChatTemplate that decides the prompt; None where prompt_style does.
@@ -45,6 +46,12 @@ class NextTokenConfig:
     max_positions: int | None = None
     chat_template: object | None = None
     memorised: bool = False
+    more_ends: Sequence[int] = ()
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Ids that end an answer."""
+        return tuple(i for i in dict.fromkeys((self.eos_token_id, *self.more_ends)) if i is not None)
 
 
 class NextTokenExpert(LanguageExpert):

@@ -81,6 +81,11 @@ class SSD2Config(PreTrainedConfig):
         return CONFIG_MAPPING[self.backbone["model_type"]](**values)
 
     @property
+    def ends(self) -> tuple[int, ...]:
+        """Ids that end an answer."""
+        return () if self.eos_token_id is None else (self.eos_token_id,)
+
+    @property
     def max_positions(self) -> int | None:
         """Positions of context and answer together, where the backbone has a table of them; None where they are computed."""
         kind = self.backbone["model_type"]

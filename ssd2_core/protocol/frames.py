@@ -3,7 +3,7 @@
 Knows nothing of torch: ``from_step`` only calls ``.tolist()`` on what a Step holds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field, fields
 
 
@@ -51,11 +51,12 @@ class Frame:
         return asdict(self)
 
 
-def from_step(step, description, request_id: str, decode: Callable[[list[int]], list[str]], eos_token_id: int | None,
+def from_step(step, description, request_id: str, decode: Callable[[list[int]], list[str]], ends: Collection[int],
               elapsed_ms: float, revision: int = 0, before: Frame | None = None) -> Frame:
     """The first row of a ``diffusion.step.Step`` and its Description as a Frame; ``decode`` gives one text per token.
 
-    before: the last frame of the same block, which tells of the positions that this step did not predict.
+    ends: ids that end an answer. before: the last frame of the same block, which tells of the positions that this step did
+    not predict.
     """
     rounded = lambda values: [round(v, 4) for v in values]  # noqa: E731
     token_ids = step.token_ids[0].tolist()
@@ -78,7 +79,7 @@ def from_step(step, description, request_id: str, decode: Callable[[list[int]], 
         weight=by_expert(step.prediction.weights, "weight", 0.0, lambda row: rounded(row[0].tolist())),
         changed=step.changed[0].tolist(),
         rival_texts=whole(decode(description.runner_up_ids[0].tolist()), before and before.rival_texts, ""),
-        is_eos=[i == eos_token_id for i in token_ids], elapsed_ms=round(elapsed_ms, 1),
+        is_eos=[i in ends for i in token_ids], elapsed_ms=round(elapsed_ms, 1),
         candidates=by_expert(description.candidates, "candidates", [], lambda top: _candidates(top, decode)),
         disagreement=whole(rounded(description.disagreement[0].tolist()), before and before.disagreement, 0.0),
         pinned=step.pinned.tolist(), revision=revision,

@@ -26,8 +26,8 @@ from .vocabulary import vocabulary_of
 log = logging.getLogger(__name__)
 BUNDLED = ASSETS / "models"
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
-FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "README.md",
-         "tokenizer_config.json", "chat_template.jinja")
+FILES = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json",
+         "README.md", "tokenizer_config.json", "chat_template.jinja")
 ROLES = ("core", "reader", "specialist")
 PAIRS = (("goliath", "david"),)   # cores with the users they were trained beside, best first
 

@@ -1,7 +1,7 @@
 """One request while it is answered: its steps as frames, its answer and its figures. Needs no torch and no network itself."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ class Run:
     ensemble: Any
     decode_each: Callable[[list[int]], list[str]]
     decode: Callable[[list[int]], str]
-    eos_token_id: int | None
+    ends: Sequence[int]
     started: Started
     device: str
     dtype: str
@@ -85,7 +85,7 @@ class Run:
         if found is None:
             return None
         elapsed_ms = (time.monotonic() - self.began) * 1000
-        frame = from_step(*found, self.request.request_id, self.decode_each, self.eos_token_id, elapsed_ms,
+        frame = from_step(*found, self.request.request_id, self.decode_each, self.ends, elapsed_ms,
                           self.revision, self.blocks.get(found[0].block))
         rest = [0.0] * len(frame.token_ids)
         frame = replace(frame, share={name: frame.share.get(name, rest) for name in self.started.experts},

@@ -168,7 +168,7 @@ class ModelRuns:
         rng = torch.Generator(device=ensemble.device).manual_seed(request.sampling.seed)
         tokenizer, model = experts[CORE].tokenizer, experts[CORE].model
         pins = RunPins(tokenizer, request.sampling, ensemble.vocab_size, ensemble.lead(request.sampling.block_length))
-        pins.fill(template_ids(tokenizer, template), ensemble.eos_token_id)
+        pins.fill(template_ids(tokenizer, template), ensemble.ends)
         for pin in request.pins:
             pins.put(pin)
         generation = generate(ensemble, request.sampling, rng, pins=pins.pins)
@@ -176,7 +176,7 @@ class ModelRuns:
             request=request, steps=DescribedSteps(generation), ensemble=ensemble, pin=pins.put,
             is_over=lambda: generation.state is None,
             decode_each=lambda ids: cell_texts(tokenizer, ids),
-            decode=lambda ids: answer_text(tokenizer, ids, ensemble.eos_token_id), eos_token_id=ensemble.eos_token_id,
+            decode=lambda ids: answer_text(tokenizer, ids, ensemble.ends), ends=ensemble.ends,
             started=started(request, given, ensemble.guide is not None, not_read(given, experts, silent, never)),
             device=str(ensemble.device), dtype=str(model.dtype).removeprefix("torch."))
 

@@ -1,5 +1,7 @@
 """What a visitor or a template gives of an answer, as tokens at the places where the sampler finds them."""
 
+from collections.abc import Sequence
+
 import torch
 
 from ..config import SamplingParams
@@ -40,15 +42,15 @@ class RunPins:
             raise LimitError(f"{max(ids)} is not a token of this core, whose vocabulary has {self.vocab_size}.")
         self.pins.put(pin.block, pin.position, ids)
 
-    def fill(self, ids: list[int], eos: int | None) -> None:
+    def fill(self, ids: list[int], ends: Sequence[int]) -> None:
         """Pin what a template gives, and the end behind it. Raises LimitError when it is longer than the answer may be."""
         length, most = self.sampling.block_length, self.sampling.max_new_tokens
         if len(ids) > most:
             raise LimitError(f"What is to be filled in has {len(ids)} tokens; this answer may have {most}. Shorten it.")
-        never = {kind: torch.tensor(never_in_a_blank(self.tokenizer, eos, kind), dtype=torch.long)
+        never = {kind: torch.tensor(never_in_a_blank(self.tokenizer, ends, kind), dtype=torch.long)
                  for kind in (ANY, WORD) if kind in ids}
-        ends = [eos] * (-(len(ids) + self.lead) % length or length) if ids and eos is not None else []
-        for at, token in enumerate([*ids, *ends]):
+        rest = ends[:1] * (-(len(ids) + self.lead) % length or length) if ids else ()
+        for at, token in enumerate([*ids, *rest]):
             if token in (ANY, WORD):
                 self.pins.forbid(*self.place(at), never[token])
             else:

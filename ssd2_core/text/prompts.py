@@ -5,8 +5,9 @@ Text of a visitor is encoded as plain text: a special token that somebody types 
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from rank_bm25 import BM25Plus
 from tokenizers import Tokenizer
@@ -159,11 +160,11 @@ def template_ids(tokenizer: Tokenizer, template: Template) -> list[int]:
     return out
 
 
-def never_in_a_blank(tokenizer: Tokenizer, eos: int | None, kind: int) -> list[int]:
+def never_in_a_blank(tokenizer: Tokenizer, ends: Sequence[int], kind: int) -> list[int]:
     """Ids that no token of a blank may have: the end of text and line ends; of a WORD also what has no space before it."""
     table = tokenizer.get_vocab()
     spaced = {i for token, i in table.items() if token.startswith(SPACES) and len(token) > 1}
-    never = {i for token, i in table.items() if any(end in token for end in LINE_ENDS)} | ({eos} - {None})
+    never = {i for token, i in table.items() if any(end in token for end in LINE_ENDS)} | set(ends)
     return sorted(never | (set(table.values()) - spaced if kind == WORD and spaced else set()))
 
 
@@ -265,8 +266,8 @@ def cell_texts(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
     return out
 
 
-def answer_text(tokenizer: Tokenizer, ids: Sequence[int], eos: int | None = None) -> str:
-    """The text of token ids up to the first end-of-text token; ``eos`` where the format of the prompt does not tell it."""
-    ids, eos = list(ids), prompt_format(tokenizer).eos if eos is None else eos
-    text = tokenizer.decode(ids[:ids.index(eos)] if eos in ids else ids)
+def answer_text(tokenizer: Tokenizer, ids: Sequence[int], ends: Collection[int] = ()) -> str:
+    """The text of token ids up to the first of ``ends``; without any, up to what the format of the prompt has."""
+    ends = ends or (prompt_format(tokenizer).eos,)
+    text = tokenizer.decode(list(takewhile(lambda i: i not in ends, ids)))
     return text.partition(BERT_END)[0].strip() if tokenizer.token_to_id(BERT[0]) is not None else text.strip()

@@ -69,7 +69,7 @@ class FakeRuns:
         started = Started(request.request_id, experts, dict.fromkeys(experts, 3))
         return Run(request=request, steps=steps(plan, request, ensemble), ensemble=ensemble,
                    decode_each=lambda ids: ["<eos>" if i == EOS else chr(i) for i in ids],
-                   decode=lambda ids: "".join(map(chr, ids)), eos_token_id=EOS, started=started,
+                   decode=lambda ids: "".join(map(chr, ids)), ends=(EOS,), started=started,
                    device="fake", dtype="float32", pin=lambda pin: None)
 
 

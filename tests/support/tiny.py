@@ -35,14 +35,14 @@ def tiny(seed: int = 0, backbone: dict = LLAMA, eos: int | None = 1, sharp: floa
 
 def endless(denoiser):
     """The denoiser without an end of text, so that every block is written."""
-    denoiser.eos_token_id = None
+    denoiser.ends = ()
     return denoiser
 
 
 class Fake:
     """What every Denoiser has; a test's own ``__call__(ids, state)`` says what it predicts."""
 
-    reads, vocab_size, eos_token_id, simplex_value = "simplex", 97, None, 5.0
+    reads, vocab_size, ends, simplex_value = "simplex", 97, (), 5.0
     device, batch_size, bare, canvas, mask_token_id, own = torch.device("cpu"), 1, None, False, None, {}
     draft_masks = 0
 

@@ -20,9 +20,11 @@ from ssd2_core.protocol.limits import read_limits, span, variable
 from ssd2_core.protocol.messages import Document, Request
 from ssd2_core.protocol.options import as_json, ensemble_params, markdown, sampling_params
 from ssd2_core.protocol.validation import check_sampling
+from ssd2_core.registry.own_sampling import NAMES
 from ssd2_core.ui import api
 from ssd2_core.ui.export import commands, share_link
 from ssd2_core.ui.page import build
+from ssd2_core.ui.state import Studio
 from tests.support.browser import ROOT
 from tests.support.fake_engine import FakeEngine
 
@@ -43,6 +45,7 @@ ELSEWHERE = {
     "protocol/trace_schema.py": {"num_steps"},          # of a frame
     "registry/uploads.py": {"block_length"},            # of a model
     "models/drafts.py": {"drafts"}, "models/lora.py": {"drafts"},      # their folder, and the name of their adapter
+    "registry/own_sampling.py": set(NAMES),             # of the public samplers
     "models/public_layouts.py": {"mask_schedule", "mask_order"},        # of the public samplers
     "registry/manifests.py": {"block_length"},          # of a model, too
     "evaluation/baseline.py": {"temperature", "top_p"},    # of another kind of sampling, which is switched off
@@ -210,7 +213,7 @@ def test_the_endpoint_takes_every_setting_by_its_name_and_by_the_old_ones():
     def asked(**given) -> Request:
         call = api.signature().bind(None, "Hi?", **given)
         call.apply_defaults()
-        return api.question(type("Studio", (), {"settings": Settings()}), "r", "", call.arguments)
+        return api.question(Studio(FakeEngine(Settings()), Settings()), "r", "", call.arguments)
     request = asked(experts=["compact-reader"], each=[0.4], **OTHER)
     assert (request.sampling, request.ensemble) == settings(OTHER)
     old = asked(steps=3, block=8, max_tokens=21).sampling
@@ -298,6 +301,7 @@ from ssd2_core.errors import LimitError
 from ssd2_core.protocol import options
 from ssd2_core.protocol.messages import Request
 from ssd2_core.protocol.validation import check_sampling
+from ssd2_core.registry.own_sampling import NAMES
 from ssd2_core.ui import api
 from ssd2_core.ui.components import panels
 from ssd2_core.ui.export import commands, share_link

@@ -14,6 +14,7 @@ from ..protocol.options import add_question, as_json, ensemble_params, sampling_
 from ..registry.base_models import find_base
 from ..registry.cards import base_id, local_card, preferred_pair
 from ..registry.model_card import check_compatible, is_compatible
+from ..registry.own_sampling import usual
 from .metrics import table
 from .questions import read_questions
 
@@ -35,13 +36,14 @@ def evaluate(args: argparse.Namespace) -> int:
     if args.base:
         from .baseline import BaseLM
 
-    params, sampling = ensemble_params(args), sampling_params(args)
+    params, sweep = ensemble_params(args), step_counts(args.sweep, sampling_params(args))
     if args.limit is not None:
         check_int("limit", args.limit, 1, 10**9)
     sheets = {str(path): read_questions(path, args.limit) for path in args.data}
-    where, sweep = options_of(args), step_counts(args.sweep, sampling)
+    where = options_of(args)
     chosen = args.core or default_core(params.lam)
     core = load(chosen, progress=tell, **where)
+    sampling = sampling_params(args, usual(core.card.own))
     users = {name: load(name, progress=tell, **where) for name in params.lam}
     check_compatible(core.card, [user.card for user in users.values()])
     base = BaseLM(args.base) if args.base else None

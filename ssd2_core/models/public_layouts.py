@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from transformers import LlamaConfig, ModernBertConfig, PreTrainedConfig, Qwen2Config, Qwen3Config
 
 from ..errors import ModelError
+from ..registry.kinds import trained_on_blocks
 
 LLADA = {r"^model\.transformer\.wte": "model.embed_tokens", r"^model\.transformer\.ln_f": "model.norm",
          r"^model\.transformer\.ff_out": "lm_head",
@@ -82,9 +83,8 @@ LAYOUTS: Mapping[str, PublicLayout] = {
     "modernbert": PublicLayout("ModernBERT", like(ModernBertConfig), ("[MASK]",), caches=False,
                                own=DLLM_SAMPLER),
 }
-BLOCKS = ("bd3lm", "a2d-init")      # in the name of a checkpoint: it was trained block after block
 
 
 def sees_blocks(layout: PublicLayout, model_id: str) -> bool:
     """Whether a token sees its own and earlier blocks only. A2D checkpoints of both kinds have one config: the name tells."""
-    return any(part in model_id.lower() for part in BLOCKS) if layout.blocks is None else layout.blocks
+    return trained_on_blocks(model_id) if layout.blocks is None else layout.blocks

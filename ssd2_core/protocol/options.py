@@ -1,6 +1,7 @@
 """The settings of a question as options of a command line, as the JSON of an evaluation and as the documentation's table."""
 
 import argparse
+from collections.abc import Mapping
 
 from ..config import WEIGHT, EnsembleParams, SamplingParams, Settings, knobs, made_of, values_of
 from ..errors import VisitorError
@@ -37,9 +38,10 @@ def ensemble_params(args: argparse.Namespace) -> EnsembleParams:
     return made_of(EnsembleParams, chosen(args, EnsembleParams), lam=user_weights(args.user))
 
 
-def sampling_params(args: argparse.Namespace) -> SamplingParams:
-    """What ``add_question`` says of the sampling. Raises VisitorError."""
-    return made_of(SamplingParams, chosen(args, SamplingParams))
+def sampling_params(args: argparse.Namespace, usual: Mapping[str, object] | None = None) -> SamplingParams:
+    """What ``add_question`` says of the sampling. usual: what stands where an option is left out. Raises VisitorError."""
+    left = {name: value for name, value in (usual or {}).items() if not isinstance(getattr(args, name), str)}
+    return made_of(SamplingParams, chosen(args, SamplingParams) | left)
 
 
 def user_weights(users: list[str]) -> dict[str, float]:

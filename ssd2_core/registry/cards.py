@@ -20,6 +20,7 @@ from ..errors import ModelError
 from .gguf_header import read_gguf
 from .kinds import NEXT_TOKEN, SIMPLEX, kind_of
 from .model_card import ModelCard, is_compatible
+from .own_sampling import own_sampling
 from .snapshot import Progress, fetch
 from .vocabulary import vocabulary_of
 
@@ -65,7 +66,7 @@ def read_card(folder: Path, model_id: str, source: str) -> ModelCard:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(f"{model_id} has no weights; a .safetensors file was expected beside config.json.")
-    kind = kind_of(config)
+    kind, own = kind_of(config), own_sampling(config, folder, model_id)
     if kind != SIMPLEX:                                                 # an LM of transformers, as it is
         config = {"role": "core", "title": model_id.rstrip("/").rpartition("/")[2], "num_parameters": _numbers(weights),
                   "simplex_value": 0.0, "license": config.get("license", "")}
@@ -83,7 +84,7 @@ def read_card(folder: Path, model_id: str, source: str) -> ModelCard:
             tokenizer_hash=hashed, simplex_value=float(config.get("simplex_value", 5.0)),
             license=str(config.get("license") or ""), measured=_measured(config.get("measured")), source=source,
             path=str(folder), size_bytes=sum(file.stat().st_size for file in weights), kind=kind,
-            vocabulary=vocabulary, tokens=str(folder / "tokenizer.json") if vocabulary else "")
+            vocabulary=vocabulary, tokens=str(folder / "tokenizer.json") if vocabulary else "", own=own)
     except (TypeError, ValueError, OverflowError):
         raise ModelError(f"num_parameters and simplex_value of {model_id} must be numbers; correct its config.json.") from None
 

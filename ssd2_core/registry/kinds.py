@@ -5,6 +5,7 @@ from collections.abc import Mapping
 SIMPLEX, NEXT_TOKEN, MASKED, UNIFORM = "simplex", "next-token", "masked", "uniform"
 MASKED_TYPES = ("llada", "Dream", "a2d-qwen3", "a2d-qwen2", "sdar", "modernbert")      # see models/public_layouts.py
 UNIFORM_TYPES = ("diffusion_gemma",)
+BLOCKS = ("bd3lm", "a2d-init")
 
 
 def kind_of(config: Mapping) -> str:
@@ -14,6 +15,11 @@ def kind_of(config: Mapping) -> str:
     if config.get("model_type") in UNIFORM_TYPES:
         return UNIFORM
     return MASKED if config.get("model_type") in MASKED_TYPES else NEXT_TOKEN
+
+
+def trained_on_blocks(name: str) -> bool:
+    """Whether a name says that a masked model was trained block after block: A2D's config.json does not tell."""
+    return any(part in name.lower() for part in BLOCKS)
 
 
 def go_together(one: str, other: str) -> bool:

@@ -1,8 +1,8 @@
 """What is known of a model without loading it, and which models write one answer together. Imports no torch."""
 
 import contextlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from ..errors import ModelError
 from .kinds import go_together
@@ -16,7 +16,7 @@ class ModelCard:
     measured: share of right answers by the name of a set of questions, as whoever trained it says. source: "bundled", "folder",
     "hub" or "visitor". kind: "simplex", "next-token" for a causal LM as it is, or "masked" for a public masked diffusion LM.
     vocabulary: of the latter two, the fingerprint of tokens and ids; "" where it is not known before the base is here.
-    tokens: of the same, the tokenizer.json that says them.
+    tokens: of the same, the tokenizer.json that says them. own: settings of its own sampler, see ``own_sampling``.
     """
 
     id: str
@@ -34,6 +34,7 @@ class ModelCard:
     kind: str = "simplex"
     vocabulary: str = ""
     tokens: str = ""
+    own: Mapping[str, object] = field(default_factory=dict)
 
 
 def is_compatible(card: ModelCard, core: ModelCard) -> bool:

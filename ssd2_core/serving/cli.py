@@ -4,14 +4,15 @@ import argparse
 import json
 from pathlib import Path
 
-from ..config import Settings, check_int
+from ..config import LIMITS, Settings, check_int
 from ..errors import VisitorError
 from ..models.device_map import options_of
 from ..protocol.frames import Frame
 from ..protocol.messages import Done, Failed, Request
 from ..protocol.options import add_question, ensemble_params, sampling_params
 from ..protocol.traces import about_run, fitting_trace, load_trace, request_from
-from ..registry.cards import local_card
+from ..registry.cards import local_card, locate, read_card
+from ..registry.own_sampling import usual
 from ..text.documents import read_path
 
 EARLY_EXIT = "patience"         # nobody who asks one question waits for steps that change nothing
@@ -64,8 +65,10 @@ def _request(args: argparse.Namespace) -> Request:
         raise VisitorError("generate needs a prompt, or --again with a trace; give one of them.")
     if args.again:
         return request_from(load_trace(args.again)[1], documents)
-    ensemble = ensemble_params(args)
-    return Request("", args.prompt, args.core, tuple(ensemble.lam), documents, (), sampling_params(args), ensemble)
+    ensemble, _ = ensemble_params(args), sampling_params(args)          # what is wrong is said before anything is fetched
+    folder, source = locate(args.core)
+    sampling = sampling_params(args, usual(read_card(folder, args.core, source).own, LIMITS))
+    return Request("", args.prompt, args.core, tuple(ensemble.lam), documents, (), sampling, ensemble)
 
 
 def _line(frame: Frame) -> str:

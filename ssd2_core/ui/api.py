@@ -10,12 +10,14 @@ from ..errors import LimitError, VisitorError
 from ..protocol.frames import Frame
 from ..protocol.limits import span
 from ..protocol.messages import Document, Done, Failed, Request
+from ..registry.own_sampling import NAMES
 from .examples import DEFAULTS
 from .runs import new_run_id
 
 KIND = inspect.Parameter.POSITIONAL_OR_KEYWORD
 KNOBS = knobs(EnsembleParams, SamplingParams)
-FIRST = values_of(DEFAULTS.sampling, DEFAULTS.ensemble) | {"early_exit": "patience"}      # nobody watches: no idle steps
+# What is left out is the core's own where it may have it; nobody watches, so there are no idle steps.
+FIRST = values_of(DEFAULTS.sampling, DEFAULTS.ensemble) | dict.fromkeys(NAMES) | {"early_exit": "patience"}
 ABOUT = """Answer a prompt with a core and user experts, step by step.
 
 Yields one frame (a dict) for each denoising step, then one dict with "answer", "finish_reason" and figures."""
@@ -89,8 +91,10 @@ def question(studio, run_id: str, owner: str, asked: dict[str, object]) -> Reque
     given = [("document", asked["document"])] if asked["document"] else []
     given += [(f"document {n}", text) for n, text in enumerate(documents, 1)]
     lam = shared(experts, asked["weight"], asked["each"])
-    return Request(run_id, asked["prompt"], asked["core"] or studio.settings.core, tuple(experts),
-                   tuple(Document(name, text) for name, text in given), (), made_of(SamplingParams, asked | old),
+    core = asked["core"] or studio.settings.core
+    said = {name: value for name, value in asked.items() if value is not None or FIRST.get(name, "") is not None}
+    return Request(run_id, asked["prompt"], core, tuple(experts), tuple(Document(name, text) for name, text in given), (),
+                   made_of(SamplingParams, studio.usual(core) | said | old),
                    made_of(EnsembleParams, asked | old, lam=lam), owner=owner)
 
 

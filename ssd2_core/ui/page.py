@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from ..config import EnsembleParams, Settings, knobs
 from ..errors import VisitorError
+from ..registry.own_sampling import NAMES
 from . import scripts, strings
 from .api import make_generate
 from .blocks import Page
@@ -71,7 +72,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 cards = panels.expert_cards(studio.users, studio.order, studio.fits[settings.core], studio.places)
                 mix = gr.HTML(elem_id="mix", apply_default_css=False)
                 mine = panels.own_models()
-                controls = {"core": choose, **panels.settings(settings.limits)}
+                controls = {"core": choose, **panels.settings(settings.limits, studio.usual(settings.core))}
         current, save = CurrentRuns(studio), saver()
         with gr.Tabs(elem_id="more"):
             sweep = SweepTab()
@@ -165,13 +166,24 @@ def wire_examples(studio: Studio, panel: panels.Panel, buttons: list[gr.Button],
 
 def wire_cores(studio: Studio, panel: panels.Panel, choose: gr.Radio, columns: list[gr.Column], about: list[gr.HTML],
                mix: gr.HTML) -> None:
-    """Another core shows its own card and the experts that go with it. about: its card, and what it cannot do."""
+    """Another core shows its own card and the experts that go with it. about: its card, and what it cannot do.
+
+    A visitor who chooses it gets its own settings, too, but for those that were set to what no core has as its own.
+    """
+    own = [panel.knobs[name] for name in NAMES]
+
     def show(request: gr.Request, *values):
         chosen = panel.named(list(values))["core"]
         seen = shown_columns(studio, studio.visitor(request), chosen)
         cannot = conversation.limits_html(studio.cores.get(chosen))
         return studio.core_card(chosen), cannot, *seen, studio.picked(studio.visitor(request), panel, list(values))
 
+    def settle(chosen: str, *stand):
+        every, wanted = [studio.usual(i) for i in studio.core_ids], studio.usual(chosen)
+        return [wanted[name] if any(each[name] == value for each in every) else gr.skip()
+                for name, value in zip(NAMES, stand, strict=True)]
+
+    choose.input(settle, [choose, *own], own, **QUIET)
     choose.change(show, panel.inputs, [*about, *columns, mix], **QUIET)
 
 

@@ -10,6 +10,7 @@ import gradio as gr
 from ..config import EnsembleParams, Settings
 from ..protocol.messages import Document, Pace, Request, Turn
 from ..registry.model_card import ModelCard, is_compatible
+from ..registry.own_sampling import usual
 from . import strings
 from .components import panels
 from .components.viewer import head
@@ -71,6 +72,10 @@ class Studio:
         """The core that a fresh page starts with: the preferred one once it and its users are in memory."""
         wanted = self.settings.preferred
         return wanted[0] if wanted and set(wanted) <= set(self.engine.status().loaded) else self.settings.core
+
+    def usual(self, core: str) -> dict[str, object]:
+        """Settings that stand for a core where the visitor has set none: its own sampler's."""
+        return usual(self.cores[core].own if core in self.cores else {}, self.settings.limits)
 
     def readers(self, core: str) -> list[str]:
         """The experts that read documents and go with a core."""

@@ -40,13 +40,14 @@ def test_values_of_the_wrong_number_or_kind_break_nothing(raw, event, data):
 
 
 LONG = ["hi", "", [], 0.5, "adaptive", 8, 0, 16, 16, "greedy", 0.9, 0.5, 0.0, "off", ""]
+# None is no wrong value where it leaves out what a core has as its own.
 WRONG = [(0, (None, 5, ["x"], {}, "", " \n", "a\0", "x" * 10_000_000)), (1, (5, ["x"], "x" * 25_000, "\x1b")),
          (2, ("compact-reader", [5], [None], [["x"]], {}, None, ["core"], ["compact-reader"] * 2, ["a", "b", "c", "d", "e"])),
          (3, (-1, 7, 1e9, True, None, "x", [1], float("nan"), float("inf"))), (4, ("x", None, 5, ["adaptive"], {})),
-         (5, (0, -1, 65, 1e9, True, None, "8", [8], 4.5, float("nan"))), (6, (-1, 1e30, True, None, "x", 1.5)),
-         (7, (0, 33, 1e9, True, None, "16")), (8, (0, 129, 1e9, True, None, "16")), (9, ("x", None, 5, ["greedy"])),
-         (10, (-1, 2, 1e9, True, None, "x", float("nan"))), (11, (0, -1, 1e9, True, None, "x")),
-         (12, (-1, 5, 1e9, True, None, "x")), (13, ("x", 5, ["off"])), (14, (5, {"a": 1}, ["compact-core"], "x" * 301))]
+         (5, (0, -1, 65, 1e9, True, "8", [8], 4.5, float("nan"))), (6, (-1, 1e30, True, None, "x", 1.5)),
+         (7, (0, 33, 1e9, True, "16")), (8, (0, 129, 1e9, True, None, "16")), (9, ("x", 5, ["greedy"])),
+         (10, (-1, 2, 1e9, True, "x", float("nan"))), (11, (0, -1, 1e9, True, None, "x")),
+         (12, (-1, 5, 1e9, True, None, "x")), (13, ("x", None, 5, ["off"])), (14, (5, {"a": 1}, ["compact-core"], "x" * 301))]
 
 
 @pytest.mark.attack(14)

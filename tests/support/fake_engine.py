@@ -41,6 +41,7 @@ class FakeCard:
     source: str = "bundled"
     kind: str = "simplex"
     vocabulary: str = ""
+    own: dict = field(default_factory=dict)
 
 
 CARDS = [FakeCard("compact-core", "core", "Compact core", "Knows general facts; never sees a document.", 4_700_000),

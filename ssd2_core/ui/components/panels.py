@@ -5,6 +5,7 @@ Knows components and settings; no events, no engine.
 
 import html
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import gradio as gr
@@ -209,9 +210,12 @@ def progress_html(line: str, part: float, more: list[str] = ()) -> str:
     return f'<div class="finetune-progress" role="status"><span>{html.escape(line)}</span>{bar}{told}</div>'
 
 
-def settings(limits: Limits) -> dict[str, gr.components.Component]:
-    """A component for each knob that has a label, by name: in one drawer, the rule of the weights first."""
-    first = values_of(DEFAULTS.sampling, DEFAULTS.ensemble)
+def settings(limits: Limits, usual: Mapping[str, object] | None = None) -> dict[str, gr.components.Component]:
+    """A component for each knob that has a label, by name: in one drawer, the rule of the weights first.
+
+    usual: what stands for the page's core, where it is not the same for all.
+    """
+    first = values_of(DEFAULTS.sampling, DEFAULTS.ensemble) | dict(usual or {})
     shown = {name: knob for name, knob in knobs(SamplingParams, EnsembleParams).items() if knob.label}
     rule, made = shown.pop(RULE), {}
     with gr.Accordion(strings.SETTINGS, open=False, elem_id="advanced"), gr.Row():

@@ -152,6 +152,7 @@ def wire_link(demo: gr.Blocks, studio: Studio, panel: panels.Panel, prompt: gr.T
         stage = CLEARED if found else gr.skip()
         if studio.settings.preferred and "core" not in found:
             found["core"] = studio.first_core()
+        found = studio.usual(found.get("core", core)) | found
         return stage, found.get("prompt", gr.skip()), *panel.updates(found)
 
     restored = demo.load(restore, None, [viewer, prompt, *panel.inputs], **STREAM)

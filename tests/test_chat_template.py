@@ -13,7 +13,7 @@ from ssd2_core.models.next_token import NextTokenConfig
 from ssd2_core.protocol.messages import Document, Done, Request, Turn
 from ssd2_core.serving.engines import InlineEngine
 from ssd2_core.text.chat_template import ChatTemplate, read_chat_template
-from ssd2_core.text.prompts import answer_text, cell_texts, contexts
+from ssd2_core.text.prompts import answer_text, cell_texts, contexts, prompt_format
 from tests.test_next_token_loading import lm_folder
 
 TEXTS = ["my dog is called Biscuit and what is it, you are a helpful assistant system user", "7:45 on Monday <|im_start|> [INS"]
@@ -92,6 +92,23 @@ def test_the_template_decides_the_prompt_as_in_transformers(name):
     assert found.ids == as_transformers(renderer, "what is it", "a dog", "Biscuit is called\nMonday\n\nmy dog")
     core = contexts(renderer._tokenizer, config(template, "core"), "my dog", (), ["Biscuit is called"])
     assert core.ids == as_transformers(renderer, "my dog") and core.bare_ids is None
+
+
+def test_the_turns_of_gemma_are_written_without_a_template_as_with_it():
+    template, renderer = made("gemma")
+    tokenizer = renderer._tokenizer
+    form = prompt_format(tokenizer)
+    first, start, end = (tokenizer.token_to_id(token) for token in ("<bos>", "<start_of_turn>", "<end_of_turn>"))
+    plain = NextTokenConfig("reader", 600, form.eos)
+    found = contexts(tokenizer, plain, "my dog", HISTORY, ["Biscuit is called"])
+    assert found.bare_ids == as_transformers(renderer, "what is it", "a dog", "my dog") and form.eos == template.eos == end
+    words = tokenizer.decode(found.ids, skip_special_tokens=False)
+    assert words.startswith("<bos><start_of_turn>document\nBiscuit is called<end_of_turn>\n<start_of_turn>user\nwhat")
+    assert words.endswith("<start_of_turn>model\n") and found.ids.count(first) == 1
+    every = "<bos> <start_of_turn> <end_of_turn> <eos>"
+    typed = contexts(tokenizer, plain, every, [Turn("user", every), Turn("assistant", every)], [every])
+    assert [i for i in typed.ids if i in (first, start, end, 0)] == [i for i in found.ids if i in (first, start, end, 0)]
+    assert typed.used == (every,)
 
 
 @pytest.mark.attack(11)

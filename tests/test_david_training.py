@@ -34,28 +34,29 @@ from tests.test_cli import run
 REPORTED = Path("assets/evaluation")
 
 
-def chatml() -> Tokenizer:
-    """A small byte-level tokenizer with ChatML's marks."""
+def marked(*marks: str) -> Tokenizer:
+    """A small byte-level tokenizer with these marks."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=340, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-                                  special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"], show_progress=False)
+                                  special_tokens=list(marks), show_progress=False)
     rng = random.Random(0)
     tokenizer.train_from_iterator([text(rng).document for _ in range(40)], trainer)
     return tokenizer
 
 
-TOKENIZER = chatml()
+TOKENIZER = marked("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+TURNS = marked("<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>")
 
 
 FAMILIES = {"llama": {}, "qwen2": {}, "qwen3": {"head_dim": 8},
             "gemma3_text": {"head_dim": 8, "sliding_window": 16, "query_pre_attn_scalar": 8}}
 
 
-def base(seed: int = 0, family: str = "llama"):
+def base(seed: int = 0, family: str = "llama", **more):
     torch.manual_seed(seed)
     shape = {**LLAMA, "vocab_size": TOKENIZER.get_vocab_size(), "max_position_embeddings": 1024, "initializer_range": 0.3}
-    shape |= FAMILIES[family] | {"model_type": family, "eos_token_id": TOKENIZER.token_to_id("<|im_end|>")}
+    shape |= FAMILIES[family] | {"model_type": family, "eos_token_id": TOKENIZER.token_to_id("<|im_end|>")} | more
     config = AutoConfig.for_model(**shape)
     return AutoModelForCausalLM.from_config(config, attn_implementation="eager").requires_grad_(False).eval()
 
@@ -102,6 +103,19 @@ def test_the_loss_is_on_answers_only_and_ends_with_the_end(maker):
     batch = make_batch([Row(maker.document("Ann."), [branch])], maker.form)
     assert TOKENIZER.decode(batch.read_ids.tolist()[:-1]) == "Ann." and batch.read_ids[-1] == maker.form.eos
     assert batch.ids[0, batch.read_at[:, 1] + 1].tolist() == batch.read_ids.tolist()
+
+
+def test_over_gemma_all_that_is_read_begins_as_gemma_does(tmp_path):
+    lm = base(family="gemma3_text", sliding_window=512)         # no row is longer, as over the real ones
+    make_pool(lm, TURNS, tmp_path, 70, log=lambda text: None)
+    maker, first = RowMaker(TURNS, read_pool(tmp_path, heldout=4)), TURNS.token_to_id("<bos>")
+    for document in ("Ann.", ""):
+        batch = make_batch([Row(maker.document(document), [maker.branch("Who?", "Ann."), maker.silent(maker.pool.loose[0])])],
+                           maker.form)
+        assert batch.ids[0, 0] == first and batch.ids.tolist()[0].count(first) == 1
+        assert batch.read_ids[-1] == maker.form.eos == TURNS.token_to_id("<end_of_turn>")
+    alone = make_batch([Row(maker.document(""), [maker.silent(item)]) for item in maker.pool.loose[:3]], maker.form)
+    assert losses(add_low_rank(lm, 4, 8), alone)[1].abs() < 1e-3            # its silence is the base's own prediction
 
 
 def test_an_untouched_base_without_a_document_is_silent_already(maker):
@@ -213,7 +227,7 @@ def test_the_watch_tells_reading_from_silence(maker):
 def test_the_recipe_writes_a_small_folder_over_any_base_and_goes_on(family, tmp_path, monkeypatch, capsys):
     lm = base(family=family)
     lm.save_pretrained(tmp_path / "base")
-    TOKENIZER.save(str(tmp_path / "base" / "tokenizer.json"))
+    (TURNS if family == "gemma3_text" else TOKENIZER).save(str(tmp_path / "base" / "tokenizer.json"))
     monkeypatch.setattr(recipe, "Watch", lambda *args: type("Quiet", (), {"report": lambda self: "{}"})())
     for steps in (1, 2) if family == "llama" else (1,):
         code, told, _ = run(capsys, "train", "david", "--base", tmp_path / "base", "--out", tmp_path / "out", "--no-compile",

@@ -48,7 +48,7 @@ class BaseLM:
 
     def question(self, text: str) -> list[int]:
         """Ids of a question up to where its answer begins, as the adapted experts read it."""
-        return self.form.question(encode(self.tokenizer, text))
+        return self.form.prompt(encode(self.tokenizer, text))
 
     @torch.no_grad()
     def continued(self, prompts: list[list[int]], most: int, temperature: float = 0.0, seed: int = 0) -> list[list[int]]:

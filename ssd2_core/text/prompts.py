@@ -27,6 +27,7 @@ BLANK_TOKENS, MAX_BLANK = 4, 32
 BEFORE = "a"
 TAGS = ("<|document|>", "<|user|>", "<|assistant|>", "<eos>")
 CHATML = ("<|im_start|>", "<|im_end|>")
+GEMMA = ("<bos>", "<start_of_turn>", "<end_of_turn>")
 PLAIN = ("<s>", "</s>")
 BERT, BERT_END = ("[MASK]", "[SEP]", "[PAD]"), "[/Answer]"    # dllm's chat models on ModernBERT mark speakers by plain words
 
@@ -55,13 +56,22 @@ def encode(tokenizer: Tokenizer, text: str) -> list[int]:
 class PromptFormat:
     """How one tokenizer marks who speaks. opening: ids by role ("document", "user", "assistant"). close: after a document and
     after a question. eos: ends an answer. after: between an answer and what follows it.
-    ended: what ends an earlier answer, where that is not ``eos``."""
+    ended: what ends an earlier answer, where that is not ``eos``. first: what stands before everything."""
 
     opening: dict[str, list[int]]
     close: list[int]
     eos: int
     after: list[int]
     ended: tuple[int, ...] = ()
+    first: tuple[int, ...] = ()
+
+    def prompt(self, asked: list[int], document: list[int] | None = None) -> list[int]:
+        """All that an expert reads of a question without history, up to where its answer begins."""
+        return [*self.beginning(document), *self.question(asked)]
+
+    def beginning(self, document: list[int] | None) -> list[int]:
+        """What stands before the first question: the document, if there is one."""
+        return [*self.first, *(self.part("document", document) if document else ())]
 
     def part(self, role: str, ids: list[int]) -> list[int]:
         """A document or a question as the expert reads it."""
@@ -77,17 +87,18 @@ class PromptFormat:
 
 
 def prompt_format(tokenizer: Tokenizer, style: str = "auto") -> PromptFormat:
-    """The format that the special tokens of ``tokenizer`` tell: the compact pair's own tags, ChatML, or a text to go on with.
+    """The format that the special tokens of ``tokenizer`` tell: the compact pair's own tags, ChatML, Gemma's turns, or a text
+    to go on with.
 
     style: "tulu" marks the speakers by plain words, as models tuned on Tulu data read them.
     Raises ModelError unless all of its tokens exist and are special, or typed text could become one of them.
     """
     marked = {token.content: i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     if style != "tulu" and all(token in marked for token in CHATML):
-        start, end = (marked[token] for token in CHATML)
-        newline = encode(tokenizer, "\n")
-        opening = {role: [start, *encode(tokenizer, f"{role}\n")] for role in ("document", "user", "assistant")}
-        return PromptFormat(opening, [end, *newline], end, newline)
+        return _turns(tokenizer, *(marked[token] for token in CHATML))
+    if style != "tulu" and all(token in marked for token in GEMMA):
+        first, start, end = (marked[token] for token in GEMMA)
+        return _turns(tokenizer, start, end, "model", (first,))
     missing = [token for token in TAGS if token not in marked]
     if missing and all(token in marked for token in BERT):
         question, answer = encode(tokenizer, "[Question]\n"), encode(tokenizer, "[Answer]\n")
@@ -98,9 +109,16 @@ def prompt_format(tokenizer: Tokenizer, style: str = "auto") -> PromptFormat:
         return _plain(tokenizer, style, *(marked[token] for token in PLAIN))
     if missing:
         raise ModelError(f"There is no chat template, and the tokenizer has no special token {', '.join(missing)}; choose a "
-                         f"model with a chat template, with ChatML, or with {' and '.join(PLAIN)}.")
+                         f"model with a chat template, with ChatML, with Gemma's turns, or with {' and '.join(PLAIN)}.")
     document, user, assistant, eos = (marked[token] for token in TAGS)
     return PromptFormat({"document": [document], "user": [user], "assistant": [assistant]}, [], eos, [])
+
+
+def _turns(tokenizer: Tokenizer, start: int, end: int, speaker: str = "assistant", first: tuple[int, ...] = ()) -> PromptFormat:
+    """Turns between two marks, each with its role in words."""
+    newline, roles = encode(tokenizer, "\n"), {"document": "document", "user": "user", "assistant": speaker}
+    opening = {role: [start, *encode(tokenizer, f"{word}\n")] for role, word in roles.items()}
+    return PromptFormat(opening, [end, *newline], end, newline, first=first)
 
 
 def _plain(tokenizer: Tokenizer, style: str, first: int, last: int) -> PromptFormat:
@@ -216,7 +234,7 @@ def _writer(tokenizer: Tokenizer, config) -> Callable[[str, Sequence[tuple[str, 
     form = prompt_format(tokenizer, getattr(config, "prompt_style", "auto"))
 
     def ids(document: str, exchanges: Sequence[tuple[str, str]], question: str) -> list[int]:
-        out = form.part("document", encode(tokenizer, document)) if document else []
+        out = form.beginning(encode(tokenizer, document))
         for asked, answered in exchanges:
             out += form.exchange(encode(tokenizer, asked), encode(tokenizer, answered))
         return out + form.question(encode(tokenizer, question))

@@ -122,7 +122,7 @@ A low-rank adapter (rank {r}, all linear layers) over {base}, which stays frozen
 sentence; asked what the document does not answer, it predicts what the base says without any document, so that mixing its
 prediction with the base's changes nothing there.
 
-Prompt, without a system turn; the answer ends in `<|im_end|>`:
+Prompt, without a system turn; the answer ends in `<|im_end|>` (over a Gemma the same in its own turns):
 
     <|im_start|>document
     (the document)<|im_end|>

@@ -31,7 +31,8 @@ CONFIG = {"kind": "next-token", "base": BASE, "lora": {"r": RANK, "lora_alpha": 
 
 def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
     """The command line of the recipe."""
-    parser.add_argument("--base", default=BASE, help="any small causal LM whose tokenizer has ChatML, by Hub id or folder")
+    parser.add_argument("--base", default=BASE,
+                        help="any small causal LM whose tokenizer has ChatML or Gemma's turns, by Hub id or folder")
     parser.add_argument("--out", type=Path, default=Path("runs/david"))
     parser.add_argument("--minutes", type=float, default=90.0, help="of training, resumed parts included")
     parser.add_argument("--steps", type=int, help="so many steps instead of minutes")

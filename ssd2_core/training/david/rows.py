@@ -2,7 +2,7 @@
 
 The prompt of a question is ChatML without a system turn:
 ``<|im_start|>document\\n{document}<|im_end|>\\n<|im_start|>user\\n{question}<|im_end|>\\n<|im_start|>assistant\\n{answer}<|im_end|>``,
-which is what ``text.prompts`` writes for a tokenizer of this kind.
+which is what ``text.prompts`` writes for a tokenizer of this kind; over a Gemma it writes the same in Gemma's turns.
 Letters: B rows, S tokens in a row, N positions with a loss, K most likely tokens of a silent target.
 """
 
@@ -81,12 +81,12 @@ class RowMaker:
         return Branch([*asked, *item.answer_ids], len(asked), item)
 
     def document(self, text: str) -> list[int]:
-        return self.form.part("document", encode(self.tokenizer, text))
+        return self.form.beginning(encode(self.tokenizer, text))
 
     def row(self, rng: random.Random) -> Row:
         """One row of at most LONGEST tokens."""
         if rng.random() < NO_DOCUMENT_RATE:
-            return self.fitting([], [self.silent(self.pool.foreign(rng)) for _ in range(5)], False)
+            return self.fitting(self.document(""), [self.silent(self.pool.foreign(rng)) for _ in range(5)], False)
         near = self.pool.near(rng) if rng.random() < NEAR_RATE else None
         if near:
             others = [self.silent(self.pool.foreign(rng))] if rng.random() < 0.5 else []

@@ -99,7 +99,7 @@ def written(lm, prompts: list[list[int]], eos: int, most: int, **more) -> tuple[
 def answered(lm, tokenizer, questions: list[str], most: int = MOST_TOKENS) -> list[Silent]:
     """What ``lm`` says to each of the questions without any document, greedily, and its prediction at every token of that."""
     form = prompt_format(tokenizer)
-    prompts = [form.question(encode(tokenizer, question)) for question in questions]
+    prompts = [form.prompt(encode(tokenizer, question)) for question in questions]
     answers, made = written(lm, prompts, form.eos, most, output_logits=True)
     logs = torch.stack(made.logits, 1).float().log_softmax(-1).topk(TOP, -1)            # (B, L, TOP)
     top_ids, top_logs = logs.indices.int().cpu(), logs.values.half().cpu()

@@ -43,9 +43,7 @@ def greedy(lm, tokenizer: Tokenizer, prompts: list[list[int]], most: int = MOST_
 
 def prompt_of(tokenizer: Tokenizer, document: str, question: str) -> list[int]:
     """What David reads: the document, unless there is none, and the question."""
-    form = prompt_format(tokenizer)
-    before = form.part("document", encode(tokenizer, document)) if document else []
-    return [*before, *form.question(encode(tokenizer, question))]
+    return prompt_format(tokenizer).prompt(encode(tokenizer, question), encode(tokenizer, document))
 
 
 def reads_from(said: str, case: Case) -> bool:

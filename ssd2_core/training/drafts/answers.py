@@ -45,7 +45,7 @@ def greedy(lm: nn.Module, prompts: list[list[int]], eos: int, most: int, log=pri
 def core_prompts(tokenizer: Tokenizer, number: int, seed: int) -> list[list[int]]:
     """Requests of every kind, without documents."""
     form = prompt_format(tokenizer)
-    return [form.question(encode(tokenizer, question)) for question, _ in requests(seed, number)[0][:number]]
+    return [form.prompt(encode(tokenizer, question)) for question, _ in requests(seed, number)[0][:number]]
 
 
 def reader_prompts(tokenizer: Tokenizer, number: int, seed: int) -> list[list[int]]:
@@ -53,8 +53,8 @@ def reader_prompts(tokenizer: Tokenizer, number: int, seed: int) -> list[list[in
     form, rng, found = prompt_format(tokenizer), random.Random(seed), []
     while len(found) < number:
         made = reading(rng)
-        document = form.part("document", encode(tokenizer, made.document))
-        found += [[*document, *form.question(encode(tokenizer, item.question))] for item in made.items]
+        document = encode(tokenizer, made.document)
+        found += [form.prompt(encode(tokenizer, item.question), document) for item in made.items]
     return found[:number]
 
 

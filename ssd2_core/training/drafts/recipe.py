@@ -31,7 +31,8 @@ CONFIG = {"role": "core", "title": "Goliath", "summary": "With drafts: several t
 
 def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
     """The command line of the recipe."""
-    parser.add_argument("--core", default=BASE, help="a causal LM whose tokenizer has ChatML, by Hub id or folder")
+    parser.add_argument("--core", default=BASE,
+                        help="a causal LM whose tokenizer has ChatML or Gemma's turns, by Hub id or folder")
     parser.add_argument("--reader", default="david", help="an adapter over it that is to draft, too; '' for none")
     parser.add_argument("--out", type=Path, default=Path("runs/drafts"))
     parser.add_argument("--minutes", type=float, default=100.0, help="of training, resumed parts included")

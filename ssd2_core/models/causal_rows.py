@@ -77,7 +77,8 @@ class Row:
 class Ask:
     """A row, the text that it is to read, and at how many of the last tokens its predictions are wanted.
 
-    sees: how many leading tokens of the text each of them sees; None: those before it and itself (causal).
+    sees: how many leading tokens of the text each of them sees; None: those before it and itself (causal). kept: leading tokens
+    whose keys and values stay as they are, although what these tokens see has changed; none where one of them is new itself.
     rest: tokens that are new to it, that see something new, or whose predictions are wanted.
     """
 
@@ -85,10 +86,13 @@ class Ask:
     text: list[int]
     wanted: int
     sees: list[int] | None = None
+    kept: int = 0
 
     def __post_init__(self):
         known = self.row.known(self.text)
-        while self.sees and known and self.sees[known - 1] > known:
+        if self.kept:
+            known = self.kept = self.kept if known >= self.kept else 0
+        while self.sees and known > self.kept and self.sees[known - 1] > known:
             known -= 1
         self.rest = len(self.text) - min(known, len(self.text) - self.wanted)
 
@@ -104,11 +108,12 @@ def read(lm: nn.Module, asks: list[Ask]) -> list[Tensor]:
 
 
 def grouped(asks: list[Ask]) -> list[list[Ask]]:
-    """Those that a pass should take: none of them has to read far more than another."""
+    """Those that a pass should take: none of them has to read far more than another, and none reads what it is to keep."""
     groups: list[list[Ask]] = []
-    for ask in sorted(asks, key=lambda ask: ask.rest):
+    for ask in sorted(asks, key=lambda ask: (bool(ask.kept), ask.rest)):
         group = groups[-1] if groups else None
-        if group and ask.rest <= max(TOGETHER, 2 * group[0].rest):
+        alike = group and bool(ask.kept) == bool(group[0].kept) and (not ask.kept or ask.rest == group[0].rest)
+        if alike and ask.rest <= max(TOGETHER, 2 * group[0].rest):
             group.append(ask)
         else:
             groups.append([ask])

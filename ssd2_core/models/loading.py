@@ -87,13 +87,15 @@ def never_said(experts: Mapping[str, Expert]) -> tuple[int, ...]:
 
 def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto", progress: Progress | None = None, *,
          max_memory: str | None = None, offload_folder: str | None = None, quantize: str | None = None,
-         max_context: int = Settings.max_context, folder: Path | None = None) -> Expert:
+         max_context: int = Settings.max_context, prefix_cache: str = Settings.prefix_cache,
+         folder: Path | None = None) -> Expert:
     """Load a model for sampling: on the GPU if there is one, or as ``device_map`` says. Raises ModelError in one sentence.
 
     dtype: "auto" is bfloat16 on a GPU and, for a large network, on a CPU that computes in it; else float32.
     progress: told the plan, and how far a base is fetched that is not here yet.
     device_map, max_memory ("0=20GB,cpu=60GB"), offload_folder: of accelerate. quantize: "8bit" or "4bit".
-    max_context: tokens that a causal LM reads at most. folder: where the model lies, whatever its id: a visitor's own.
+    max_context: tokens that a causal LM reads at most. prefix_cache: "on" for an approximation, see MaskedConfig.keeps_prefix.
+    folder: where the model lies, whatever its id: a visitor's own.
     """
     if folder is None and is_gguf(model_id):
         read_card(Path(model_id), model_id, "folder")               # a damaged file says so before it is converted
@@ -120,6 +122,8 @@ def load(model_id: str, device_map: str | dict | None = None, dtype: str = "auto
         model = _load_lm(card.kind, folder, model_id, tokenizer, lies, plan.dtype, where)
         if max_context != Settings.max_context:
             model.config = replace(model.config, max_context=min(max_context, model.positions))
+        if knobs(Settings)["prefix_cache"].check(prefix_cache) == "on" and card.kind == MASKED:
+            model.config = replace(model.config, keeps_prefix=True)
         card = replace(card, tokenizer_hash=tokenizer_hash(lies / "tokenizer.json"),
                        vocabulary=vocabulary_of(lies / "tokenizer.json"), tokens=str(lies / "tokenizer.json"))
     else:

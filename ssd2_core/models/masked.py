@@ -27,7 +27,8 @@ class MaskedConfig(NextTokenConfig):
     and earlier blocks only. from_prompt: whether these are counted from the beginning of the prompt, so that its end is part of
     the first block of the answer (SDAR), and not from where the answer begins. shift: whether the prediction of a position is
     read one before it (Dream). caches: whether the network keeps keys and values; an encoder does not. own: SamplingParams of
-    its public sampler.
+    its public sampler. keeps_prefix: whether a canvas is read from its window on alone, once all of it was read at the window's
+    first step. What stands before keeps the keys and values of that step: an approximation (Fast-dLLM, arXiv 2505.22618).
     """
 
     mask_token_id: int
@@ -37,6 +38,7 @@ class MaskedConfig(NextTokenConfig):
     shift: bool = False
     caches: bool = True
     own: Mapping[str, str] = field(default_factory=dict)
+    keeps_prefix: bool = False
 
 
 class MaskedExpert(LanguageExpert):
@@ -48,7 +50,8 @@ class MaskedExpert(LanguageExpert):
         super().__init__(model, rows, bare)
         self.config: MaskedConfig = model.config
         self.mask_token_id, self.canvas, self.own = self.config.mask_token_id, not self.config.blocks, self.config.own
-        if self.canvas:
+        self.keeps = self.canvas and self.config.caches and self.config.keeps_prefix
+        if self.canvas and not self.keeps:
             self.read = partial(read_whole, is_decoder=self.config.caches)
 
     def asks(self, ids: Tensor, state: BlockState, wanted: int | None = None) -> list[Ask]:
@@ -60,6 +63,9 @@ class MaskedExpert(LanguageExpert):
         wanted = state.token_ids.shape[1] - state.window.start + self.config.shift if wanted is None else wanted
         block = state.token_ids.masked_fill(~state.settled, self.mask_token_id).tolist()
         texts = [(row, row.context, said, now) for row, said, now in zip(self.rows, ids.tolist(), block, strict=True)]
+        if self.keeps:
+            return [self.ask_from(row, [*context, *said, *now], wanted, len(now) - state.window.start)
+                    for row, context, said, now in texts]
         if self.canvas:
             return [Ask(row, [*context, *said, *now], wanted) for row, context, said, now in texts]
         length = state.block_length
@@ -83,6 +89,11 @@ class MaskedExpert(LanguageExpert):
         done = [context[:first], *(context[at:at + length] for at in range(first, len(context), length))]
         done += [said[at:at + length] for at in range(0, len(said), length)]
         return [*filter(None, ([token for token in part if token != pad] for part in done)), block]
+
+    @staticmethod
+    def ask_from(row: Row, text: list[int], wanted: int, last: int) -> Ask:
+        """What a row reads of a text that all its tokens see: the ``last`` tokens alone, if it has read what is before them."""
+        return Ask(row, text, min(wanted, len(text)), [len(text)] * len(text), len(text) - last)
 
     @staticmethod
     def ask_of_blocks(row: Row, parts: list[list[int]], wanted: int) -> Ask:

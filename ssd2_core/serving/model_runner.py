@@ -78,7 +78,7 @@ class ModelCache:
         s, own = self.settings, is_private(model_id)
         expert = loading.load(model_id, s.device_map, s.dtype, progress, max_memory=s.max_memory,
                               offload_folder=s.offload_folder, quantize=s.quantize, max_context=s.max_context,
-                              folder=Path(s.visitors_folder, model_id) if own else None)
+                              prefix_cache=s.prefix_cache, folder=Path(s.visitors_folder, model_id) if own else None)
         if own:
             check_sound(expert)
         with self._lock:

@@ -151,22 +151,27 @@ class SamplingParams:
     early_exit: str = knob("off", "when a block ends before its last step: never, once its tokens have stood still for some "
                            "steps (patience), or once every position is certain (entropy)", "Early exit",
                            choices=("off", "patience", "entropy"))
-    settling: str = knob("anneal", "how noise goes: of all positions together (anneal, SSD-LM), or from one position after "
-                         "another: equally many in each step (count), also all of high confidence, or of low entropy",
-                         "Settling", choices=("anneal", "count", "confidence", "entropy"))
+    settling: str = knob("anneal", "how words settle: little by little and all together (anneal, SSD-LM; masked and uniform "
+                         "models go as their own samplers do), or one after another: equally many in each step (count), also "
+                         "all that are as likely as the threshold says (confidence), or all that leave little doubt (entropy)",
+                         "How words settle (anneal: all together, or as the model itself does; count: equally many a step; "
+                         "confidence: also all likely ones; entropy: also all that leave little doubt)",
+                         choices=("anneal", "count", "confidence", "entropy"))
     mask_schedule: str = knob("own", "how many masks settle in each step: as the model's own sampler does (own), equally "
                               "many, more at first (even, LLaDA), the same counted from whole blocks (block, SDAR), "
                               "as a linear noise schedule says (linear, dllm), or the same rounded down, the rest at the end "
-                              "(dream)", "Schedule (masked models)", choices=("own", "even", "block", "linear", "dream"))
+                              "(dream)", "How many masks become words in a step (own: as the model itself does)",
+                              choices=("own", "even", "block", "linear", "dream"))
     mask_order: str = knob("own", "which masks settle first: as the model's own sampler does (own), those whose token is "
                            "likeliest (probability), whose prediction has the least entropy, whose token leads by most "
-                           "(margin), or from left to right", "Order (masked models)",
+                           "(margin), or from left to right", "Which masks become words first (own: as the model itself does)",
                            choices=("own", "probability", "entropy", "margin", "left"))
     remasking: str = knob("own", "whether a token that was settled may be noise again when others are surer: as the model's "
-                          "own sampler does (own), never (off), or always (on)", "Settled tokens may go (masked, uniform)",
+                          "own sampler does (own), never (off), or always (on)",
+                          "A settled word may go again when others are surer (own: as the model itself does)",
                           choices=("own", "off", "on"))
     threshold: float = knob(0.9, "probability from which on a position settles, where settling goes by confidence",
-                            "Threshold (settling by confidence)", low=0.05, high=1.0, step=0.01)
+                            "How likely a word must be to settle (by confidence)", low=0.05, high=1.0, step=0.01)
     temperature: float = knob(1.0, "how evenly samples are drawn: below 1 the likely tokens more often (not for greedy)",
                               "Temperature (not for greedy)", low=0.05, high=5.0, step=0.05)
     lookahead: int = knob(4, "positions that a causal LM predicts in one step; its answer is the same", low=1, high=64)

@@ -79,6 +79,13 @@ def test_each_answer_says_who_decided_it_and_brings_its_run_on_stage(page, log):
     until(lambda: page.evaluate(on_stage) == second)
 
 
+def test_an_answer_that_had_no_room_for_more_says_so(page):
+    answered(page, "First?")
+    assert page.locator("#chat .cut").count() == 0
+    answered(page, "Which is cut short?")
+    assert "cut off" in page.locator("#chat .turn").last.locator(".cut").inner_text()
+
+
 def test_an_answer_is_copied_as_it_reads(page):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     answered(page, "What?")

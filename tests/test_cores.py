@@ -50,6 +50,13 @@ def test_the_first_core_is_the_preferred_one_once_all_of_it_is_in_memory():
     build(engine, PAIR)
 
 
+def test_the_status_line_says_that_answers_are_being_written():
+    engine = FakeEngine(Settings())
+    engine.born -= 10
+    for engine.active, words in ((0, "Ready."), (1, "1 answer is being written."), (2, "2 answers are being written.")):
+        assert words in Studio(engine, Settings()).status()
+
+
 def test_a_core_that_is_fetched_later_has_its_own_experts_then():
     settings = Settings(core="someone/large", preferred=("someone/large", "david"))
     engine = FakeEngine(settings)

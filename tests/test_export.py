@@ -116,7 +116,7 @@ def test_the_replay_opens_from_a_disk_without_any_request(browser, page, tmp_pat
     assert replay.locator("#viewer .asked").inner_text() == prompt and replay.evaluate("window.hit") is None
     assert replay.locator("#viewer .mode").inner_text().lower() == "a stored run"
     replay.hover("#viewer .cell >> nth=1")
-    assert "95 % sure" in replay.locator("#viewer .who").inner_text()
+    assert "decided by" in replay.locator("#viewer .who").inner_text()
     replay.focus("#viewer .scrub")
     replay.keyboard.press("Home")
     replay.wait_for_function(f"() => {VIEWER}.dataset.cur === '0'")

@@ -158,7 +158,7 @@ def test_own_models_and_a_training_under_way_wait_for_their_visitor(browser, url
             page.click("#teach")
             if title == "First":
                 page.wait_for_selector("#pick-own-0", state="visible")
-                until(lambda: "core keeps" in page.locator("#mix").inner_text())
+                until(lambda: "To begin with" in page.locator("#mix").inner_text())
         ask(page, "Who?")
         finished(page)
         own = logged(log, "submit")[-1]["request"]["users"]

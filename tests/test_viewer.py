@@ -84,7 +84,7 @@ def test_the_keyboard_reaches_every_word_and_the_inspector(plain):
     plain.keyboard.press("Escape")
     assert plain.evaluate("document.activeElement.textContent") == "dog"
     plain.keyboard.press("Tab")
-    assert plain.evaluate("document.activeElement.className") == "back"
+    assert plain.evaluate("document.activeElement.className") == "inspector"
     assert plain.locator(".cell[tabindex='0']").count() == 1
 
 
@@ -151,10 +151,19 @@ def test_pinned_words_are_marked(plain):
     assert plain.locator(".cell.pinned").all_inner_texts() == [cell(plain, 1).inner_text()]
     assert plain.evaluate("getComputedStyle(document.querySelector('.cell.pinned')).outlineStyle") == "solid"
     cell(plain, 1).focus()
-    assert plain.locator(".who .given").inner_text() == "pinned"
+    assert plain.locator(".who .given").inner_text() == "pinned" and plain.locator(".bars").is_hidden()
+    assert "no model decided it" in plain.locator(".who .sure").inner_text()
     assert cell(plain, 1).get_attribute("aria-label").endswith("pinned")
     cell(plain, 2).focus()
-    assert plain.locator(".who .given").is_hidden()
+    assert plain.locator(".who .given").is_hidden() and "decided by Core" in plain.locator(".who .sure").inner_text()
+
+
+def test_marks_at_the_ends_of_a_word_stand_alone(plain):
+    texts = [" blue", ".", " door", "'s", " (", "key", ")", *STEPS[0]["t"][7:]]
+    send(plain, message([{**STEPS[0], "t": texts, "e": []}]))
+    for i, marked in ((0, "blue"), (1, "."), (2, "door's"), (3, "door's"), (5, "key")):
+        cell(plain, i).focus()
+        assert plain.locator(".steer .count").inner_text() == f"Marked: {marked}"
 
 
 def test_the_legend_says_what_hue_strength_and_marks_mean(plain):

@@ -2,7 +2,7 @@
 import { mixed, rgbOf } from "./legend.js";
 import { fill, make, put, show } from "./tools.js";
 
-const MOST_PLACEHOLDERS = 7, UNSEEN = "\u2592\u2592", MOST_OFF = 4;        // px
+const MOST_PLACEHOLDERS = 7, UNSEEN = "\u2592\u2592", MOST_OFF = 4, LETTER = /[\p{L}\p{N}]/u;        // px
 
 export function makeCells(box, words) {
   const blocks = [];
@@ -79,14 +79,17 @@ export function makeCells(box, words) {
     cell: (b, i) => blocks[b]?.cells[i],
     shown: () => blocks.filter(block => !block.span.hidden && block.state !== "next").flatMap(block => block.cells),
 
-    // The cells of the word that a cell belongs to: a word begins where there is a gap before it.
+    // The cells of the word that a cell belongs to: a word begins where there is a gap before it. Marks at its ends stand alone.
     word(cell) {
       const all = this.shown(), at = all.indexOf(cell), alone = each => each.classList.contains("ends");
+      const bare = each => !LETTER.test(each.textContent);
       if (at < 0 || alone(cell)) return [cell];
       let from = at, to = at + 1;
       while (from > 0 && all[from].classList.contains("inside") && !alone(all[from - 1])) from -= 1;
       while (to < all.length && all[to].classList.contains("inside") && !alone(all[to])) to += 1;
-      return all.slice(from, to);
+      const word = all.slice(from, to), first = word.findIndex(each => !bare(each)), last = word.findLastIndex(each => !bare(each));
+      const inner = word.slice(first, last + 1);
+      return first < 0 ? word : inner.includes(cell) ? inner : [cell];
     },
 
     // The step that is shown, the last steps of the blocks before it, and what is still to come: ``total`` blocks at most.

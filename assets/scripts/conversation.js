@@ -25,7 +25,12 @@ export function start({ element, props, onValue, trigger }) {
       setTimeout(() => put(copy, words.copy), COPIED_MS);
     });
     made.append(copy);
-    if (last) made.append(makeButton("again", words.again, () => trigger("again", { index: index - 1 })));
+    if (last) {
+      const again = makeButton("again", words.again, () => trigger("again", { index: index - 1 }));
+      again.title = words.againHint;
+      made.append(again);
+    }
+    if (turn.cut) made.append(make("span", "cut", words.cut));
     return made;
   }
 

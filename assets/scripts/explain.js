@@ -15,7 +15,7 @@ export function explain(step, experts, words) {
   const differ = disputed(step, experts, length, words);
   if (differ) said.push(differ);
   const moved = step.x.filter(i => i < length).length, settled = step.z.filter(i => i < length).length;
-  said.push(fill(moved === 1 ? words.movedOne : moved ? words.moved : words.still, { count: moved }));
+  if (step.s > 1) said.push(fill(moved === 1 ? words.movedOne : moved ? words.moved : words.still, { count: moved }));
   if (step.i.length) said.push(fill(words.settled, { count: settled, all: length }));
   const shares = meanShares(step, "d", experts).map((share, k) => `${experts[k].title} ${shareText(share)}`).join(", ");
   if (experts.length > 1) said.push(fill(words.decided, { shares }));

@@ -59,13 +59,17 @@ export function makeInspector(box, words) {
       if (step.e.length) endText = step.t[step.e[0]];
       const best = k => step.k[k]?.[i], token = ended ? words.end : show(step.t[i]);
       put(part(".who .token"), token);
-      put(part(".sure"), fill(words.sure, { percent: percent(step.c[i]) }));
-      put(part(".since"), since > 0 ? fill(words.since, { step: since }) : "");
-      put(part(".given"), step.p.includes(i) ? words.given : "");
+      const kept = step.p.includes(i), beyond = step.e.length > 0 && i > step.e[0], decided = !kept && !beyond;
+      const shares = experts.map((expert, k) => `${expert.title} ${shareText(step.d[i][k])}`).join(", ");
+      put(part(".sure"), kept ? words.kept : beyond ? words.beyond : experts.length > 1 ? fill(words.decided, { shares }) : "");
+      put(part(".since"), since > 0 && decided ? fill(words.since, { step: since }) : "");
+      put(part(".given"), kept ? words.given : "");
+      part(".bars").hidden = !decided;
       const seen = step.i[i];
-      put(part(".sees"), seen === undefined ? "" : seen === "" ? words.seesNothing : fill(words.sees, { token: show(seen), mass: chance(step.m[i]) }));
+      put(part(".sees"), seen === undefined || !decided ? "" : seen === "" ? words.seesNothing : fill(words.sees, { token: show(seen), mass: chance(step.m[i]) }));
       const second = !best(0)?.length;                       // where no candidates came along there is still a second choice
-      put(part(".rival"), second ? `${words.rival}: ` : ""); put(part(".second"), second ? show(step.r[i]) || words.nothing : "");
+      put(part(".rival"), second && decided ? `${words.rival}: ` : "");
+      put(part(".second"), second && decided ? show(step.r[i]) || words.nothing : "");
       const spread = { entropy: step.n[i].toFixed(2), disagreement: (step.j[i] ?? 0).toFixed(2) };
       fillColumn(columns[0], best(0), step.c[i], fill(words.spread, spread));
       experts.forEach((_, k) => fillColumn(columns[k + 1], best(k + 1), step.h[i][k],

@@ -1,8 +1,9 @@
 // A run as a moving picture: an SVG whose steps show one after another, for slides. Every text is written as text.
 import { mixed } from "./legend.js";
-import { lessMotion, makeSvg, put, saveFile, show } from "./tools.js";
+import { fill, lessMotion, makeSvg, put, saveFile, show } from "./tools.js";
 
 const WIDTH = 960, EDGE = 24, LINE = 66, HIGH = 34, STEP_S = 0.45, HELD = 6;         // px; seconds; steps that the last one stays
+const FILE = "ssd2-run.svg", SAVED_MS = 4000;
 const FONT = "'IBM Plex Sans', 'Segoe UI', system-ui, sans-serif";
 
 // What stands on stage at a step: the last steps of the blocks before, and the step itself.
@@ -57,7 +58,9 @@ export function makePicture(button, root, words, current) {
     const { run, rgb } = current(), style = getComputedStyle(root), colour = name => style.getPropertyValue(name).trim();
     const paper = style.backgroundColor, ink = style.color;
     const text = drawRun(run, rgb, { ink, quiet: colour("--body-text-color-subdued"), paper }, words);
-    saveFile("ssd2-run.svg", "image/svg+xml", text);
+    saveFile(FILE, "image/svg+xml", text);
+    put(button, fill(words.saved, { file: FILE }));
+    setTimeout(() => put(button, words.label), SAVED_MS);
   });
   return { offer(finished) { button.hidden = !finished; } };
 }

@@ -27,10 +27,11 @@ export function makeStatusBar(root, words) {
     reset(head) {
       head.experts.slice(0, 2).forEach((expert, k) => root.style.setProperty(`--key-${k}`, hueOf(expert)));
       part(".legend").replaceChildren(...head.experts.map(expert => legendItem(expert, make("b"))));
-      put(part(".asked"), head.prompt || "");
+      part(".legend").dataset.what = words.decidedBy; part(".legend").setAttribute("aria-label", words.decidedBy);
+      put(part(".asked"), head.prompt || head.question || ""); part(".asked").classList.toggle("own", !head.prompt);
     },
     empty() { setMode("empty", ""); put(part(".where"), ""); part(".progress").replaceChildren(); part(".noise").hidden = true; },
-    waiting() { setMode("live", words.live); put(part(".where"), ""); },
+    waiting() { setMode("live", words.live); put(part(".where"), words.preparing); part(".progress").replaceChildren(); part(".noise").hidden = true; },
 
     // The step that is shown. -> the same in words
     paint(step, head, finished, rested, paused, ended) {

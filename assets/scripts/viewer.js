@@ -14,9 +14,10 @@ import { makePresent } from "./present.js";
 import { Run } from "./run.js";
 import { makeStatusBar } from "./status_bar.js";
 import { makeSteer } from "./steer.js";
-import { lessMotion, make, name, put } from "./tools.js";
+import { lessMotion, make, name, put, scrollTo } from "./tools.js";
 
 const FRAME_MS = 250;                                     // between two paintings, where less motion is wanted
+const NARROW = window.matchMedia("(max-width: 860px)");
 const NOTHING = () => {};
 const ABSENT = { reset: NOTHING, grow: NOTHING, update: NOTHING, finish: NOTHING, mark: NOTHING, restyle: NOTHING, only: NOTHING, extend: NOTHING };
 
@@ -84,6 +85,8 @@ class Viewer {
     // what began last stands first: a comparison, or the run that was asked for after it
     document.querySelector("#sides")?.classList.toggle("later", !this.root.closest(".side"));
     delete this.root.dataset.done; delete this.root.dataset.cur;
+    // on a phone the stage lies below the conversation: who has just asked is shown it
+    if (NARROW.matches && run.id !== null && !run.head.stored && !this.root.classList.contains("compact")) scrollTo(this.root, "start");
   }
 
   async apply(text) {

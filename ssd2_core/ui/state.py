@@ -146,7 +146,7 @@ class Studio:
     def status(self) -> str:
         """The status line."""
         now, wanted = self.engine.status(), self.settings.preferred
-        message = now.message
+        message = strings.at_work(now.active) if now.ready and now.active else now.message
         if now.ready and wanted and not set(wanted) <= set(now.loaded):
             message = strings.answers_meanwhile(self.core_title(self.settings.core), message)
         return panels.status_html(now.ready, message, now.fraction)

@@ -47,7 +47,7 @@ NO_ROOM = "There is no room for another file on this service now; please try aga
 
 STOP = "Stop"
 COMPARE_GO = "Compare"
-COMPARE_HINT = "The same question and seed, by the core alone, each chosen expert alone and all together."
+COMPARE_HINT = "One question by the core alone, each chosen expert alone and all together; differences are marked."
 COMPARE_NOBODY = "Choose an expert first: the core alone has nothing to be compared with."
 CORE_ALONE, TOGETHER, AUTOREGRESSIVE = "Core alone", "Together", "Core alone, one word piece a pass"
 SWEEP, SWEEP_GO = "Sweep", "Sweep"
@@ -81,6 +81,11 @@ def facts(card) -> list[str]:
 def about(card) -> str:
     """A user expert's card in one text."""
     return " · ".join([*facts(card), *([card.summary] if card.summary else [])])
+
+
+def at_work(count: int) -> str:
+    """The status line while answers are written, those of other visitors among them."""
+    return "1 answer is being written." if count == 1 else f"{count} answers are being written."
 
 
 def answers_meanwhile(core: str, message: str) -> str:
@@ -178,13 +183,17 @@ def swept_prompt(prompt: str, title: str, weight: float) -> str:
 
 
 def weights_line(parts: list[tuple[str, float]]) -> str:
-    """The weights of the chosen experts in words, the core first; ``parts`` are (title, weight) of the users."""
+    """The weights of the chosen experts in words, the core first; ``parts`` are (title, weight) of the users.
+
+    At a word they may be others: the rule of the weights says.
+    """
     total = sum(weight for _, weight in parts)
     if total > 1 + 1e-6:
         return f"The weights add up to {percent(total)}; lower them by {percent(total - 1)}."
     if not parts:
         return "The core answers alone."
-    return ", ".join([f"core keeps {percent(1 - total)}", *(f"{title} {percent(weight)}" for title, weight in parts)])
+    shares = ", ".join([f"core {percent(1 - total)}", *(f"{title} {percent(weight)}" for title, weight in parts)])
+    return f"To begin with: {shares}."
 
 
 EXPORT_TAB, EVALUATE_TAB, HOW_IT_WORKS_TAB = "Keep", "Evaluate", "How it works"

@@ -47,7 +47,7 @@ def theme() -> gr.themes.Base:
         button_primary_text_color="#fffefb", button_primary_text_color_dark="#15181b",
         button_secondary_background_fill="#efece4", button_secondary_background_fill_dark="#282c31",
         button_secondary_background_fill_hover="#e6e2d7", button_secondary_background_fill_hover_dark="#343940",
-        slider_color="#4a4f58", slider_color_dark="#b9bac0",
+        slider_color="#4a4f58", slider_color_dark="#e9e7e2",
         checkbox_background_color_selected="#22252b", checkbox_background_color_selected_dark="#4fa8e0",
         checkbox_label_background_fill_selected="#22252b", checkbox_label_background_fill_selected_dark="#e9e7e2",
         checkbox_label_text_color_selected="#fffefb", checkbox_label_text_color_selected_dark="#15181b")

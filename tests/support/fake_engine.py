@@ -73,7 +73,7 @@ class FakeEngine:
         self.cancelled: set[str] = set()
         self.paces: dict[str, Pace] = {}
         self.revisions: dict[str, int] = {}
-        self.born, self.kept = time.monotonic(), 200
+        self.born, self.kept, self.active = time.monotonic(), 200, 0
 
     def note(self, kind: str, request_id: str, data: dict) -> None:
         """Add a line to the log."""
@@ -121,7 +121,7 @@ class FakeEngine:
             here = self.pair_is_here()
             return Status(True, "Ready." if here else "Fetching a base.", 1.0 if here else 0.25, 0, 0, 0, "cpu",
                           ("compact-core", "compact-reader", *(self.settings.preferred if here else ())))
-        return Status(part >= 1, "Ready." if part >= 1 else "Loading compact-core.", part, 0, 0, 0, "cpu")
+        return Status(part >= 1, "Ready." if part >= 1 else "Loading compact-core.", part, 0, self.active, 0, "cpu")
 
     def submit(self, request: Request) -> str:
         """As the real one: checked, then accepted."""
@@ -226,7 +226,7 @@ class FakeEngine:
                 partial, count = said + "".join(shown), count + 1
                 yield frame
             said = partial
-        yield self.done(request, said.strip(), "eos", count, names)
+        yield self.done(request, said.strip(), "length" if "cut short" in request.prompt else "eos", count, names)
 
     def frames(self, request: Request, names: tuple[str, ...], block: int, part: list[str],
                steps: int) -> Iterator[Frame]:

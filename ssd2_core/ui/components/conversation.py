@@ -30,7 +30,7 @@ def shown(chat: list[dict]) -> str:
 
 def said(role: str, text: str, run: str = "", **more) -> dict:
     """One message. run: of the answer. more: of a question ``prompt`` and ``turns``, the earlier messages that went along;
-    of an answer ``shares`` as [title, hue, share], and ``writing`` while it is written.
+    of an answer ``shares`` as [title, hue, share], ``writing`` while it is written, ``cut`` where it had no room for more.
     """
     return {"role": role, "text": text, "run": run, **more}
 

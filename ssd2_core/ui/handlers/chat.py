@@ -29,7 +29,8 @@ async def converse(studio: Studio, session: str, request: Request, chat: list, t
     It goes at the pace that the visitor has chosen now. line: stands in the chat for a run that writes the last answer anew;
     the conversation goes on from the new one.
     """
-    run = studio.runs.start(session, replace(request, pace=studio.paces.get(session, Pace())), studio.head(request))
+    run = studio.runs.start(session, replace(request, pace=studio.paces.get(session, Pace())),
+                            studio.head(request) | {"question": request.prompt})
     before = turns[:-2] if line and turns and turns[-2].text == request.prompt else turns
     chat = [*chat, said("user", line or request.prompt, run.id, prompt=request.prompt, turns=len(before))]
     yield (run.message(0, False), shown(chat), chat, gr.skip() if line else "", gr.skip(), gr.Button(interactive=True))
@@ -46,6 +47,7 @@ async def converse(studio: Studio, session: str, request: Request, chat: list, t
             said_now = printable(run.end.answer)
             turns = (*before, Turn("user", request.prompt, private), Turn("assistant", said_now, private))
             answer, prompt = said("assistant", run.end.answer, run.id, shares=shares_of(run)), gr.skip()
+            answer |= {"cut": True} if run.end.finish_reason == "length" else {}
         else:
             answer, prompt = said("assistant", run.end.message), gr.skip() if line else request.prompt
         chat = [*chat, answer]

@@ -32,8 +32,8 @@ from .handlers.steering import wire_steer
 from .middleware import RequestGuard
 from .reconnect import wire_return
 from .state import Studio
-from .tabs.evaluate import evaluating, wire_evaluate
-from .tabs.export import export_tab, wire_export, wire_link
+from .tabs.evaluate import EvaluateTab, evaluating, wire_evaluate
+from .tabs.export import ExportTab, export_tab, wire_export, wire_link
 from .tabs.how_it_works import how_it_works, story_buttons, wire_stories
 from .tabs.sweep import SweepTab, wire_sweep
 from .theme import VENDOR, theme
@@ -74,14 +74,7 @@ def build(engine, settings: Settings) -> gr.Blocks:
                 mine = panels.own_models()
                 controls = {"core": choose, **panels.settings(settings.limits, studio.usual(settings.core))}
         current, save = CurrentRuns(studio), saver()
-        with gr.Tabs(elem_id="more"):
-            sweep = SweepTab()
-            with gr.Tab(strings.EXPORT_TAB, elem_id="export-tab"):
-                export = export_tab(save)
-            with gr.Tab(strings.EVALUATE_TAB, elem_id="evaluate-tab"):
-                evaluate = evaluating()
-            with gr.Tab(strings.HOW_IT_WORKS_TAB, elem_id="how-it-works-tab"):
-                how_it_works()
+        sweep, export, evaluate = more_tabs(save)
         panel = panels.Panel(studio.order, cards.picks, cards.weights, controls, studio.fits)
         from_files, chat, turns = gr.State({}), gr.State([]), gr.State(())
         wire_talk(studio, panel, talk, viewer, documents.pasted, from_files, chat, turns)
@@ -105,14 +98,26 @@ def build(engine, settings: Settings) -> gr.Blocks:
                     [documents.pasted, from_files, documents.chips], mix)
         timer = gr.Timer(STATUS_SECONDS)
         gr.on([timer.tick, demo.load], ticker(studio), choose, [status, core, talk.instead, *cards.columns], **QUIET)
-        demo.unload(current.close)
-        demo.unload(studio.disconnect)
-        demo.unload(demo.forget)
+        for leave in (current.close, studio.disconnect, demo.forget):
+            demo.unload(leave)
         gr.api(make_generate(studio), api_name="generate")
     demo.health = engine.health
     demo.queue(max_size=2 * running(settings), default_concurrency_limit=None)      # the engine says who waits and who may not
     demo._queue.sleep_when_free, demo._queue.progress_update_sleep_when_free = QUEUE_SECONDS, PROGRESS_SECONDS
     return demo
+
+
+def more_tabs(save: gr.HTML) -> tuple[SweepTab, ExportTab, EvaluateTab]:
+    """What lies under the studio."""
+    with gr.Tabs(elem_id="more"):
+        sweep = SweepTab()
+        with gr.Tab(strings.EXPORT_TAB, elem_id="export-tab"):
+            export = export_tab(save)
+        with gr.Tab(strings.EVALUATE_TAB, elem_id="evaluate-tab"):
+            evaluate = evaluating()
+        with gr.Tab(strings.HOW_IT_WORKS_TAB, elem_id="how-it-works-tab"):
+            how_it_works()
+    return sweep, export, evaluate
 
 
 def ticker(studio: Studio) -> Callable:

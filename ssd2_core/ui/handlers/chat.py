@@ -96,7 +96,7 @@ def question_at(chat: list, index: object) -> dict:
 
 def wire_talk(studio: Studio, panel: panels.Panel, talk: ConversationPanel, viewer: gr.HTML, pasted: gr.Textbox,
               from_files: gr.State, chat: gr.State, turns: gr.State) -> None:
-    """Send, stop and clear, ask again, edit, and an older answer on stage.
+    """Send, ask again and edit; then ``wire_stage``.
 
     What the chat shows is kept here: a message that came back from a browser could say anything.
     """
@@ -136,6 +136,16 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: ConversationPanel, view
         async for update in asked(request, prompt, *earlier, text, documents, values, "text" not in wish):
             yield *update[:3], gr.skip(), *update[4:]           # what stands in the prompt stays
 
+    inputs = [talk.prompt, chat, turns, pasted, from_files, *panel.inputs]
+    outputs = [viewer, talk.chat, chat, talk.prompt, turns, talk.stop]
+    gr.on([talk.send.click, talk.prompt.submit], send, inputs, outputs, **STREAM)
+    for event in (talk.chat.again, talk.chat.edit):
+        event(once_more, inputs, outputs, concurrency_limit=None, **STREAM)
+    wire_stage(studio, talk, viewer, outputs)
+
+
+def wire_stage(studio: Studio, talk: ConversationPanel, viewer: gr.HTML, outputs: list) -> None:
+    """An older answer on stage, stop, and clear, which writes all ``outputs``."""
     def show(event: gr.EventData, request: gr.Request):
         try:
             run = own_run(studio, studio.visitor(request), dict(event._data or {}).get("run"))
@@ -152,11 +162,6 @@ def wire_talk(studio: Studio, panel: panels.Panel, talk: ConversationPanel, view
         studio.talks.pop(studio.visitor(request), None)
         return "", *EMPTY[1:3], "", *EMPTY[4:]
 
-    inputs = [talk.prompt, chat, turns, pasted, from_files, *panel.inputs]
-    outputs = [viewer, talk.chat, chat, talk.prompt, turns, talk.stop]
-    gr.on([talk.send.click, talk.prompt.submit], send, inputs, outputs, **STREAM)
-    for event in (talk.chat.again, talk.chat.edit):
-        event(once_more, inputs, outputs, concurrency_limit=None, **STREAM)
     talk.chat.show(show, None, viewer, concurrency_limit=None, **STREAM)
     talk.stop.click(stop, None, None, **QUIET)
     talk.clear.click(clear, None, outputs, **QUIET)

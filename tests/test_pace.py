@@ -160,9 +160,11 @@ def test_the_step_on_stage_is_explained_in_words(page):
     finished(page)
 
 
-def test_a_run_is_taken_away_as_a_moving_picture(page, tmp_path):
-    ask(page, "What is the dog called?")
+def test_a_run_is_taken_away_as_a_moving_picture(page, log, tmp_path):
+    ask(page, "What is the dog called? (waits at 5)")
+    step_shown(page, 3)
     assert part(page, ".picture").is_hidden()
+    let_go(log, "What is the dog called? (waits at 5)")
     finished(page)
     with page.expect_download() as download:
         part(page, ".picture").click()

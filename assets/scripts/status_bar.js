@@ -23,6 +23,11 @@ export function makeStatusBar(root, words) {
 
   function setMode(mode, text) { part(".mode").dataset.mode = mode; put(part(".mode"), text); }
 
+  function noStep(mode, text, where) {
+    setMode(mode, text); put(part(".where"), where);
+    part(".progress").replaceChildren(); part(".noise").hidden = true;
+  }
+
   return {
     reset(head) {
       head.experts.slice(0, 2).forEach((expert, k) => root.style.setProperty(`--key-${k}`, hueOf(expert)));
@@ -30,8 +35,8 @@ export function makeStatusBar(root, words) {
       part(".legend").dataset.what = words.decidedBy; part(".legend").setAttribute("aria-label", words.decidedBy);
       put(part(".asked"), head.prompt || head.question || ""); part(".asked").classList.toggle("own", !head.prompt);
     },
-    empty() { setMode("empty", ""); put(part(".where"), ""); part(".progress").replaceChildren(); part(".noise").hidden = true; },
-    waiting() { setMode("live", words.live); put(part(".where"), words.preparing); part(".progress").replaceChildren(); part(".noise").hidden = true; },
+    empty() { noStep("empty", "", ""); },
+    waiting() { noStep("live", words.live, words.preparing); },
 
     // The step that is shown. -> the same in words
     paint(step, head, finished, rested, paused, ended) {

@@ -35,7 +35,6 @@ VIEWER = {
     "end": "end",
     "hint": "Point at or tap a word to see who wrote it and what each would have written; a click keeps this open.",
     "inspector": "About this word",
-    "sure": "{percent} % sure",
     "since": "set at step {step}",
     "given": "pinned",
     "decided": "decided by {shares}",

@@ -41,10 +41,10 @@ def losses(lm: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
 class ReadingLoss(AdapterLoss):
     """The loss of a batch of rows, as the loop wants it: {"loss", "reading", "silent"}."""
 
-    def __init__(self, lm: nn.Module, silent_weight: float = 1.0):
+    def __init__(self, lm: nn.Module):
         super().__init__()
-        self.lm, self.silent_weight = lm, silent_weight
+        self.lm = lm
 
     def forward(self, batch: Batch, _: Moment) -> dict[str, Tensor]:
         read, silent = losses(self.lm, batch)
-        return {"loss": read + self.silent_weight * silent, "reading": read.detach(), "silent": silent.detach()}
+        return {"loss": read + silent, "reading": read.detach(), "silent": silent.detach()}

@@ -96,8 +96,7 @@ class EvaluationJob:
             found = [task.result() for task in tasks]
             self._right[contender.name] = [exact(done.answer, question.answer)
                                            for (done, _), question in zip(found, self.questions, strict=True)]
-            row = row_of(contender, self.questions, found, time.monotonic() - start)
-            yield row | (correction_and_resistance(self._right) if contender.name == "ensemble" else {})
+            yield row_of(contender, self.questions, found, time.monotonic() - start) | correction_and_resistance(self._right)
         finally:
             for task in tasks:
                 task.cancel()
